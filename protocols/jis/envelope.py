@@ -1,0 +1,109 @@
+"""How stream records travel as JSON: records, gaps and states one way, answers the other way."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from protocols.jis.messages import VERSION, Contract
+from protocols.streams import Answer, State
+
+Epoch = Annotated[int, Field(ge=1, lt=2**53)]
+Offset = Annotated[int, Field(ge=0, lt=2**53)]
+
+MAX_MESSAGE_BYTES = 262_144
+"""Larger messages are refused unread; a writer splits its records over several."""
+
+
+class Records(Contract):
+    """Records `first`, `first + 1`, … of a stream. Each is read on its own: one bad record must not
+    stop its neighbours, so they are plain JSON here and checked by the reader."""
+
+    v: Literal[1] = VERSION
+    type: Literal["records"] = "records"
+    epoch: Epoch
+    first: Offset
+    records: list[Any] = Field(min_length=1, max_length=1000)
+
+
+class Lost(Contract):
+    """The writer no longer has these records: evicted or found corrupt."""
+
+    v: Literal[1] = VERSION
+    type: Literal["lost"] = "lost"
+    epoch: Epoch
+    first: Offset
+    next: Offset
+    cause: str = Field(max_length=200)
+
+
+class StateMessage(Contract):
+    """The writer's position, said at each connect and when an answer names another epoch."""
+
+    v: Literal[1] = VERSION
+    type: Literal["state"] = "state"
+    epoch: Epoch
+    first_kept: Offset
+    next: Offset
+
+    @classmethod
+    def of(cls, state: State) -> StateMessage:
+        return cls(epoch=state.epoch, first_kept=state.first_kept, next=state.next)
+
+    def state(self) -> State:
+        return State(self.epoch, self.first_kept, self.next)
+
+
+class AnswerMessage(Contract):
+    """The reader's position. `epoch` null: the reader has lost its cursor and knows no epoch."""
+
+    v: Literal[1] = VERSION
+    type: Literal["answer"] = "answer"
+    epoch: Epoch | None
+    watermark: Offset = 0
+    ahead: list[tuple[Offset, Offset]] = Field(default=[], max_length=1000)
+
+    @classmethod
+    def of(cls, answer: Answer) -> AnswerMessage:
+        return cls(epoch=answer.epoch, watermark=answer.watermark, ahead=list(answer.ahead))
+
+    def answer(self) -> Answer:
+        return Answer(self.epoch, self.watermark, tuple(self.ahead))
+
+
+WriterMessage = Annotated[Records | Lost | StateMessage, Field(discriminator="type")]
+_WRITER: TypeAdapter[Records | Lost | StateMessage] = TypeAdapter(WriterMessage)
+_ANSWER: TypeAdapter[AnswerMessage] = TypeAdapter(AnswerMessage)
+
+_T = TypeVar("_T")
+
+
+class EnvelopeError(ValueError):
+    """The bytes are not a message of this contract; the text says where and why."""
+
+
+def parse_writer_message(data: bytes) -> Records | Lost | StateMessage:
+    """What a writer sent. Raises `EnvelopeError`."""
+    return _parse(_WRITER, data)
+
+
+def parse_answer(data: bytes) -> AnswerMessage:
+    """What a reader sent. Raises `EnvelopeError`."""
+    return _parse(_ANSWER, data)
+
+
+def dump(message: Contract) -> bytes:
+    """A message as it travels."""
+    return message.model_dump_json().encode()
+
+
+def _parse(adapter: TypeAdapter[_T], data: bytes) -> _T:
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise EnvelopeError(f"message of {len(data)} bytes; at most {MAX_MESSAGE_BYTES} are read")
+    try:
+        return adapter.validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "message"
+        raise EnvelopeError(f"{where}: {first['msg']}") from None
