@@ -1,1 +1,1 @@
-"""Contracts of the two just-in-sequence streams: what is said, in which envelope, on which topic."""
+"""Contracts of the two just-in-sequence streams: what is said, how, and on which topic."""

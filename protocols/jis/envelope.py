@@ -1,12 +1,13 @@
-"""How stream records travel as JSON: records, gaps and states one way, answers the other way."""
+"""How stream records travel as JSON, version 1: records, losses, states; and answers back."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from protocols.jis.messages import VERSION, Contract
+from protocols.jis.messages import Contract
 from protocols.streams import Answer, State
 
 Epoch = Annotated[int, Field(ge=1, lt=2**53)]
@@ -20,7 +21,7 @@ class Records(Contract):
     """Records `first`, `first + 1`, … of a stream. Each is read on its own: one bad record must not
     stop its neighbours, so they are plain JSON here and checked by the reader."""
 
-    v: Literal[1] = VERSION
+    v: Literal[1] = 1
     type: Literal["records"] = "records"
     epoch: Epoch
     first: Offset
@@ -30,22 +31,34 @@ class Records(Contract):
 class Lost(Contract):
     """The writer no longer has these records: evicted or found corrupt."""
 
-    v: Literal[1] = VERSION
+    v: Literal[1] = 1
     type: Literal["lost"] = "lost"
     epoch: Epoch
     first: Offset
     next: Offset
     cause: str = Field(max_length=200)
 
+    @model_validator(mode="after")
+    def _some_offsets(self) -> Lost:
+        if self.first >= self.next:
+            raise ValueError(f"no offsets from first {self.first} to next {self.next}")
+        return self
+
 
 class StateMessage(Contract):
     """The writer's position, said at each connect and when an answer names another epoch."""
 
-    v: Literal[1] = VERSION
+    v: Literal[1] = 1
     type: Literal["state"] = "state"
     epoch: Epoch
     first_kept: Offset
     next: Offset
+
+    @model_validator(mode="after")
+    def _in_order(self) -> StateMessage:
+        if self.first_kept > self.next:
+            raise ValueError(f"first_kept {self.first_kept} lies behind next {self.next}")
+        return self
 
     @classmethod
     def of(cls, state: State) -> StateMessage:
@@ -58,11 +71,18 @@ class StateMessage(Contract):
 class AnswerMessage(Contract):
     """The reader's position. `epoch` null: the reader has lost its cursor and knows no epoch."""
 
-    v: Literal[1] = VERSION
+    v: Literal[1] = 1
     type: Literal["answer"] = "answer"
     epoch: Epoch | None
     watermark: Offset = 0
     ahead: list[tuple[Offset, Offset]] = Field(default=[], max_length=1000)
+
+    @model_validator(mode="after")
+    def _canonical(self) -> AnswerMessage:
+        edges = [self.watermark, *(edge for bounds in self.ahead for edge in bounds)]
+        if any(a >= b for a, b in pairwise(edges)):
+            raise ValueError("ahead must be sorted, disjoint ranges above the watermark")
+        return self
 
     @classmethod
     def of(cls, answer: Answer) -> AnswerMessage:

@@ -10,8 +10,6 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
-VERSION = 1
-
 Identifier = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^/\s][^/]*$")]
 
 
@@ -99,5 +97,3 @@ class Event(Contract):
 
 CALL_RECORD: TypeAdapter[CallRecord] = TypeAdapter(CallRecord)
 EVENT_RECORD: TypeAdapter[Event] = TypeAdapter(Event)
-
-

@@ -1,6 +1,6 @@
 """Topics of the call and event streams: `lineside/v1/{group}/{node}/…`.
 
-group is the supplier (also its Sparkplug group), node the gateway. One gateway speaks on `calls/ack`
+group is the supplier (also its Sparkplug group), node the gateway. A gateway speaks on `calls/ack`
 and `events`, and hears `calls` and `events/ack`; nothing else. All at QoS 1, none retained.
 """
 

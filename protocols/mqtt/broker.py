@@ -1,4 +1,4 @@
-"""How to reach the broker: one settings model, and a client configured from it but not connected."""
+"""How to reach the broker: settings, and a client configured from them but not connected."""
 
 from __future__ import annotations
 

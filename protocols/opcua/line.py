@@ -19,8 +19,8 @@ Results, a ring of `RESULT_SLOTS` slots (PLC → gateway), n = 0 … RESULT_SLOT
   `Line.Result.{n}.Kind`    String   produced, inspected, packed, shipped
   `Line.Result.{n}.Key`, `.Serial`, `.Verdict`, `.Rack` String; `.Slot` Int32; `.At` DateTime
   `Line.Result.{n}.Ack`     Int64    gateway: the number it has durably stored
-A slot is reused only when Ack = No, so that a result is held until the gateway has it. Empty strings
-and slot 0 mean "not given". After a PLC reset numbers go on from where they were.
+A slot is reused only when Ack = No, so that a result is held until the gateway has it. Empty
+strings and slot 0 mean "not given". After a PLC reset numbers go on from where they were.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ record until the reader has committed it to durable storage; whatever carries th
 double, delay and reorder them. What holds then:
 
 1. The reader stores its cursor in the transaction of the records: each counts exactly once.
-2. Every receipt is answered with the whole cursor, and every connect begins with the writer's state,
-   so that no lost message, of either kind, can stall a stream.
+2. Every receipt is answered with the whole cursor, and every connect begins with the writer's
+   state, so that no lost message, of either kind, can stall a stream.
 3. Only a state opens an epoch, and an epoch that has ended is never opened again.
 4. What the writer can no longer give is named (`lost`), and the cursor passes over it.
 5. Windows bound what is in flight, `max_ahead` bounds the cursor: memory is flat.

@@ -12,7 +12,7 @@ _EPOCHS = 2**53 - 1
 
 
 def draw_epoch() -> int:
-    """A new epoch, drawn when a log is created: 1 … 2**53 - 1, at random, so that two logs differ."""
+    """A new epoch for a new log: 1 … 2**53 - 1, at random, so that no two logs share one."""
     return secrets.randbelow(_EPOCHS) + 1
 
 

@@ -98,8 +98,13 @@ class Writer:
         self.next = max(self.next, next_offset)
 
     def trimmed(self, first_kept: int) -> None:
-        """The log has let go of all below `first_kept`."""
+        """The log has let go of all below `first_kept`.
+
+        If not all of it was committed, the reader hears so by the state, and names the loss.
+        """
         self.first_kept = max(self.first_kept, first_kept)
+        if self.first_kept > self.watermark:
+            self._restate()
 
     def on_answer(self, answer: Answer, now: float) -> Outcome:
         """Take in the reader's position. On PROGRESS all below `watermark` may be trimmed."""

@@ -1,0 +1,137 @@
+"""The writing end: window, order, sending again, and what answers mean."""
+
+from protocols.streams import Answer, Outcome, Sending, State, Writer
+
+EMPTY = State(7, 0, 0)
+
+
+def writer(state: State = EMPTY, *, live_first: bool = False, window: int = 4) -> Writer:
+    made = Writer(state, window=window, resend_after_s=2.0, live_first=live_first)
+    made.connected()
+    return made
+
+
+def drain(made: Writer, now: float, max_records: int = 1) -> list[Sending]:
+    sendings = []
+    while (sending := made.to_send(now, max_records)) is not None:
+        sendings.append(sending)
+    return sendings
+
+
+def test_nothing_is_sent_before_the_reader_has_answered_the_state() -> None:
+    made = writer(State(7, 0, 3))
+    assert made.wants_state(0.0)
+    made.state_sent(0.0)
+    assert made.to_send(0.1) is None
+    assert not made.wants_state(1.9)
+    assert made.wants_state(2.0), "a lost state or answer is mended by saying it again"
+    made.on_answer(Answer(7, 1), 2.1)
+    assert not made.wants_state(9.0)
+    assert [s.first for s in drain(made, 2.1)] == [1, 2]
+
+
+def test_the_window_bounds_what_is_in_flight() -> None:
+    made = writer(State(7, 0, 100))
+    made.on_answer(Answer(7, 0), 0.0)
+    assert sum(s.after - s.first for s in drain(made, 0.0, max_records=3)) == 4
+    assert made.in_flight == 4
+    made.on_answer(Answer(7, 3), 0.1)
+    assert drain(made, 0.1, max_records=3) == [Sending(4, 7, late=True)]
+
+
+def test_in_order_all_that_is_in_flight_goes_again_behind_a_hole() -> None:
+    made = writer()
+    made.on_answer(Answer(7, 0), 0.0)
+    made.appended(3)
+    assert [s.first for s in drain(made, 0.0)] == [0, 1, 2]
+    assert drain(made, 1.9) == []
+    assert drain(made, 2.0, max_records=8) == [Sending(0, 3, late=True)]
+
+
+def test_progress_gives_the_rest_of_the_window_time() -> None:
+    made = writer()
+    made.on_answer(Answer(7, 0), 0.0)
+    made.appended(2)
+    drain(made, 0.0)
+    made.on_answer(Answer(7, 1), 1.5)
+    assert drain(made, 2.5) == []
+    assert made.next_due() == 3.5
+    assert drain(made, 3.5) == [Sending(1, 2, late=True)]
+
+
+def test_live_goes_ahead_of_the_backlog_which_uses_half_the_window() -> None:
+    made = writer(State(7, 0, 10), live_first=True)
+    made.on_answer(Answer(7, 0), 0.0)
+    assert drain(made, 0.0) == [Sending(0, 1, late=True), Sending(1, 2, late=True)]
+    made.appended(11)
+    assert made.to_send(0.0) == Sending(10, 11, late=False)
+    made.on_answer(Answer(7, 1, ((10, 11),)), 0.1)
+    assert drain(made, 0.1) == [Sending(2, 3, late=True)]
+
+
+def test_live_and_late_meet_without_sending_twice() -> None:
+    made = writer(State(7, 0, 3), live_first=True, window=100)
+    made.on_answer(Answer(7, 0), 0.0)
+    made.appended(5)
+    sent = [o for s in drain(made, 0.0, 2) for o in range(s.first, s.after)]
+    assert sorted(sent) == [0, 1, 2, 3, 4]
+    assert drain(made, 0.1) == []
+
+
+def test_one_lost_live_record_goes_again_alone() -> None:
+    made = writer(live_first=True)
+    made.on_answer(Answer(7, 0), 0.0)
+    made.appended(3)
+    drain(made, 0.0)
+    made.on_answer(Answer(7, 1, ((2, 3),)), 0.5)
+    assert drain(made, 2.0) == [Sending(1, 2, late=True)]
+    made.on_answer(Answer(7, 3), 2.1)
+    assert made.backlog == 0
+    assert made.next_due() is None
+
+
+def test_what_an_answer_means() -> None:
+    made = writer(State(7, 3, 9))
+    assert made.on_answer(Answer(None), 0.0) is Outcome.LOST_CURSOR
+    assert made.on_answer(Answer(8, 4), 0.0) is Outcome.RESTATE
+    assert made.on_answer(Answer(7, 2), 0.0) is Outcome.RESTATE
+    assert made.on_answer(Answer(7, 10), 0.0) is Outcome.ROLLED_BACK
+    assert made.on_answer(Answer(7, 3, ((8, 10),)), 0.0) is Outcome.ROLLED_BACK
+    assert made.on_answer(Answer(7, 5), 0.0) is Outcome.PROGRESS
+    assert made.on_answer(Answer(7, 5), 0.0) is Outcome.UNCHANGED
+    assert made.state == State(7, 3, 9)
+
+
+def test_what_is_evicted_before_it_was_committed_is_stated() -> None:
+    made = writer(State(7, 0, 3))
+    made.on_answer(Answer(7, 0), 0.0)
+    drain(made, 0.0)
+    made.trimmed(2)
+    assert made.wants_state(0.1)
+    made.state_sent(0.1)
+    made.on_answer(Answer(7, 2), 0.2)
+    assert drain(made, 5.0) == [Sending(2, 3, late=True)]
+
+
+def test_a_reader_restored_from_a_backup_gets_what_it_lost_again() -> None:
+    made = writer()
+    made.on_answer(Answer(7, 0), 0.0)
+    made.appended(4)
+    drain(made, 0.0)
+    made.on_answer(Answer(7, 4), 0.1)
+    made.on_answer(Answer(7, 2), 0.2)
+    assert [s.first for s in drain(made, 0.2)] == [2, 3]
+
+
+def test_a_new_connection_begins_with_the_state_and_sends_from_the_watermark() -> None:
+    made = writer()
+    made.on_answer(Answer(7, 0), 0.0)
+    made.appended(3)
+    drain(made, 0.0)
+    made.on_answer(Answer(7, 1), 0.1)
+    made.connected()
+    assert made.wants_state(0.2)
+    assert made.to_send(0.2) is None
+    made.state_sent(0.2)
+    made.on_answer(Answer(7, 1), 0.3)
+    assert drain(made, 0.3, 8) == [Sending(1, 3, late=True)]
