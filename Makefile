@@ -1,12 +1,64 @@
-# Two commands: `make demo` and `make test`. Both set up all they need below .venv and .lineside.
+# `make demo` and `make test` set up all they need below .venv and .lineside; `make` lists the rest.
+
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+PYX    := $(shell find protocols edge hub -name '*.pyx' -o -name '*.pxd')
 
-$(VENV)/.ready: pyproject.toml setup.py $(shell find protocols edge hub -name '*.pyx' -o -name '*.pxd')
-	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --disable-pip-version-check -e '.[edge,hub,sim,dev]'
-	touch $@
+# The demo: cars to build, orders (a ROADEF instance folder or a CSV; generated if empty),
+# seconds per car, broker (embedded or mosquitto), KEEP=1 to leave it running until Ctrl-C.
+CARS   ?=
+ORDERS ?=
+TAKT   ?=
+BROKER ?=
+KEEP   ?=
+
+.PHONY: help
+help:
+	@echo 'make demo    one plant, two suppliers, on this machine, in about two minutes'
+	@echo '             CARS=60  ORDERS=folder or file  TAKT=seconds  BROKER=mosquitto  KEEP=1'
+	@echo 'make test    lint, types, layering and the whole test suite'
+	@echo 'make lint    style, types and layering alone'
+	@echo 'make bench   measure, against the bare thing in the same run'
+	@echo 'make peers   other makers'"'"' Sparkplug codecs from npm, for the conformance tests'
+	@echo 'make build   the environment and the compiled modules, no more'
+	@echo 'make clean   remove all that was made, except what the demo kept in .lineside'
+
+.PHONY: demo
+demo: build
+	@$(BIN)/python -m deploy.local $(if $(CARS),--cars $(CARS)) $(if $(ORDERS),--orders '$(ORDERS)') \
+	  $(if $(TAKT),--takt $(TAKT)) $(if $(BROKER),--broker $(BROKER)) $(if $(filter-out 0,$(KEEP)),--keep)
+
+.PHONY: test
+test: lint
+	@$(BIN)/pytest $(ARGS)
+
+.PHONY: lint
+lint: build
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
 
 .PHONY: build
-build: $(VENV)/.ready
+build: $(VENV)/.built
+
+# Each step leaves a stamp, so that nothing is done twice.
+$(VENV)/.ready: pyproject.toml setup.py
+	@sh deploy/setup/check-tools $(PYTHON)
+	@test -x $(BIN)/python || { echo '[1/3] creating the Python environment in $(VENV)'; $(PYTHON) -m venv $(VENV); }
+	@echo '[2/3] installing the Python packages (the first time this takes a minute or two)'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[edge,hub,sim,dev]'
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.ready $(PYX)
+	@echo '[3/3] compiling the Cython modules'
+	@$(BIN)/python setup.py -q build_ext --inplace >$(VENV)/build.log 2>&1 || { cat $(VENV)/build.log; exit 1; }
+	@$(BIN)/python deploy/setup/check_built.py || { cat $(VENV)/build.log; exit 1; }
+	@touch $@
+
+.PHONY: clean
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find protocols edge hub firmware_sim deploy tests -name __pycache__ -prune -exec rm -rf {} +
+	find protocols edge hub -name '*.so' -delete
