@@ -1,0 +1,408 @@
+"""The journal as the agent sees it: appends from asyncio, one thread that writes to the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.journal.errors import DamagedError, JournalClosedError, JournalError
+from edge.journal.lock import DirectoryLock
+from edge.journal.records import Gap, SampleBatch, Stored, Tag
+from edge.journal.settings import JournalSettings
+from edge.journal.store import (
+    Row,
+    Store,
+    condemn,
+    connect,
+    free_bytes,
+    open_store,
+    read,
+    row_of,
+)
+from protocols.streams import State
+
+logger = logging.getLogger(__name__)
+
+_TIDY_EVERY_S = 5.0
+_RETRY_S = 1.0
+_MEGABYTE = 1024 * 1024
+
+
+@dataclass(slots=True)
+class _Append:
+    rows: list[Row]
+    done: asyncio.Future[int]
+
+
+class TelemetryJournal:
+    """The writer's log of the telemetry stream. Use from one event loop; `open` it there.
+
+    `on_append` is called in the loop after each commit that added rows, `on_tags` when a birth has
+    to name more tags than before.
+    """
+
+    def __init__(self, store: Store, settings: JournalSettings, lock: DirectoryLock) -> None:
+        self._store = store
+        self._settings = settings
+        self._lock = lock
+        self._loop = asyncio.get_running_loop()
+        self._reader = connect(store.path)
+        self._state = _state_of(store)
+        self._watermark = store.position.watermark
+        self._tag_ids = {(t.device, t.name, t.datatype): t.id for t in store.tags.values()}
+        self._next_tag = max(store.tags, default=0) + 1
+        self._in_use: set[int] = set()
+        self._wake = threading.Condition()
+        self._appends: list[_Append] = []
+        self._new_tags: list[Tag] = []
+        self._corrupt: list[tuple[int, int]] = []
+        self._closing = False
+        self._failure: JournalError | None = None
+        self._full_since_us: int | None = None
+        self._bytes = store.used_bytes()
+        self._evicted = 0
+        self._evicting = False
+        self.on_append: Callable[[], None] = _nothing
+        self.on_tags: Callable[[], None] = _nothing
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        settings: JournalSettings,
+        *,
+        free: Callable[[Path], int] = free_bytes,
+    ) -> TelemetryJournal:
+        """Open the journal file, or begin one, and hold its directory for this process.
+
+        Raises `DirectoryInUseError` if another agent holds the directory, `JournalError` if the
+        file is of a newer release, `OSError` or `sqlite3.OperationalError` if the disk does not
+        allow it. A damaged file is set aside, not an error.
+        """
+        lock = DirectoryLock(path.parent)
+        try:
+            return cls(open_store(path, free=free), settings, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    @property
+    def state(self) -> State:
+        """The stream's state: what is durable, from the first row that is kept."""
+        return self._state
+
+    @property
+    def epoch(self) -> int:
+        """The stream's epoch; the same for as long as this journal is open."""
+        return self._state.epoch
+
+    @property
+    def depth(self) -> int:
+        """Offsets that the hub has not committed, tombstones included."""
+        return self._state.next - max(self._watermark, self._state.first_kept)
+
+    @property
+    def bytes(self) -> int:
+        """Size of what the journal holds, committed rows included."""
+        return self._bytes
+
+    @property
+    def evicted(self) -> int:
+        """Uncommitted rows evicted since the journal was opened."""
+        return self._evicted
+
+    @property
+    def set_aside(self) -> int:
+        """Damaged files before this one."""
+        return self._store.position.set_aside
+
+    @property
+    def full(self) -> bool:
+        """Whether appends wait because the disk takes no more."""
+        return self._full_since_us is not None
+
+    async def append(self, *records: SampleBatch | Gap) -> int:
+        """Write records, in order and in one transaction; returns the first one's offset once all
+        are durable. While the disk is full this waits.
+
+        Raises `JournalClosedError` if the journal is closed first, `JournalError` if it failed.
+        """
+        now_us = _now_us()
+        rows = [row_of(record, now_us) for record in records]
+        if not rows:
+            raise ValueError("nothing to append")
+        append = _Append(rows, self._loop.create_future())
+        with self._wake:
+            if self._failure is not None:
+                raise self._failure
+            if self._closing:
+                raise JournalClosedError("the journal is closed")
+            self._appends.append(append)
+            self._wake.notify()
+        return await append.done
+
+    def read(self, first: int, after: int, max_bytes: int = 1_000_000) -> list[Stored]:
+        """What stands for the offsets first … after - 1, in order and without holes; at most about
+        `max_bytes` of it, but always one.
+
+        Begins at the first offset kept if that is later. A tombstone that reaches beyond `after` is
+        returned whole. Corrupt rows are returned as `Lost` and buried. Raises `JournalError`.
+        """
+        try:
+            found, corrupt = read(self._reader, first, after, max_bytes)
+        except sqlite3.DatabaseError as error:
+            condemn(self._store.path)
+            raise JournalError(f"journal {self._store.path} is damaged: {error}") from error
+        if corrupt:
+            with self._wake:
+                self._corrupt += corrupt
+                self._wake.notify()
+        return found
+
+    def committed(self, watermark: int) -> None:
+        """The hub has committed all below `watermark`; rows go after `retain_committed_h`."""
+        self._watermark = max(self._watermark, min(watermark, self._state.next))
+
+    def tag_id(self, device: str, name: str, datatype: int, unit: str = "") -> int:
+        """The durable id of a tag, and the word that it is in use now; new ones are registered.
+
+        `datatype` is a Sparkplug datatype number.
+        """
+        key = (device, name, datatype)
+        known = self._tag_ids.get(key)
+        tag_id = self._next_tag if known is None else known
+        tag = Tag(tag_id, device, name, datatype, unit)
+        if known is None:
+            self._next_tag += 1
+            self._tag_ids[key] = tag_id
+        if self._store.tags.get(tag_id) != tag:
+            self._store.tags[tag_id] = tag
+            with self._wake:
+                self._new_tags.append(tag)
+                self._wake.notify()
+        if tag_id not in self._in_use:
+            for other in self._same_name(tag):
+                self._in_use.discard(other)
+            self._in_use.add(tag_id)
+            self.on_tags()
+        return tag_id
+
+    def tags(self) -> list[Tag]:
+        """The tags that a birth must name, by id: those in use and those still in the journal.
+
+        A tag of which only old samples of another datatype are left comes as `name:datatype`.
+        """
+        watermark, last_offset = self._watermark, self._store.last_offset
+        current = {(t.device, t.name) for t in (self._store.tags[i] for i in self._in_use)}
+        named = []
+        for tag in sorted(self._store.tags.values(), key=lambda t: -t.id):
+            if tag.id in self._in_use:
+                named.append(tag)
+            elif last_offset.get(tag.id, -1) >= watermark:
+                key = (tag.device, tag.name)
+                if key in current:
+                    renamed = f"{tag.name}:{tag.datatype}"
+                    tag = Tag(tag.id, tag.device, renamed, tag.datatype, tag.unit)
+                current.add(key)
+                named.append(tag)
+        return named[::-1]
+
+    def last_time_us(self, tag_id: int) -> int | None:
+        """Source time of the last sample of a tag that the journal took, over restarts."""
+        return self._store.last_us.get(tag_id)
+
+    async def close(self) -> None:
+        """Write what is pending and close the file. What a full disk does not take is refused."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        await asyncio.to_thread(self._thread.join)
+        self._reader.close()
+        self._lock.release()
+
+    def _same_name(self, tag: Tag) -> Iterable[int]:
+        return [
+            other.id
+            for other in (self._store.tags[i] for i in self._in_use)
+            if (other.device, other.name) == (tag.device, tag.name)
+        ]
+
+    # The writer's thread.
+
+    def _run(self) -> None:
+        try:
+            tidied = time.monotonic()
+            while not self._closing:
+                self._await_work(tidied + _TIDY_EVERY_S)
+                self._write()
+                if time.monotonic() - tidied >= _TIDY_EVERY_S:
+                    more = self._tidy()
+                    tidied = time.monotonic() - (_TIDY_EVERY_S if more else 0)
+            self._write()
+            self._tidy()
+        except DamagedError as error:
+            condemn(self._store.path)
+            self._fail(JournalError(f"journal {self._store.path} is damaged: {error}"))
+        except Exception as error:
+            logger.exception("journal %s failed", self._store.path)
+            self._fail(JournalError(f"journal {self._store.path} failed: {error}"))
+        finally:
+            self._refuse_pending()
+            self._store.close()
+
+    def _await_work(self, deadline: float) -> None:
+        """Wait for the first append, then for others to share its commit."""
+        with self._wake:
+            self._wake.wait_for(
+                lambda: self._closing or self._appends or self._corrupt,
+                timeout=max(0.0, deadline - time.monotonic()),
+            )
+            if self._appends:
+                self._wake.wait_for(lambda: self._closing, self._settings.commit_ms / 1000)
+
+    def _write(self) -> None:
+        """Commit all that is pending; while the disk is full, try again until closed."""
+        with self._wake:
+            appends, self._appends = self._appends, []
+            tags, self._new_tags = self._new_tags, []
+            corrupt, self._corrupt = self._corrupt, []
+        if not (appends or tags or corrupt):
+            return
+        while True:
+            try:
+                settled = self._commit(appends, tags, corrupt)
+            except sqlite3.OperationalError as error:
+                self._note_full(error)
+                with self._wake:
+                    if self._wake.wait_for(lambda: self._closing, _RETRY_S):
+                        self._appends = appends + self._appends
+                        return
+                continue
+            except BaseException:
+                self._appends = appends + self._appends
+                raise
+            break
+        self._call_in_loop(self._settle, settled)
+
+    def _commit(
+        self, appends: list[_Append], tags: list[Tag], corrupt: list[tuple[int, int]]
+    ) -> list[tuple[asyncio.Future[int], int]]:
+        store, settings = self._store, self._settings
+        now_us = _now_us()
+        settled = []
+        incoming = 0
+        with store.transaction():
+            for first, after in corrupt:
+                store.bury(first, after)
+            for tag in tags:
+                store.remember(tag)
+            for append in appends:
+                settled.append((append.done, store.position.next))
+                for row in append.rows:
+                    store.append(row, now_us)
+                    incoming += len(row.body)
+            if self._full_since_us is not None:
+                gap = Gap(None, self._full_since_us, now_us, "gateway disk full")
+                store.append(row_of(gap, now_us), now_us)
+            evicted = store.evict(
+                settings.quota_mb * _MEGABYTE, settings.keep_free_mb * _MEGABYTE, incoming
+            )
+            used = store.used_bytes()
+        self._note_room(now_us)
+        self._note_evicted(evicted)
+        self._bytes = used
+        self._state = _state_of(store)
+        return settled
+
+    def _tidy(self) -> bool:
+        """Store the tags' last times and let go of what is committed. True: there is more to do."""
+        keep_from_us = _now_us() - round(self._settings.retain_committed_h * 3_600_000_000)
+        try:
+            with self._store.transaction():
+                self._store.reflect()
+                more = self._store.trim(self._watermark, keep_from_us)
+                used = self._store.used_bytes()
+        except sqlite3.OperationalError as error:
+            self._note_full(error)
+            return False
+        self._state = _state_of(self._store)
+        self._bytes = used
+        if used < 0.9 * self._settings.quota_mb * _MEGABYTE:
+            self._evicting = False
+        return more
+
+    def _settle(self, settled: list[tuple[asyncio.Future[int], int]]) -> None:
+        for done, offset in settled:
+            if not done.done():
+                done.set_result(offset)
+        self.on_append()
+
+    def _note_full(self, error: sqlite3.OperationalError) -> None:
+        if self._full_since_us is None:
+            self._full_since_us = _now_us()
+            logger.error(
+                "journal %s cannot be written (%s): sources wait until there is room",
+                self._store.path,
+                error,
+            )
+
+    def _note_room(self, now_us: int) -> None:
+        if self._full_since_us is not None:
+            seconds = (now_us - self._full_since_us) / 1e6
+            self._full_since_us = None
+            logger.warning("journal %s is written again after %.0f s", self._store.path, seconds)
+
+    def _note_evicted(self, rows: int) -> None:
+        self._evicted += rows
+        if rows and not self._evicting:
+            self._evicting = True
+            logger.warning(
+                "journal %s has reached its limit: the lowest class is evicted, oldest first; "
+                "gaps name what is lost",
+                self._store.path,
+            )
+
+    def _fail(self, error: JournalError) -> None:
+        logger.error("%s; restart the agent", error)
+        with self._wake:
+            self._failure = error
+
+    def _refuse_pending(self) -> None:
+        """No append is left waiting when the thread ends."""
+        with self._wake:
+            self._closing = True
+            appends, self._appends = self._appends, []
+        error = self._failure or JournalClosedError("the journal was closed before it could write")
+        self._call_in_loop(_refuse, [append.done for append in appends], error)
+
+    def _call_in_loop(self, call: Callable[..., None], *args: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
+            self._loop.call_soon_threadsafe(call, *args)
+
+
+def _refuse(waiting: list[asyncio.Future[int]], error: JournalError) -> None:
+    for done in waiting:
+        if not done.done():
+            done.set_exception(error)
+
+
+def _state_of(store: Store) -> State:
+    position = store.position
+    return State(position.epoch, position.first_kept, position.next)
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,91 @@
+"""What the journal keeps: batches of samples, gaps, and tombstones of what it lost itself."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class SampleClass(IntEnum):
+    """Which samples go first when the disk is short: the lowest."""
+
+    LOW = 0
+    NORMAL = 1
+    HIGH = 2
+
+
+GAP_CLASS = 9
+"""Class of gap rows: evicted last of all."""
+
+GOOD = 192
+"""Quality of a sample that nothing is wrong with."""
+
+Other = str | int | None
+"""A value that is not a number: text, an integer beyond ±2**53, or null."""
+
+
+@dataclass(slots=True)
+class SampleBatch:
+    """Samples of one device and one class, in the order they came, as columns of equal length.
+
+    A number or a boolean (0, 1) stands in `numbers`; an instant there is milliseconds since the
+    epoch. A value that does not fit stands in `others` under its position, with 0.0 in `numbers`.
+    """
+
+    device: str
+    sample_class: SampleClass
+    tags: array[int] = field(default_factory=lambda: array("I"))
+    """Durable tag ids."""
+    times_us: array[int] = field(default_factory=lambda: array("q"))
+    """Source times, microseconds since the epoch."""
+    numbers: array[float] = field(default_factory=lambda: array("d"))
+    others: dict[int, Other] = field(default_factory=dict)
+    qualities: dict[int, int] = field(default_factory=dict)
+    """Quality by position, where it is not `GOOD`."""
+
+    def __len__(self) -> int:
+        return len(self.tags)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Samples that were lost before they could be written. None: all devices, or an open end."""
+
+    device: str | None
+    from_us: int | None
+    to_us: int | None
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Tombstone: rows that were evicted or found corrupt."""
+
+    cause: str
+    from_us: int | None
+    to_us: int | None
+
+
+class Stored(NamedTuple):
+    """One thing read from the journal: it stands for the offsets first … after - 1."""
+
+    first: int
+    after: int
+    record: SampleBatch | Gap | Lost
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A tag as it is known for good. `datatype` is a Sparkplug datatype number.
+
+    If a tag changes its datatype it gets a new id, and while samples of the old type are in the
+    journal they travel under `name:old datatype`.
+    """
+
+    id: int
+    device: str
+    name: str
+    datatype: int
+    unit: str
