@@ -1,0 +1,278 @@
+"""Carries the outbox of calls to the gateways and takes their acknowledgements back.
+
+One stream per gateway. A notification of the database wakes the lane the moment a call is released;
+a slow poll finds what a lost notification would have said. The gateway's answer moves the stream's
+watermark and acknowledges its calls in one transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+
+import psycopg
+
+from hub.calls.lane import Lane, Link, Received
+from hub.calls.notify import CALL_STREAM, CHANGES, calls_changed
+from protocols.jis.envelope import (
+    EnvelopeError,
+    Records,
+    StateMessage,
+    dump,
+    parse_answer,
+)
+from protocols.jis.topics import ROOT, jis_topic, parse_jis_topic
+from protocols.mqtt.broker import BrokerSettings
+from protocols.streams import Answer, Outcome, State, Writer, draw_epoch
+
+logger = logging.getLogger(__name__)
+
+WINDOW = 256
+"""Calls in flight to one gateway."""
+RECORDS_PER_MESSAGE = 50
+RESEND_AFTER_S = 3.0
+POLL_S = 1.0
+STATE_SPACING_S = 0.25
+"""Between two states to one gateway, so that no disagreement becomes a storm of messages."""
+CLOSED_STATUSES = ["shipped", "refused"]
+"""Calls in these are not handed to a gateway that begins anew."""
+
+_OPEN_STREAMS = """
+SELECT s.gateway, g.group_id, g.node_id, s.epoch, s.first_kept, s.next_offset, s.watermark
+FROM call_stream s JOIN gateway g ON g.id = s.gateway WHERE NOT s.closed
+"""
+_RECORDS = """
+SELECT record FROM call_outbox
+WHERE gateway = %s AND epoch = %s AND record_offset >= %s AND record_offset < %s
+ORDER BY record_offset
+"""
+# The stream's row is locked first, so that two answers at once count each call once.
+_ACKNOWLEDGE = """
+WITH stream AS (
+    SELECT gateway, epoch, watermark FROM call_stream
+    WHERE gateway = %(gateway)s AND epoch = %(epoch)s AND watermark < %(watermark)s FOR UPDATE
+), moved AS (
+    UPDATE call_stream s SET watermark = %(watermark)s FROM stream
+    WHERE s.gateway = stream.gateway AND s.epoch = stream.epoch
+    RETURNING s.gateway, s.epoch, stream.watermark AS before
+)
+UPDATE jis_call c
+SET acknowledged_at = coalesce(c.acknowledged_at, clock_timestamp()),
+    status = CASE WHEN c.status = 'released' THEN 'received' ELSE c.status END
+FROM moved JOIN call_outbox o ON o.gateway = moved.gateway AND o.epoch = moved.epoch
+    AND o.record_offset >= moved.before AND o.record_offset < %(watermark)s
+WHERE c.id = o.call
+RETURNING c.plant, c.line, c.owner, c.partner
+"""
+_CLOSE = """
+UPDATE call_stream SET closed = true WHERE gateway = %s AND epoch = %s AND NOT closed
+RETURNING owner, partner
+"""
+_OPEN = "INSERT INTO call_stream (gateway, epoch, owner, partner) VALUES (%s, %s, %s, %s)"
+# An epoch holds a record of every call that is open: it began with them, and all later ones joined.
+_CARRY_OVER = """
+INSERT INTO call_outbox (gateway, epoch, record_offset, owner, partner, call, record)
+SELECT o.gateway, %(begun)s, row_number() OVER (ORDER BY o.record_offset) - 1,
+    o.owner, o.partner, o.call, o.record
+FROM call_outbox o JOIN jis_call c ON c.id = o.call
+WHERE o.gateway = %(gateway)s AND o.epoch = %(ended)s AND c.status <> ALL (%(closed)s)
+"""
+_SET_NEXT = "UPDATE call_stream SET next_offset = %s WHERE gateway = %s AND epoch = %s"
+
+
+@dataclass(slots=True)
+class _Stream:
+    """The open epoch of one gateway's calls."""
+
+    gateway: int
+    group: str
+    node: str
+    topic: str
+    writer: Writer
+    committed: int
+    """Acknowledged in the database."""
+    fresh: bool
+    """Opened by this process and not answered yet."""
+    state_from: float = 0.0
+    """When its state may be said again."""
+
+
+class CallPublisher(Lane):
+    """The writing end of all call streams. `dsn` is of the role `lineside_ingest`."""
+
+    def __init__(self, dsn: str, broker: BrokerSettings, host_id: str) -> None:
+        link = Link(broker, f"{host_id}-calls", f"{ROOT}/+/+/calls/ack")
+        super().__init__("calls publisher", dsn, link)
+        self._streams: dict[int, _Stream] = {}
+        self._by_name: dict[tuple[str, str], _Stream] = {}
+        self._begun: set[tuple[int, int]] = set()
+
+    def _session(self) -> None:
+        # Notifications have a connection of their own: a query on it would swallow its wake-up.
+        with (
+            psycopg.connect(self._dsn, autocommit=True) as listener,
+            psycopg.connect(self._dsn, autocommit=True) as connection,
+        ):
+            listener.execute(f"LISTEN {CALL_STREAM}")
+            self._streams.clear()
+            self._by_name.clear()
+            logger.info("%s: working", self._name)
+            connects = 0
+            polled_at = float("-inf")
+            while not self._stopping.is_set():
+                now = time.monotonic()
+                if now - polled_at >= POLL_S:
+                    polled_at = now
+                    self._load(connection)
+                if connects != self._link.connects:
+                    connects = self._link.connects
+                    for stream in self._streams.values():
+                        stream.writer.connected()
+                for notification in listener.notifies(timeout=0):
+                    self._take_notification(connection, notification.payload)
+                self._take_answers(connection, self._link.take())
+                due = self._send(connection)
+                self._wait([listener.fileno()], min(polled_at + POLL_S, due) - time.monotonic())
+
+    def _load(self, connection: psycopg.Connection) -> None:
+        """Learn of streams that are new, and of growth that no notification told."""
+        for gateway, group, node, epoch, first, after, watermark in connection.execute(
+            _OPEN_STREAMS
+        ).fetchall():
+            known = self._streams.get(gateway)
+            if known is not None and known.writer.epoch == epoch:
+                known.writer.trimmed(first)
+                known.writer.appended(after)
+                continue
+            stream = _Stream(
+                gateway,
+                group,
+                node,
+                jis_topic(group, node, "calls"),
+                Writer(State(epoch, first, after), window=WINDOW, resend_after_s=RESEND_AFTER_S),
+                committed=watermark,
+                fresh=(gateway, epoch) in self._begun,
+            )
+            self._streams[gateway] = self._by_name[group, node] = stream
+
+    def _take_notification(self, connection: psycopg.Connection, payload: str) -> None:
+        gateway, epoch, next_offset = (int(part) for part in payload.split(" "))
+        stream = self._streams.get(gateway)
+        if stream is None or stream.writer.epoch != epoch:
+            self._load(connection)
+        else:
+            stream.writer.appended(next_offset)
+
+    def _take_answers(self, connection: psycopg.Connection, messages: list[Received]) -> None:
+        progressed: dict[int, _Stream] = {}
+        for message in messages:
+            stream = self._stream_of(message)
+            if stream is None:
+                continue
+            try:
+                answer = parse_answer(message.payload).answer()
+            except (EnvelopeError, ValueError) as error:
+                logger.warning("%s: not an answer, left alone: %s", message.topic, error)
+                continue
+            if self._take_answer(connection, stream, answer):
+                progressed[stream.gateway] = stream
+        with connection.transaction():
+            changed = []
+            for _, stream in sorted(progressed.items()):
+                changed += connection.execute(
+                    _ACKNOWLEDGE,
+                    {
+                        "gateway": stream.gateway,
+                        "epoch": stream.writer.epoch,
+                        "watermark": stream.writer.watermark,
+                    },
+                ).fetchall()
+            for payload in calls_changed(changed):
+                connection.execute("SELECT pg_notify(%s, %s)", (CHANGES, payload))
+        for stream in progressed.values():
+            stream.committed = max(stream.committed, stream.writer.watermark)
+
+    def _take_answer(self, connection: psycopg.Connection, stream: _Stream, answer: Answer) -> bool:
+        """Whether calls are committed that were not before."""
+        writer = stream.writer
+        outcome = writer.on_answer(answer, time.monotonic())
+        if outcome in (Outcome.PROGRESS, Outcome.UNCHANGED):
+            stream.fresh = False
+            return writer.watermark > stream.committed
+        name = f"{stream.group}/{stream.node}"
+        if outcome is Outcome.LOST_CURSOR:
+            if stream.committed == 0:
+                writer.connected()  # it says its state again
+            else:
+                self._begin_anew(connection, stream, f"{name} has lost its cursor")
+        elif outcome is Outcome.ROLLED_BACK:
+            self._begin_anew(connection, stream, f"{name} has more calls than we have written")
+        elif not stream.fresh and not self._is_ours(connection, stream.gateway, answer.epoch):
+            self._begin_anew(connection, stream, f"{name} follows an epoch that we do not know")
+        return False
+
+    def _begin_anew(self, connection: psycopg.Connection, stream: _Stream, why: str) -> None:
+        """Close the epoch; the next one begins with all calls that are open."""
+        ended, begun = stream.writer.epoch, draw_epoch()
+        with connection.transaction():
+            row = connection.execute(_CLOSE, (stream.gateway, ended)).fetchone()
+            if row is not None:
+                connection.execute(_OPEN, (stream.gateway, begun, *row))
+                carried = connection.execute(
+                    _CARRY_OVER,
+                    {
+                        "gateway": stream.gateway,
+                        "ended": ended,
+                        "begun": begun,
+                        "closed": CLOSED_STATUSES,
+                    },
+                ).rowcount
+                connection.execute(_SET_NEXT, (carried, stream.gateway, begun))
+                logger.warning("%s: its calls begin anew with %d that are open", why, carried)
+        self._begun.add((stream.gateway, begun))
+        self._load(connection)
+
+    def _is_ours(self, connection: psycopg.Connection, gateway: int, epoch: int | None) -> bool:
+        return (
+            connection.execute(
+                "SELECT 1 FROM call_stream WHERE gateway = %s AND epoch = %s", (gateway, epoch)
+            ).fetchone()
+            is not None
+        )
+
+    def _send(self, connection: psycopg.Connection) -> float:
+        """Send all there is to send now. Returns the instant at which there is more to do."""
+        due = float("inf")
+        if not self._link.up:
+            return due
+        for stream in self._streams.values():
+            writer = stream.writer
+            now = time.monotonic()
+            if writer.wants_state(now):
+                if now < stream.state_from:
+                    due = min(due, stream.state_from)
+                else:
+                    self._link.send(stream.topic, dump(StateMessage.of(writer.state)))
+                    writer.state_sent(now)
+                    stream.state_from = now + STATE_SPACING_S
+            while (sending := writer.to_send(now, RECORDS_PER_MESSAGE)) is not None:
+                rows = connection.execute(
+                    _RECORDS, (stream.gateway, writer.epoch, sending.first, sending.after)
+                ).fetchall()
+                if rows:
+                    records = Records(
+                        epoch=writer.epoch, first=sending.first, records=[r for (r,) in rows]
+                    )
+                    self._link.send(stream.topic, dump(records))
+            due = min(due, writer.next_due() or due)
+        return due
+
+    def _stream_of(self, message: Received) -> _Stream | None:
+        topic = parse_jis_topic(message.topic)
+        if topic is None:
+            return None
+        stream = self._by_name.get((topic.group, topic.node))
+        if stream is None:
+            logger.debug("answer of %s/%s, to whom no calls go", topic.group, topic.node)
+        return stream
