@@ -1,0 +1,438 @@
+"""Calls and events on disk: one SQLite file, apart from telemetry. What holds:
+
+1. The cursor of the call stream moves in the transaction that stores its calls: each counts once.
+2. A call that cannot be read lies in quarantine, and one this gateway does not serve is refused by
+   an event, in that same transaction; the cursor moves on over both.
+3. A call is handed over in the order of its `call_no`, per line; `offered` is on disk before the
+   PLC sees it, and its decision comes with its event in one transaction.
+4. A result of a PLC is stored with its event in one transaction and counts once by its number.
+   Whatever the PLC reports of a call comes after the event that it was accepted.
+5. Events are kept until the hub has committed them, and `retain_committed_h` longer, so that a hub
+   restored from a backup can ask again.
+
+Everything here blocks (each transaction waits for the disk) and is used from one thread at a time:
+see `edge.calls.desk`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import ValidationError
+
+from protocols.jis.messages import CALL_RECORD, Call, Event
+from protocols.streams import Answer, Cursor, State, draw_epoch, read_state
+
+logger = logging.getLogger(__name__)
+
+_SCHEMA_VERSION = 1
+_RESULTS_REMEMBERED = 64
+"""Digests kept per line: far more than a PLC holds unacknowledged."""
+
+Routes = Mapping[str, frozenset[str]]
+"""Which part groups each line (`plant/line`) of this gateway builds."""
+Decision = Literal["accepted", "refused", "unclear"]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What came of an offer of call records."""
+
+    answer: Answer
+    lines: frozenset[str] = frozenset()
+    """Lines that have a new call to hand over."""
+    refused: Sequence[str] = ()
+    """Reasons of the calls this gateway does not serve; an event says so to the hub."""
+    quarantined: Sequence[str] = ()
+    """Reasons of the records that could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """The next call to hand over. `offered`: the PLC may have seen it already."""
+
+    call: Call
+    offered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TakenResult:
+    """A result as read from a PLC: the event it makes, or why it makes none."""
+
+    no: int
+    digest: bytes
+    event: Event | None
+    reason: str
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What the file holds."""
+
+    calls_open: int
+    events_pending: int
+    quarantined: int
+
+
+def line_key(plant: str, line: str) -> str:
+    """Name of a line within this file and in the logs."""
+    return f"{plant}/{line}"
+
+
+class CallStore:
+    """The file. Open it with `CallStore.open`."""
+
+    def __init__(self, database: sqlite3.Connection, retain_committed_h: float) -> None:
+        self._db = database
+        self._retain_us = int(retain_committed_h * 3_600_000_000)
+
+    @classmethod
+    def open(cls, path: Path, *, retain_committed_h: float = 24.0) -> Self:
+        """Open or create the file. One that SQLite cannot read is set aside under another name, and
+        a new one is begun: the hub then sends all open calls again, under a new epoch."""
+        try:
+            return cls(_connect(path), retain_committed_h)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise  # no room, no permission, locked: not damage
+            aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}")
+            for suffix in ("", "-wal", "-shm"):
+                part = path.with_name(path.name + suffix)
+                if part.exists():
+                    part.rename(aside.with_name(aside.name + suffix))
+            logger.error("calls: %s cannot be read (%s); kept as %s", path, error, aside.name)
+            return cls(_connect(path), retain_committed_h)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    # --- the call stream: we read --------------------------------------------------------------
+
+    def position(self) -> Answer:
+        """Where we stand in the call stream; epoch None if nothing was ever received."""
+        cursor = self._cursor()
+        return Answer(None) if cursor is None else cursor.answer()
+
+    def read_state(self, state: State) -> tuple[Answer, bool]:
+        """Take in the hub's position. True: it is of an epoch that has ended, and was refused."""
+        with self._transaction():
+            closed = {
+                row[0] for row in self._db.execute("SELECT epoch FROM call_epoch WHERE closed")
+            }
+            opening = read_state(self._cursor(), closed, state)
+            if opening.closes is not None:
+                self._db.execute(
+                    "UPDATE call_epoch SET closed = 1 WHERE epoch = ?", (opening.closes,)
+                )
+            if opening.cursor is not None:
+                self._keep_cursor(opening.cursor)
+                for first, after in opening.lost:
+                    self._add_gap(
+                        "calls", opening.cursor.epoch, first, after, "not kept by the hub"
+                    )
+        return self.position(), opening.refused
+
+    def lose(self, epoch: int, first: int, after: int, cause: str) -> Answer:
+        """The hub no longer has these records."""
+        with self._transaction():
+            cursor = self._cursor()
+            if cursor is not None and cursor.epoch == epoch:
+                acceptance = cursor.accept(first, after)
+                self._keep_cursor(acceptance.cursor)
+                for lost_first, lost_after in acceptance.fresh:
+                    self._add_gap("calls", epoch, lost_first, lost_after, cause)
+        return self.position()
+
+    def receive(self, epoch: int, first: int, records: Sequence[Any], routes: Routes) -> Received:
+        """Store the records that are new. Records of an epoch that is not open are left alone."""
+        lines: set[str] = set()
+        refused: list[str] = []
+        quarantined: list[str] = []
+        with self._transaction():
+            cursor = self._cursor()
+            if cursor is not None and cursor.epoch == epoch:
+                acceptance = cursor.accept(first, first + len(records))
+                for fresh_first, fresh_after in acceptance.fresh:
+                    for offset in range(fresh_first, fresh_after):
+                        record = records[offset - first]
+                        try:
+                            call = CALL_RECORD.validate_python(record)
+                        except ValidationError as error:
+                            reason = _first_reason(error)
+                            self._quarantine("calls", epoch, offset, reason, json.dumps(record))
+                            quarantined.append(f"offset {offset}: {reason}")
+                            continue
+                        reason = self._store_call(call, routes)
+                        if reason:
+                            refused.append(f"{call.key}: {reason}")
+                        else:
+                            lines.add(line_key(call.key.plant, call.key.line))
+                self._keep_cursor(acceptance.cursor)
+        return Received(self.position(), frozenset(lines), refused, quarantined)
+
+    # --- hand-over -----------------------------------------------------------------------------
+
+    def next_call(self, line: str) -> OpenCall | None:
+        """What is to be handed over next on a line: the lowest `call_no` not yet decided."""
+        row = self._db.execute(
+            "SELECT body, state FROM call WHERE line_key = ? AND state IN ('received', 'offered')"
+            " ORDER BY state = 'offered' DESC, call_no LIMIT 1",
+            (line,),
+        ).fetchone()
+        if row is None:
+            return None
+        return OpenCall(CALL_RECORD.validate_json(row[0]), offered=row[1] == "offered")
+
+    def offer(self, key: str) -> None:
+        """The call is about to be shown to the PLC."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE call SET state = 'offered' WHERE key = ? AND state = 'received'", (key,)
+            )
+
+    def decide(self, event: Event) -> bool:
+        """Store what became of a hand-over, with its event. False if it was decided before."""
+        with self._transaction():
+            return self._decide(event)
+
+    # --- results -------------------------------------------------------------------------------
+
+    def last_result(self, line: str) -> int | None:
+        """Number of the last result taken from a line's PLC."""
+        row = self._db.execute(
+            "SELECT max(result_no) FROM result WHERE line_key = ?", (line,)
+        ).fetchone()
+        return None if row[0] is None else int(row[0])
+
+    def is_taken(self, line: str, no: int, digest: bytes) -> bool:
+        """Whether this very result has been stored before."""
+        row = self._db.execute(
+            "SELECT digest FROM result WHERE line_key = ? AND result_no = ?", (line, no)
+        ).fetchone()
+        return row is not None and bytes(row[0]) == digest
+
+    def take_results(self, line: str, results: Sequence[TakenResult]) -> None:
+        """Store results in order of their number, each with its event or in quarantine."""
+        with self._transaction():
+            for result in results:
+                if result.event is None:
+                    self._quarantine(f"results/{line}", None, result.no, result.reason, result.raw)
+                else:
+                    # The PLC reports on this call, so it took it, whatever the hand-over knows.
+                    self._decide(Event(kind="accepted", key=result.event.key, at=result.event.at))
+                    self._append_event(result.event)
+                self._db.execute(
+                    "INSERT INTO result VALUES (?, ?, ?)", (line, result.no, result.digest)
+                )
+            self._db.execute(
+                "DELETE FROM result WHERE line_key = ? AND result_no <= ?",
+                (line, results[-1].no - _RESULTS_REMEMBERED),
+            )
+
+    def miss_results(self, line: str, first: int, after: int) -> None:
+        """The PLC no longer holds these results, and we never had them."""
+        with self._transaction():
+            self._add_gap(f"results/{line}", None, first, after, "not held by the PLC")
+
+    def forget_results(self, line: str) -> None:
+        """The PLC's numbers have begun anew: what was taken says nothing about them."""
+        with self._transaction():
+            self._db.execute("DELETE FROM result WHERE line_key = ?", (line,))
+
+    # --- the event stream: we write ------------------------------------------------------------
+
+    def event_state(self) -> State:
+        """The position of the event stream."""
+        return State(
+            *self._db.execute("SELECT epoch, first_kept, next_offset FROM event_stream").fetchone()
+        )
+
+    def events(self, first: int, after: int) -> list[Any]:
+        """The events first … after - 1, as JSON values."""
+        rows = self._db.execute(
+            "SELECT body FROM event WHERE event_offset >= ? AND event_offset < ?"
+            " ORDER BY event_offset",
+            (first, after),
+        )
+        return [json.loads(body) for (body,) in rows]
+
+    def commit_events(self, watermark: int) -> int:
+        """The hub has committed all below. Lets go of what was kept long enough; returns the new
+        first offset kept."""
+        with self._transaction():
+            oldest = _now_us() - self._retain_us
+            (kept,) = self._db.execute(
+                "SELECT min(event_offset) FROM event WHERE event_offset >= ? OR stored_us > ?",
+                (watermark, oldest),
+            ).fetchone()
+            first_kept = watermark if kept is None else min(int(kept), watermark)
+            self._db.execute("DELETE FROM event WHERE event_offset < ?", (first_kept,))
+            self._db.execute(
+                "UPDATE event_stream SET watermark = ?, first_kept = max(first_kept, ?)",
+                (watermark, first_kept),
+            )
+            return self.event_state().first_kept
+
+    def reopen_events(self) -> State:
+        """Begin a new epoch of the event stream with all that the hub is not known to have."""
+        with self._transaction():
+            (watermark,) = self._db.execute("SELECT watermark FROM event_stream").fetchone()
+            bodies = self._db.execute(
+                "SELECT body, stored_us FROM event WHERE event_offset >= ? ORDER BY event_offset",
+                (watermark,),
+            ).fetchall()
+            self._db.execute("DELETE FROM event")
+            self._db.executemany(
+                "INSERT INTO event VALUES (?, ?, ?)",
+                [(offset, body, stored) for offset, (body, stored) in enumerate(bodies)],
+            )
+            self._db.execute(
+                "UPDATE event_stream SET epoch = ?, first_kept = 0, next_offset = ?, watermark = 0",
+                (draw_epoch(), len(bodies)),
+            )
+        return self.event_state()
+
+    def counts(self) -> Counts:
+        """How much is open."""
+        return Counts(
+            *self._db.execute(
+                "SELECT (SELECT count(*) FROM call WHERE state IN ('received', 'offered')),"
+                " (SELECT next_offset - watermark FROM event_stream),"
+                " (SELECT count(*) FROM quarantine)"
+            ).fetchone()
+        )
+
+    # --- within a transaction ------------------------------------------------------------------
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def _cursor(self) -> Cursor | None:
+        row = self._db.execute(
+            "SELECT epoch, watermark FROM call_epoch WHERE NOT closed"
+        ).fetchone()
+        return None if row is None else Cursor(*row)
+
+    def _keep_cursor(self, cursor: Cursor) -> None:
+        self._db.execute(
+            "INSERT INTO call_epoch (epoch, watermark) VALUES (?, ?)"
+            " ON CONFLICT (epoch) DO UPDATE SET watermark = excluded.watermark",
+            (cursor.epoch, cursor.watermark),
+        )
+
+    def _store_call(self, call: Call, routes: Routes) -> str:
+        """Store one call. Returns why it is refused, or nothing."""
+        line = line_key(call.key.plant, call.key.line)
+        reason = ""
+        if line not in routes:
+            reason = f"this gateway serves no line {line}"
+        elif call.key.part_group not in routes[line]:
+            reason = f"line {line} builds no part group {call.key.part_group}"
+        # A call known already keeps its state (a new epoch begins with all open calls). Until the
+        # PLC has seen it, the newest text counts.
+        stored = self._db.execute(
+            "INSERT INTO call VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (key) DO UPDATE SET body = excluded.body, call_no = excluded.call_no"
+            " WHERE state = 'received'",
+            (
+                str(call.key),
+                line,
+                call.call_no,
+                call.model_dump_json(),
+                "received",
+                _now_us(),
+            ),
+        ).rowcount
+        if stored and reason:
+            self._decide(
+                Event(kind="refused", key=call.key, at=datetime.now(UTC), reason=reason[:500])
+            )
+        return reason
+
+    def _decide(self, event: Event) -> bool:
+        changed = self._db.execute(
+            "UPDATE call SET state = ? WHERE key = ? AND state IN ('received', 'offered')",
+            (event.kind, str(event.key)),
+        ).rowcount
+        if changed:
+            self._append_event(event)
+        return changed > 0
+
+    def _append_event(self, event: Event) -> None:
+        (offset,) = self._db.execute(
+            "UPDATE event_stream SET next_offset = next_offset + 1 RETURNING next_offset - 1"
+        ).fetchone()
+        self._db.execute(
+            "INSERT INTO event VALUES (?, ?, ?)", (offset, event.model_dump_json(), _now_us())
+        )
+
+    def _quarantine(
+        self, stream: str, epoch: int | None, offset: int, reason: str, raw: str
+    ) -> None:
+        self._db.execute(
+            "INSERT INTO quarantine (stream, epoch, record_offset, reason, raw, stored_us)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (stream, epoch, offset, reason, raw, _now_us()),
+        )
+
+    def _add_gap(self, stream: str, epoch: int | None, first: int, after: int, cause: str) -> None:
+        self._db.execute(
+            "INSERT INTO gap (stream, epoch, first_no, next_no, cause, stored_us)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (stream, epoch, first, after, cause, _now_us()),
+        )
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            schema = resources.files("edge.calls").joinpath("schema.sql").read_text()
+            database.executescript(
+                f"BEGIN; {schema} PRAGMA user_version = {_SCHEMA_VERSION};"
+                f"INSERT INTO event_stream VALUES ({draw_epoch()}, 0, 0, 0); COMMIT;"  # noqa: S608
+            )
+        elif version != _SCHEMA_VERSION:
+            raise sqlite3.OperationalError(
+                f"{path} is of version {version}; this agent reads version {_SCHEMA_VERSION}"
+            )
+        if database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError("its pages are damaged")
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _first_reason(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "record"
+    return f"{where}: {first['msg']}"
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
