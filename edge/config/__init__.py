@@ -1,0 +1,16 @@
+"""The gateway's configuration: the model, reading it from YAML, writing a commented sample."""
+
+from edge.config.load import ConfigError, Problem, load
+from edge.config.model import EdgeConfig, GatewaySettings, HubSettings, JisLine
+from edge.config.sample import sample
+
+__all__ = [
+    "ConfigError",
+    "EdgeConfig",
+    "GatewaySettings",
+    "HubSettings",
+    "JisLine",
+    "Problem",
+    "load",
+    "sample",
+]

@@ -1,0 +1,95 @@
+"""Checks between settings. They read the plain tree, so that they find their errors even where the
+model refuses the file for other reasons; what has the wrong shape is the model's business."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from typing import Any
+
+Location = tuple[str | int, ...]
+Finding = tuple[Location, str]
+
+_RESERVED = ("Stream/", "Node Control/", "Gateway/", "bdSeq")
+"""Beginnings of metric names that the gateway itself uses."""
+
+
+def cross_check(plain: Any) -> list[Finding]:
+    """All that does not fit together in a configuration."""
+    return [*_devices(plain), *_tags(plain), *_jis(plain)]
+
+
+def _devices(plain: Any) -> Iterator[Finding]:
+    yield from _doubled(
+        [(("sources", i, "device"), s.get("device")) for i, s in _dicts(plain, "sources")],
+        "device {} is already the device of source {}; give each source its own",
+    )
+
+
+def _tags(plain: Any) -> Iterator[Finding]:
+    for i, source in _dicts(plain, "sources"):
+        tags = list(_dicts(source, "tags"))
+        yield from _doubled(
+            [(("sources", i, "tags", n, "name"), t.get("name")) for n, t in tags],
+            "tag {} is already the name of tag {} of this device; names are unique in a device",
+        )
+        yield from _doubled(
+            [(("sources", i, "tags", n, "node"), t.get("node")) for n, t in tags],
+            "node {} is already read by tag {} of this device; read it once",
+        )
+        for n, tag in tags:
+            if str(tag.get("name", "")).startswith(_RESERVED):
+                yield (
+                    ("sources", i, "tags", n, "name"),
+                    f"names that begin with {', '.join(_RESERVED)} are the gateway's own",
+                )
+
+
+def _jis(plain: Any) -> Iterator[Finding]:
+    devices = [d for _, s in _dicts(plain, "sources") if isinstance(d := s.get("device"), str)]
+    lines = list(_dicts(plain, "jis"))
+    for i, line in lines:
+        device = line.get("device")
+        if isinstance(device, str) and device not in devices:
+            near = difflib.get_close_matches(device, devices, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else "add a source with this device"
+            yield ("jis", i, "device"), f"no source has the device {device!r}; {hint}"
+        groups = line.get("part_groups")
+        if isinstance(groups, list):
+            yield from _doubled(
+                [(("jis", i, "part_groups", n), group) for n, group in enumerate(groups)],
+                "part group {} is already entry {}; name it once",
+            )
+    yield from _doubled(
+        [(("jis", i, "device"), line.get("device")) for i, line in lines],
+        "device {} already takes the calls of jis entry {}; one device, one line",
+    )
+    yield from _doubled(
+        [
+            (("jis", i, "line"), (line["plant"], line["line"]))
+            for i, line in lines
+            if "plant" in line and "line" in line
+        ],
+        "line {} is already jis entry {}; name it once",
+    )
+
+
+def _doubled(entries: list[tuple[Location, Any]], sentence: str) -> Iterator[Finding]:
+    """A finding for each value that came before; entries are numbered as in the file, from 0."""
+    seen: dict[Any, int] = {}
+    for number, (loc, value) in enumerate(entries):
+        if value is None or isinstance(value, (dict, list)):
+            continue
+        if value in seen:
+            shown = "/".join(map(str, value)) if isinstance(value, tuple) else value
+            yield loc, sentence.format(repr(shown), f"[{seen[value]}]")
+        else:
+            seen[value] = number
+
+
+def _dicts(plain: Any, key: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    entries = plain.get(key) if isinstance(plain, dict) else None
+    if isinstance(entries, list):
+        for i, entry in enumerate(entries):
+            if isinstance(entry, dict):
+                yield i, entry

@@ -1,0 +1,76 @@
+"""The configuration of a gateway, version 1. A section's model lives beside what it configures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from edge.journal import JournalSettings
+from edge.sources.opcua.config import OpcUaSettings
+from protocols.jis.messages import Identifier
+from protocols.mqtt.broker import BrokerSettings
+
+SparkplugName = Annotated[
+    str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^/+#\s][^/+#]*$")
+]
+
+
+class GatewaySettings(BaseModel):
+    """Who this gateway is. The hub knows it by both names; no other gateway may use them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    group: SparkplugName = Field(title="Sparkplug group: the supplier")
+    node: SparkplugName = Field(title="Sparkplug edge node: this gateway")
+
+
+class HubSettings(BaseModel):
+    """Which hub this gateway reports to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    host_id: SparkplugName = Field(
+        default="lineside-hub", title="Sparkplug host id of the hub, as in its STATE topic"
+    )
+
+
+class JisLine(BaseModel):
+    """A line that is called just in sequence, and the device that takes its calls."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    plant: Identifier = Field(title="The plant that calls")
+    line: Identifier = Field(title="The supplier line, as the plant names it")
+    device: SparkplugName = Field(title="Device of a source: the PLC that builds the calls")
+    part_groups: list[Identifier] = Field(
+        min_length=1, title="Part groups that this line builds; other calls are refused"
+    )
+
+
+class EdgeConfig(BaseModel):
+    """All that a gateway needs to know. Paths are relative to the file they stand in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: Literal[1] = Field(title="Version of this file's format")
+    gateway: GatewaySettings = Field(title="Who this gateway is")
+    data_dir: Path = Field(
+        title="Directory of the journal and the calls",
+        description="On a disk that keeps what it confirms; one gateway per directory.",
+    )
+    broker: BrokerSettings = Field(default_factory=BrokerSettings, title="The MQTT broker")
+    hub: HubSettings = Field(default_factory=HubSettings, title="The hub")
+    journal: JournalSettings = Field(
+        default_factory=JournalSettings, title="What is kept on disk until the hub has it"
+    )
+    sources: list[OpcUaSettings] = Field(default=[], title="What is read")
+    jis: list[JisLine] = Field(default=[], title="Lines that are called just in sequence")
+
+
+def model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model that a field holds: by itself, in a list, or as an option."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((m for a in get_args(annotation) if (m := model_in(a))), None)
