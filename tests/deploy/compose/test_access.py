@@ -1,0 +1,205 @@
+"""The Compose stack's Mosquitto, really started with its settings: who gets in, who may what."""
+
+from __future__ import annotations
+
+import os
+import queue
+import ssl
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+import pytest
+
+from deploy.compose.make_secrets import Gateway, make
+from deploy.local.broker import Mosquitto
+from deploy.local.ports import LOOPBACK, free_port, wait_listening
+from deploy.local.processes import Process
+from protocols.mqtt.broker import BrokerSettings, make_client
+
+SETTINGS = Path(__file__).parents[3] / "deploy/compose/mosquitto/mosquitto.conf"
+SEAT = Gateway("seatworks", "gw-seat")
+TRIM = Gateway("trimworks", "gw-trim")
+
+
+@dataclass(frozen=True)
+class Secured:
+    """The running broker and its secrets."""
+
+    port: int
+    secrets: Path
+
+    def settings(self, user: str, password: str | None = None) -> BrokerSettings:
+        return BrokerSettings.model_validate(
+            {
+                "host": "localhost",
+                "port": self.port,
+                "ca_file": self.secrets / "ca.crt",
+                "username": user,
+                "password_file": None if password else self.secrets / f"mqtt_{user}_password",
+                "password": password,
+            }
+        )
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    directory = tmp_path_factory.mktemp("secured")
+    secrets, port = directory / "secrets", free_port()
+    make(secrets, [SEAT, TRIM])
+    settings = SETTINGS.read_text().replace("/run/secrets", str(secrets))
+    settings = settings.replace("listener 8883", f"listener {port} {LOOPBACK}")
+    if os.getuid() == 0:
+        settings += "user root\n"
+    config = directory / "mosquitto.conf"
+    config.write_text(settings)
+    executable = Mosquitto.executable()
+    assert executable is not None
+    process = Process("mosquitto", [executable, "-c", config], directory / "log")
+    process.start()
+    try:
+        wait_listening(port, lambda: process.running, 10)
+        yield Secured(port, secrets)
+    finally:
+        process.stop()
+
+
+class Client:
+    """A client over TLS; `reason` is how the broker answered its CONNECT."""
+
+    def __init__(self, settings: BrokerSettings, name: str) -> None:
+        self.heard: queue.Queue[str] = queue.Queue()
+        self.reason = ""
+        self.granted: queue.Queue[int] = queue.Queue()
+        self._answered = threading.Event()
+        self.mqtt = make_client(settings, name, clean_session=True)
+        self.mqtt.on_connect = self._on_connect
+        self.mqtt.on_message = lambda _c, _u, message: self.heard.put(message.topic)
+        self.mqtt.on_subscribe = lambda _c, _u, _m, codes, _p: self.granted.put(codes[0].value)
+        self.mqtt.connect(settings.host, settings.port)
+        self.mqtt.loop_start()
+        assert self._answered.wait(10)
+
+    def _on_connect(
+        self, _client: object, _data: object, _flags: object, reason: object, _properties: object
+    ) -> None:
+        self.reason = str(reason)
+        self._answered.set()
+
+    def subscribe(self, topic: str) -> int:
+        self.mqtt.subscribe(topic, qos=1)
+        return self.granted.get(timeout=10)
+
+    def publish(self, topic: str) -> None:
+        self.mqtt.publish(topic, b"x", qos=1).wait_for_publish(10)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.mqtt.disconnect()
+        self.mqtt.loop_stop()
+
+
+def allowed_to_publish(secured: Secured, user: str, topics: list[str]) -> set[str]:
+    """Which of `topics` reach a hub that listens to all it may hear."""
+    with (
+        Client(secured.settings("hub"), "listener") as hub,
+        Client(secured.settings(user), "speaker") as speaker,
+    ):
+        for pattern in ("spBv1.0/#", "lineside/v1/+/+/calls/ack", "lineside/v1/+/+/events"):
+            assert hub.subscribe(pattern) == 1
+        for topic in topics:
+            speaker.publish(topic)
+        # The hub's own word comes last, so that all before it has been dealt with.
+        hub.publish("spBv1.0/STATE/lineside-hub")
+        heard = set()
+        while (topic := hub.heard.get(timeout=10)) != "spBv1.0/STATE/lineside-hub":
+            heard.add(topic)
+        return heard
+
+
+@pytest.mark.parametrize("user", ["hub", "health", SEAT.user, TRIM.user])
+def test_lets_in_who_knows_the_password(secured: Secured, user: str) -> None:
+    with Client(secured.settings(user), "known") as client:
+        assert client.reason == "Success"
+
+
+@pytest.mark.parametrize("user", ["hub", SEAT.user, "nobody"])
+def test_refuses_a_wrong_password(secured: Secured, user: str) -> None:
+    with Client(secured.settings(user, password="wrong"), "unknown") as client:
+        assert client.reason in {"Not authorized", "Bad user name or password"}
+
+
+def test_refuses_a_client_without_password(secured: Secured) -> None:
+    settings = BrokerSettings(
+        host="localhost", port=secured.port, ca_file=secured.secrets / "ca.crt"
+    )
+    with Client(settings, "anonymous") as client:
+        assert client.reason == "Not authorized"
+
+
+def test_its_certificate_proves_nothing_to_a_client_that_trusts_others(secured: Secured) -> None:
+    settings = BrokerSettings(host="localhost", port=secured.port)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        make_client(settings, "distrustful", clean_session=True).connect("localhost", secured.port)
+
+
+def test_plain_text_gets_no_answer(secured: Secured) -> None:
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, "plain")
+    answered: list[object] = []
+    client.on_connect = lambda *arguments: answered.append(arguments)
+    client.connect(LOOPBACK, secured.port)
+    assert client.loop(timeout=5) in {mqtt.MQTT_ERR_SUCCESS, mqtt.MQTT_ERR_CONN_LOST}
+    client.loop(timeout=5)
+    assert answered == []
+
+
+def test_a_gateway_speaks_for_itself_alone(secured: Secured) -> None:
+    own = [
+        "spBv1.0/seatworks/NBIRTH/gw-seat",
+        "spBv1.0/seatworks/NDATA/gw-seat",
+        "spBv1.0/seatworks/NDEATH/gw-seat",
+        "spBv1.0/seatworks/DBIRTH/gw-seat/SEAT1",
+        "spBv1.0/seatworks/DDATA/gw-seat/SEAT1",
+        "spBv1.0/seatworks/DDEATH/gw-seat/SEAT1",
+        "lineside/v1/seatworks/gw-seat/events",
+        "lineside/v1/seatworks/gw-seat/calls/ack",
+    ]
+    forbidden = [
+        "spBv1.0/trimworks/NBIRTH/gw-trim",
+        "spBv1.0/trimworks/DDATA/gw-trim/TRIM1",
+        "spBv1.0/seatworks/NBIRTH/other",
+        "spBv1.0/seatworks/NCMD/gw-seat",
+        "spBv1.0/trimworks/NCMD/gw-trim",
+        "spBv1.0/STATE/other-hub",
+        "lineside/v1/trimworks/gw-trim/events",
+        "lineside/v1/trimworks/gw-trim/calls/ack",
+    ]
+    assert allowed_to_publish(secured, SEAT.user, own + forbidden) == set(own)
+
+
+def test_a_gateway_hears_what_is_meant_for_it_alone(secured: Secured) -> None:
+    with Client(secured.settings(SEAT.user), "listener") as gateway:
+        for topic in (
+            "spBv1.0/seatworks/NCMD/gw-seat",
+            "spBv1.0/STATE/lineside-hub",
+            "lineside/v1/seatworks/gw-seat/calls",
+            "lineside/v1/seatworks/gw-seat/events/ack",
+        ):
+            assert gateway.subscribe(topic) == 1, topic
+        for topic in ("#", "lineside/v1/trimworks/gw-trim/calls", "spBv1.0/trimworks/NCMD/gw-trim"):
+            # Mosquitto grants a pattern and then delivers nothing of it that is not allowed.
+            gateway.subscribe(topic)
+        with Client(secured.settings("hub"), "speaker") as hub:
+            hub.publish("lineside/v1/trimworks/gw-trim/calls")
+            hub.publish("spBv1.0/trimworks/NCMD/gw-trim")
+            hub.publish("lineside/v1/seatworks/gw-seat/calls")
+        assert gateway.heard.get(timeout=10) == "lineside/v1/seatworks/gw-seat/calls"
+
+
+def test_the_health_user_can_do_nothing_else(secured: Secured) -> None:
+    topics = ["spBv1.0/seatworks/NBIRTH/gw-seat", "lineside/v1/seatworks/gw-seat/events"]
+    assert allowed_to_publish(secured, "health", topics) == set()
