@@ -15,7 +15,8 @@ CREATE TABLE gateway (
     group_id      text NOT NULL,                            -- Sparkplug group, which is the supplier
     node_id       text NOT NULL,                            -- Sparkplug edge node
     registered_at timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (group_id, node_id)
+    UNIQUE (group_id, node_id),
+    UNIQUE (id, owner)
 );
 
 -- Latest state only; written when it changes.

@@ -3,23 +3,27 @@
 CREATE TABLE plant (
     id     text PRIMARY KEY,
     owner  text NOT NULL REFERENCES tenant,
-    takt_s double precision NOT NULL CHECK (takt_s > 0)
+    takt_s double precision NOT NULL CHECK (takt_s > 0),
+    UNIQUE (id, owner)
 );
 
 -- A supplier's line as the plant sees it. `next_call_no` is what makes call numbers gap-free: it is
 -- moved in the transaction that writes the calls.
 CREATE TABLE supplier_line (
-    plant           text NOT NULL REFERENCES plant,
+    plant           text NOT NULL,
     id              text NOT NULL,
     owner           text NOT NULL REFERENCES tenant,        -- the car maker
     partner         text NOT NULL REFERENCES tenant,        -- the supplier
-    gateway         integer NOT NULL REFERENCES gateway,
+    gateway         integer NOT NULL,
     unloading_point text NOT NULL,
     lead_s          double precision NOT NULL CHECK (lead_s >= 0), -- control point to fitting, in plant time
     rack_slots      integer NOT NULL CHECK (rack_slots > 0),
-    sequence_wrap   integer NOT NULL DEFAULT 9999,          -- sequence numbers run 1..wrap
+    sequence_wrap   integer NOT NULL DEFAULT 9999 CHECK (sequence_wrap > 0), -- numbers run 1..wrap
     next_call_no    bigint NOT NULL DEFAULT 1,
-    PRIMARY KEY (plant, id)
+    PRIMARY KEY (plant, id),
+    UNIQUE (plant, id, owner, partner),
+    FOREIGN KEY (plant, owner) REFERENCES plant (id, owner),
+    FOREIGN KEY (gateway, partner) REFERENCES gateway (id, owner)   -- the supplier's own gateway
 );
 
 CREATE TABLE part_group (
@@ -30,7 +34,8 @@ CREATE TABLE part_group (
     line          text NOT NULL,
     control_point text NOT NULL,                            -- the point of fixation that releases the call
     PRIMARY KEY (plant, id),
-    FOREIGN KEY (plant, line) REFERENCES supplier_line (plant, id)
+    UNIQUE (plant, id, owner, partner),
+    FOREIGN KEY (plant, line, owner, partner) REFERENCES supplier_line (plant, id, owner, partner)
 );
 
 -- Bill of material as rules: the first rule (by rank) whose options and colours fit names the part.
@@ -47,11 +52,26 @@ CREATE TABLE bom_rule (
     part_no    text NOT NULL,
     quantity   integer NOT NULL DEFAULT 1 CHECK (quantity > 0),
     PRIMARY KEY (plant, part_group, rank),
-    FOREIGN KEY (plant, part_group) REFERENCES part_group (plant, id)
+    FOREIGN KEY (plant, part_group, owner, partner)
+        REFERENCES part_group (plant, id, owner, partner)
+);
+
+-- One imported day: the rules its sequence is scored by, and the cars built before it, which the
+-- first windows reach back into.
+CREATE TABLE order_book (
+    plant       text NOT NULL,
+    source      text NOT NULL,                              -- file or folder the orders came from
+    owner       text NOT NULL REFERENCES tenant,
+    checksum    text NOT NULL,                              -- of what was imported, to tell a repeat
+    rules       jsonb NOT NULL,                             -- ratios, objectives, paint batch limit
+    yesterday   jsonb NOT NULL,                             -- cars in order: number, colour, options
+    imported_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (plant, source),
+    FOREIGN KEY (plant, owner) REFERENCES plant (id, owner)
 );
 
 CREATE TABLE vehicle_order (
-    plant         text NOT NULL REFERENCES plant,
+    plant         text NOT NULL,
     production_no text NOT NULL,                            -- a string always: leading zeros matter
     owner         text NOT NULL REFERENCES tenant,
     vin           text,
@@ -59,19 +79,21 @@ CREATE TABLE vehicle_order (
     colour        text NOT NULL,
     options       text[] NOT NULL DEFAULT '{}',
     given_rank    integer NOT NULL,                         -- place in the imported order of the day
-    source        text NOT NULL,                            -- file the order came from
+    source        text NOT NULL,                            -- the order book it came in
     imported_at   timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (plant, production_no)
+    PRIMARY KEY (plant, production_no),
+    FOREIGN KEY (plant, owner) REFERENCES plant (id, owner)
 );
 
 -- A production sequence (the pearl chain); the newest of a plant is in force.
 CREATE TABLE production_sequence (
     id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    plant   text NOT NULL REFERENCES plant,
+    plant   text NOT NULL,
     owner   text NOT NULL REFERENCES tenant,
     method  text NOT NULL,                                  -- how it was made
     score   jsonb NOT NULL DEFAULT '{}',
-    made_at timestamptz NOT NULL DEFAULT now()
+    made_at timestamptz NOT NULL DEFAULT now(),
+    FOREIGN KEY (plant, owner) REFERENCES plant (id, owner)
 );
 
 CREATE TABLE sequence_position (
@@ -141,7 +163,7 @@ CREATE TABLE jis_call (
     acknowledged_at timestamptz,                            -- the gateway has it on disk
     UNIQUE (plant, line, production_no, part_group, reorder_index),
     UNIQUE (plant, line, call_no),
-    FOREIGN KEY (plant, line) REFERENCES supplier_line (plant, id)
+    FOREIGN KEY (plant, line, owner, partner) REFERENCES supplier_line (plant, id, owner, partner)
 );
 
 -- Transactional outbox: written with the call, read by the publisher.

@@ -1,0 +1,127 @@
+"""The embedded server: started once, shared, stopped by the last, the same data afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from hub.store.embedded import EmbeddedError, EmbeddedPostgres, _is_zombie
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="lineside-embedded-") as name:
+        yield Path(name)
+
+
+def answers(dsn: str) -> bool:
+    try:
+        with psycopg.connect(dsn, connect_timeout=5) as connection:
+            return connection.execute("SELECT 1").fetchone() == (1,)
+    except psycopg.OperationalError:
+        return False
+
+
+def test_data_and_port_survive_a_restart(folder: Path) -> None:
+    with EmbeddedPostgres(folder) as server:
+        dsn = server.dsn()
+        with psycopg.connect(dsn) as connection:
+            assert connection.execute("SHOW fsync").fetchone() == ("on",)
+            connection.execute("CREATE TABLE kept AS SELECT 7 AS n")
+    assert not answers(dsn)
+    with EmbeddedPostgres(folder) as server:
+        assert server.dsn() == dsn
+        with psycopg.connect(dsn) as connection:
+            assert connection.execute("SELECT n FROM kept").fetchone() == (7,)
+
+
+def test_data_survive_a_server_that_was_killed(folder: Path) -> None:
+    with EmbeddedPostgres(folder) as server:
+        with psycopg.connect(server.dsn()) as connection:
+            connection.execute("CREATE TABLE kept AS SELECT 7 AS n")
+        pid = int((server.pgdata / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, 9)
+        while Path(f"/proc/{pid}").exists() and not _is_zombie(pid):
+            time.sleep(0.01)
+    with EmbeddedPostgres(folder) as server, psycopg.connect(server.dsn()) as connection:
+        assert connection.execute("SELECT n FROM kept").fetchone() == (7,)
+
+
+USE_IT = """
+import sys
+from pathlib import Path
+from hub.store.embedded import EmbeddedPostgres
+with EmbeddedPostgres(Path(sys.argv[1])):
+    print("using", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_the_last_user_stops_it_also_after_one_was_killed(folder: Path) -> None:
+    first = EmbeddedPostgres(folder)
+    first.start()
+    dsn = first.dsn()
+    with subprocess.Popen(
+        [sys.executable, "-c", USE_IT, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"using\n"
+        first.stop()
+        assert answers(dsn)
+        other.kill()
+    assert answers(dsn)
+    with EmbeddedPostgres(folder) as last:
+        assert last.dsn() == dsn
+    assert not answers(dsn)
+
+
+def test_a_port_taken_meanwhile_is_replaced(folder: Path) -> None:
+    with EmbeddedPostgres(folder) as server:
+        taken = server.address
+    with socket.socket() as squatter:
+        squatter.bind(taken)
+        squatter.listen()
+        with EmbeddedPostgres(folder) as server:
+            assert server.address != taken
+            assert answers(server.dsn())
+
+
+def test_the_password_is_needed_and_kept_from_others(folder: Path) -> None:
+    with EmbeddedPostgres(folder) as server:
+        secret = folder / "server.json"
+        assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+        assert not answers(server.dsn().replace(json.loads(secret.read_text())["password"], "x"))
+
+
+def test_settings_that_do_not_start_say_why(folder: Path) -> None:
+    with pytest.raises(EmbeddedError, match="max_connections"):
+        EmbeddedPostgres(folder, {"max_connections": "none"}).start()
+
+
+def test_an_interrupted_creation_is_begun_again(folder: Path) -> None:
+    (folder / "pgdata.new" / "base").mkdir(parents=True)
+    with EmbeddedPostgres(folder) as server:
+        assert answers(server.dsn())
+
+
+def test_a_cluster_of_another_release_is_refused(folder: Path) -> None:
+    (folder / "pgdata").mkdir()
+    (folder / "pgdata" / "PG_VERSION").write_text("16\n")
+    with pytest.raises(EmbeddedError, match="written by PostgreSQL 16"):
+        EmbeddedPostgres(folder).start()
+
+
+def test_one_object_is_started_once(folder: Path) -> None:
+    with EmbeddedPostgres(folder) as server, pytest.raises(EmbeddedError, match="already uses"):
+        server.start()
