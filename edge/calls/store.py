@@ -412,10 +412,9 @@ def _connect(path: Path) -> sqlite3.Connection:
         (version,) = database.execute("PRAGMA user_version").fetchone()
         if version == 0:
             schema = resources.files("edge.calls").joinpath("schema.sql").read_text()
-            database.executescript(
-                f"BEGIN; {schema} PRAGMA user_version = {_SCHEMA_VERSION};"
-                f"INSERT INTO event_stream VALUES ({draw_epoch()}, 0, 0, 0); COMMIT;"  # noqa: S608
-            )
+            database.executescript(f"BEGIN; {schema} PRAGMA user_version = {_SCHEMA_VERSION};")
+            database.execute("INSERT INTO event_stream VALUES (?, 0, 0, 0)", (draw_epoch(),))
+            database.execute("COMMIT")
         elif version != _SCHEMA_VERSION:
             raise sqlite3.OperationalError(
                 f"{path} is of version {version}; this agent reads version {_SCHEMA_VERSION}"

@@ -216,6 +216,10 @@ class TelemetryJournal:
                 named.append(tag)
         return named[::-1]
 
+    def tag(self, tag_id: int) -> Tag:
+        """A tag by its id, in use or not. Raises `KeyError` for an id never given."""
+        return self._store.tags[tag_id]
+
     def last_time_us(self, tag_id: int) -> int | None:
         """Source time of the last sample of a tag that the journal took, over restarts."""
         return self._store.last_us.get(tag_id)

@@ -1,0 +1,119 @@
+"""What a birth says: the stream's state, the gateway's health, every tag and its alias."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from edge.journal import Tag
+from edge.status import Figures
+from protocols.sparkplug import DataType, Metric, Property
+from protocols.sparkplug.session import BD_SEQ, REBIRTH
+from protocols.streams import State
+
+EPOCH, OFFSET = "Stream/Epoch", "Stream/Offset"
+GAP, LOST, CURSOR = "Stream/Gap", "Stream/Lost", "Stream/Cursor"
+
+Value = float | int | bool | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The aliases of one birth. A tag's is its durable id; those of the streams come above all."""
+
+    devices: Mapping[str, tuple[int, int]]
+    """(alias of Stream/Epoch, alias of Stream/Offset) by device."""
+    datatypes: bytes
+    """Sparkplug datatype by alias of a tag; 0 is a tag that the birth does not name."""
+
+    @classmethod
+    def draw(cls, devices: Iterable[str], tags: Sequence[Tag]) -> Names:
+        """Aliases for these devices, and for those of these tags."""
+        datatypes = bytearray(max((tag.id for tag in tags), default=0) + 1)
+        for tag in tags:
+            datatypes[tag.id] = tag.datatype
+        first = len(datatypes)
+        named = sorted({*devices, *(tag.device for tag in tags)})
+        return cls(
+            {device: (first + 2 * n, first + 2 * n + 1) for n, device in enumerate(named)},
+            bytes(datatypes),
+        )
+
+    def kinds(self, tags: array[int]) -> bytes | None:
+        """The datatype of each of these tags; None if this birth does not name them all."""
+        datatypes = self.datatypes
+        try:
+            kinds = bytes([datatypes[tag] for tag in tags])
+        except IndexError:
+            return None
+        return None if 0 in kinds else kinds
+
+
+def node_birth(bd_seq: int, state: State, figures: Figures, now_ms: int) -> list[Metric]:
+    """Metrics of an NBIRTH: it is the stream's state."""
+    int64, text = DataType.Int64, DataType.String
+    metrics: list[tuple[str, DataType, Value]] = [
+        (BD_SEQ, int64, bd_seq),
+        (REBIRTH, DataType.Boolean, False),
+        (EPOCH, int64, state.epoch),
+        ("Stream/First Kept", int64, state.first_kept),
+        ("Stream/Next", int64, state.next),
+        (OFFSET, int64, None),
+        (GAP, text, None),
+        (LOST, text, None),
+        (CURSOR, text, None),
+        ("Gateway/Version", text, figures.version),
+        ("Gateway/Started", DataType.DateTime, int(figures.started.timestamp() * 1000)),
+        *((name, int64, value) for name, value in health(figures).items()),
+    ]
+    return [
+        Metric(name=name, datatype=datatype, value=value, timestamp=now_ms)
+        for name, datatype, value in metrics
+    ]
+
+
+def device_birth(
+    device: str,
+    tags: Iterable[Tag],
+    names: Names,
+    last: Mapping[int, Value],
+    now_ms: int,
+) -> list[Metric]:
+    """Metrics of a DBIRTH: every tag of the device, with its last value if one is known."""
+    epoch_alias, offset_alias = names.devices[device]
+    metrics = [
+        Metric(name=EPOCH, alias=epoch_alias, datatype=DataType.Int64, timestamp=now_ms),
+        Metric(name=OFFSET, alias=offset_alias, datatype=DataType.Int64, timestamp=now_ms),
+    ]
+    for tag in tags:
+        if tag.device == device:
+            unit = {"engUnit": Property(DataType.String, tag.unit)} if tag.unit else None
+            metrics.append(
+                Metric(
+                    name=tag.name,
+                    alias=tag.id,
+                    datatype=tag.datatype,
+                    timestamp=now_ms,
+                    value=as_type(last.get(tag.id), tag.datatype),
+                    properties=unit,
+                )
+            )
+    return metrics
+
+
+def health(figures: Figures) -> dict[str, int]:
+    """The health metrics that change, by name; all Int64."""
+    return {
+        "Gateway/Journal Records": figures.journal_records,
+        "Gateway/Journal Bytes": figures.journal_bytes,
+        "Gateway/Calls Open": figures.calls_open,
+        "Gateway/Events Pending": figures.events_pending,
+    }
+
+
+def as_type(value: Value, datatype: int) -> Value:
+    """A journalled number as the value of a metric of this datatype."""
+    if not isinstance(value, float) or datatype == DataType.Double:
+        return value
+    return bool(value) if datatype == DataType.Boolean else int(value)

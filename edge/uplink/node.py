@@ -1,0 +1,433 @@
+"""The Sparkplug edge node: one MQTT session, from its will to its death.
+
+A session connects with its NDEATH as will, subscribes, waits until the primary host is online,
+gives birth, and then sends what the journal holds as the stream's writer decides: what is appended
+from now on goes ahead of the backlog.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from edge.journal import Gap, SampleBatch, Stored, Tag, TelemetryJournal
+from edge.link import Link, LinkError, Message
+from edge.status import Condition, Figures
+from edge.uplink.bdseq import BirthDeathSequence
+from edge.uplink.births import CURSOR, Names, Value, device_birth, health, node_birth
+from edge.uplink.records import gap_payload, lost_payload, samples_payload
+from protocols.jis.envelope import EnvelopeError, parse_answer
+from protocols.mqtt.broker import BrokerSettings, Will
+from protocols.sparkplug import DataType, Metric, Payload, PayloadError, decode, encode
+from protocols.sparkplug.session import (
+    HostState,
+    HostWatch,
+    SequenceCounter,
+    StateError,
+    asks_rebirth,
+    death_payload,
+)
+from protocols.sparkplug.topics import (
+    command_subscriptions,
+    device_topic,
+    node_topic,
+    state_topic,
+)
+from protocols.streams import Outcome, Sending, Writer
+
+logger = logging.getLogger(__name__)
+
+WINDOW = 128
+"""Records in flight; half of it for backlog."""
+MAX_RECORDS = 8
+"""Records read from the journal at once."""
+TURN = 4
+"""So many times, before others on the loop have theirs; a live record never waits for more."""
+RESEND_AFTER_S = 5.0
+REBIRTH_EVERY_S = 2.0
+"""Least time between two births of a session."""
+REBIRTH_MOST_S = 60.0
+"""While no answer comes the births become rarer, up to this."""
+HEALTH_EVERY_S = 5.0
+
+
+class HostOfflineError(LinkError):
+    """The primary host went offline: the session ends, and what comes waits in the journal."""
+
+
+class EdgeNode:
+    """The uplink of one gateway. `serve` is one MQTT session; the caller starts the next."""
+
+    def __init__(
+        self,
+        journal: TelemetryJournal,
+        broker: BrokerSettings,
+        group: str,
+        node: str,
+        host_id: str,
+        bd_seq: BirthDeathSequence,
+        figures: Figures,
+        devices: Iterable[str] = (),
+        *,
+        resend_after_s: float = RESEND_AFTER_S,
+        rebirth_every_s: float = REBIRTH_EVERY_S,
+    ) -> None:
+        """`devices`: those that are born although nothing is known of their tags yet."""
+        self._journal = journal
+        self._broker = broker
+        self._group = group
+        self._node = node
+        self._bd_seq = bd_seq
+        self._figures = figures
+        self._online = dict.fromkeys(devices, False)
+        self._resend_after_s = resend_after_s
+        self._rebirth_every_s = rebirth_every_s
+        self._client_id = f"lineside-{group}-{node}"
+        self._state_topic = state_topic(host_id)
+        self._command_topic = node_topic(group, "NCMD", node)
+        self._host = HostWatch()
+        self._last: dict[int, Value] = {}
+        self._recalled: set[int] = set()
+        self._session: _Session | None = None
+        self._host_condition = Condition(logger, f"host {host_id}")
+        self._identity = Condition(logger, "telemetry stream")
+        journal.on_append = self._nudge
+        journal.on_tags = self._tags_changed
+
+    def set_device(self, device: str, *, online: bool) -> None:
+        """A device's connection has come or gone: it is born, or dies."""
+        if self._online.get(device) == online:
+            return
+        self._online[device] = online
+        if self._session is not None:
+            self._session.device_changed(device)
+
+    async def serve(self, connected: Callable[[], None]) -> None:
+        """Connect and work until the connection ends or the host goes. Raises `LinkError`."""
+        bd_seq = await asyncio.to_thread(self._bd_seq.next)
+        death = encode(death_payload(bd_seq, _now_ms()))
+        will = Will(node_topic(self._group, "NDEATH", self._node), death, qos=1, retain=False)
+        link = Link(self._broker, self._client_id, clean_session=True, will=will)
+        try:
+            await link.connect()
+            commands = command_subscriptions(self._group, self._node)
+            await link.subscribe([(self._state_topic, 1), *((topic, 1) for topic in commands)])
+            await self._await_host(link)
+            self._session = _Session(self, link, bd_seq)
+            connected()
+            try:
+                await self._session.run()
+            finally:
+                self._session = None
+                _say(link, will)
+        finally:
+            self._host.disconnected()
+            await link.close()
+
+    async def _await_host(self, link: Link) -> None:
+        while not self._host.online:
+            message = await link.receive(RESEND_AFTER_S)
+            if message is not None and message.topic == self._state_topic:
+                self._hear_host(message)
+            if not self._host.online:
+                self._host_condition.fail("is not online; samples are kept until it is")
+        self._host_condition.recover()
+
+    def _hear_host(self, message: Message) -> None:
+        try:
+            self._host.heard(HostState.parse(message.payload))
+        except StateError as error:
+            logger.warning("a message on %s is not a host's state: %s", message.topic, error)
+
+    def _nudge(self) -> None:
+        if self._session is not None:
+            self._session.link.nudge()
+
+    def _tags_changed(self) -> None:
+        if self._session is not None:
+            self._session.tags_changed()
+
+
+class _Session:
+    """A session after its first birth."""
+
+    def __init__(self, node: EdgeNode, link: Link, bd_seq: int) -> None:
+        self.link = link
+        self._of = node
+        self._journal = node._journal
+        self._bd_seq = bd_seq
+        self._seq = SequenceCounter()
+        self._names = Names({}, b"")
+        self._tags: list[Tag] = []
+        self._writer = self._new_writer()
+        self._born_at = -math.inf
+        self._birth_wanted = True
+        self._birth_every_s = node._rebirth_every_s
+        self._devices_changed: set[str] = set()
+        self._health: Mapping[str, int] = {}
+        self._health_at = -math.inf
+
+    def device_changed(self, device: str) -> None:
+        """Say so with the next message."""
+        self._devices_changed.add(device)
+        self.link.nudge()
+
+    def tags_changed(self) -> None:
+        """There are tags that the birth did not name."""
+        self._birth_wanted = True
+        self.link.nudge()
+
+    async def run(self) -> None:
+        """Work until the link ends (`LinkError`)."""
+        while True:
+            now = time.monotonic()
+            self._figure()
+            self._bear(now)
+            self._say_devices()
+            self._say_health(now)
+            more = self._send(now)
+            message = await self.link.receive(0.0 if more else self._wait_s())
+            if more and message is None:
+                await asyncio.sleep(0)  # backlog leaves the loop to the others between its turns
+            while message is not None:
+                self._hear(message)
+                message = await self.link.receive(0.0)
+
+    # --- what we hear --------------------------------------------------------------------------
+
+    def _hear(self, message: Message) -> None:
+        node = self._of
+        if message.topic == node._state_topic:
+            node._hear_host(message)
+            if not node._host.online:
+                raise HostOfflineError("the host has gone offline")
+        elif message.topic == node._command_topic:
+            try:
+                command = decode(message.payload)
+            except PayloadError as error:
+                logger.warning("a command on %s is not readable: %s", message.topic, error)
+                return
+            if asks_rebirth(command):
+                self._birth_wanted = True
+            for metric in command.metrics:
+                if metric.name == CURSOR and isinstance(metric.value, str):
+                    self._hear_cursor(metric.value)
+
+    def _hear_cursor(self, text: str) -> None:
+        try:
+            answer = parse_answer(text.encode()).answer()
+        except EnvelopeError as error:
+            logger.warning("an answer of the hub is not readable: %s", error)
+            return
+        writer = self._writer
+        outcome = writer.on_answer(answer, time.monotonic())
+        if outcome in (Outcome.PROGRESS, Outcome.UNCHANGED):
+            self._journal.committed(writer.watermark)
+            self._birth_every_s = self._of._rebirth_every_s
+            self._of._identity.recover()
+        elif outcome is Outcome.LOST_CURSOR:
+            writer.connected()
+        elif outcome is Outcome.ROLLED_BACK:
+            self._of._identity.fail(
+                f"the hub has more of epoch {writer.epoch} than was ever written here: this disk "
+                "is an old copy"
+            )
+        elif answer.epoch != writer.epoch:
+            self._of._identity.fail(
+                f"the hub is at epoch {answer.epoch}, not at ours ({writer.epoch}): another "
+                "gateway with this identity may be running; samples are kept until the hub takes "
+                "them",
+                after=3,
+            )
+
+    # --- what we say ---------------------------------------------------------------------------
+
+    def _new_writer(self) -> Writer:
+        writer = Writer(
+            self._journal.state,
+            window=WINDOW,
+            resend_after_s=self._of._resend_after_s,
+            live_first=True,
+        )
+        writer.connected()
+        return writer
+
+    def _wait_s(self) -> float:
+        """How long nothing has to be done unless something happens."""
+        now = time.monotonic()
+        due = [self._health_at + HEALTH_EVERY_S]
+        next_due = self._writer.next_due()
+        if next_due is not None:
+            due.append(next_due)
+        if self._birth_wanted or self._writer.wants_state(now):
+            due.append(self._born_at + self._birth_every_s)
+        return max(0.0, min(due) - now)
+
+    def _bear(self, now: float) -> None:
+        """Give birth if it is wanted, and not too often."""
+        unanswered = self._writer.wants_state(now)
+        if not (self._birth_wanted or unanswered) or now < self._born_at + self._birth_every_s:
+            return
+        if unanswered and self._born_at > -math.inf:
+            self._birth_every_s = min(REBIRTH_MOST_S, self._birth_every_s * 2)
+        node = self._of
+        self._birth_wanted = False
+        self._devices_changed.clear()
+        self._tags = self._named_tags()
+        self._names = Names.draw(node._online, self._tags)
+        self._writer.appended(self._journal.state.next)
+        self._health = health(node._figures)
+        now_ms = _now_ms()
+        birth = node_birth(self._bd_seq, self._writer.state, node._figures, now_ms)
+        self._node_message("NBIRTH", birth, self._seq.begin(), now_ms)
+        for device in self._names.devices:
+            self._bear_device(device)
+        for device in self._names.devices:
+            if not node._online.get(device, False):
+                self._device_death(device)
+        self._born_at = now
+        self._writer.state_sent(now)
+
+    def _named_tags(self) -> list[Tag]:
+        """The journal's tags, and those of records that a hub restored from a backup asks for."""
+        tags = self._journal.tags()
+        known = {tag.id for tag in tags}
+        taken = {(tag.device, tag.name) for tag in tags}
+        for tag_id in sorted(self._of._recalled - known):
+            tag = self._journal.tag(tag_id)
+            if (tag.device, tag.name) in taken:
+                tag = replace(tag, name=f"{tag.name}:{tag.datatype}")
+            tags.append(tag)
+        return tags
+
+    def _say_devices(self) -> None:
+        """Birth or death of the devices whose connection came or went."""
+        changed, self._devices_changed = self._devices_changed, set()
+        for device in sorted(changed):
+            if device not in self._names.devices:
+                self._birth_wanted = True
+            elif self._of._online.get(device, False):
+                self._bear_device(device)
+            else:
+                self._device_death(device)
+
+    def _say_health(self, now: float) -> None:
+        """The gateway's figures, if they have changed."""
+        if now < self._health_at + HEALTH_EVERY_S:
+            return
+        self._health_at = now
+        figures = health(self._of._figures)
+        changed = {name: n for name, n in figures.items() if self._health.get(name) != n}
+        if changed:
+            now_ms = _now_ms()
+            metrics = [
+                Metric(name=name, datatype=DataType.Int64, value=n, timestamp=now_ms)
+                for name, n in changed.items()
+            ]
+            self._node_message("NDATA", metrics, self._seq.take(), now_ms)
+            self._health = figures
+
+    def _send(self, now: float) -> bool:
+        """Send what the writer says; True if it left off with more to send."""
+        state = self._journal.state
+        if state.first_kept > self._writer.first_kept:
+            self._writer.trimmed(state.first_kept)
+        self._writer.appended(state.next)
+        if self._birth_wanted:
+            return False  # what there is to send may be unknown to the last birth
+        for _ in range(TURN):
+            sending = self._writer.to_send(now, MAX_RECORDS)
+            if sending is None:
+                return False
+            self._send_records(sending)
+        return True
+
+    def _send_records(self, sending: Sending) -> None:
+        at = sending.first
+        while at < sending.after:
+            found = self._journal.read(at, sending.after)
+            if not found:
+                return
+            for stored in found:
+                self._send_record(stored, historical=sending.late)
+            at = found[-1].after
+
+    def _send_record(self, stored: Stored, *, historical: bool) -> None:
+        record, epoch, now_ms = stored.record, self._writer.epoch, _now_ms()
+        if isinstance(record, SampleBatch):
+            kinds = self._names.kinds(record.tags)
+            if kinds is None:
+                self._recall(record)
+                return
+            payload = samples_payload(
+                record,
+                kinds,
+                self._names.devices[record.device],
+                epoch,
+                stored.first,
+                seq=self._seq.take(),
+                now_ms=now_ms,
+                historical=historical,
+            )
+            topic = device_topic(self._of._group, "DDATA", self._of._node, record.device)
+            self.link.publish(topic, payload, 0)
+            if not historical:
+                self._note(record)
+            return
+        seq = self._seq.take()
+        if isinstance(record, Gap):
+            payload = gap_payload(
+                record, epoch, stored.first, seq=seq, now_ms=now_ms, historical=historical
+            )
+        else:
+            payload = lost_payload(stored, record, epoch, seq=seq, now_ms=now_ms)
+        self.link.publish(node_topic(self._of._group, "NDATA", self._of._node), payload, 0)
+
+    def _recall(self, batch: SampleBatch) -> None:
+        """The last birth does not name all tags of this record; the next one will, and the record
+        goes again when it is overdue."""
+        self._of._recalled.update(batch.tags)
+        self._birth_wanted = True
+
+    def _note(self, batch: SampleBatch) -> None:
+        """Remember the last values, for the next birth."""
+        last = self._of._last
+        last.update(zip(batch.tags, batch.numbers, strict=True))
+        for position, value in batch.others.items():
+            last[batch.tags[position]] = value
+
+    def _bear_device(self, device: str) -> None:
+        now_ms = _now_ms()
+        metrics = device_birth(device, self._tags, self._names, self._of._last, now_ms)
+        self._device_message("DBIRTH", device, metrics, now_ms)
+
+    def _device_death(self, device: str) -> None:
+        self._device_message("DDEATH", device, [], _now_ms())
+
+    def _node_message(self, kind: str, metrics: list[Metric], seq: int, now_ms: int) -> None:
+        topic = node_topic(self._of._group, kind, self._of._node)  # type: ignore[arg-type]
+        self.link.publish(topic, encode(Payload(now_ms, metrics, seq)), 0)
+
+    def _device_message(self, kind: str, device: str, metrics: list[Metric], now_ms: int) -> None:
+        topic = device_topic(self._of._group, kind, self._of._node, device)  # type: ignore[arg-type]
+        self.link.publish(topic, encode(Payload(now_ms, metrics, self._seq.take())), 0)
+
+    def _figure(self) -> None:
+        self._of._figures.journal_records = self._journal.depth
+        self._of._figures.journal_bytes = self._journal.bytes
+
+
+def _say(link: Link, will: Will) -> None:
+    """Say in person what the will would say, if the link still stands."""
+    try:
+        link.publish(will.topic, will.payload, will.qos)
+    except LinkError:
+        return
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,96 @@
+"""Journal records as Sparkplug payloads."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from datetime import UTC, datetime
+
+from edge.journal import Gap, Lost, SampleBatch, Stored
+from edge.uplink.births import EPOCH, GAP, LOST, OFFSET
+from protocols.sparkplug import GOOD, DataType, Metric, Payload, encode, encode_samples
+
+
+def samples_payload(
+    batch: SampleBatch,
+    kinds: bytes,
+    aliases: tuple[int, int],
+    epoch: int,
+    offset: int,
+    *,
+    seq: int,
+    now_ms: int,
+    historical: bool,
+) -> bytes:
+    """A batch as a DDATA payload: `kinds` are the datatypes of its samples, `aliases` those of the
+    device's Stream/Epoch and Stream/Offset."""
+    qualities = None
+    if batch.qualities:
+        qualities = array("H", [GOOD]) * len(batch)
+        for position, quality in batch.qualities.items():
+            qualities[position] = quality
+    epoch_alias, offset_alias = aliases
+    return encode_samples(
+        seq,
+        now_ms,
+        epoch_alias,
+        epoch,
+        offset_alias,
+        offset,
+        array("Q", batch.tags),
+        array("q", [time_us // 1000 for time_us in batch.times_us]),
+        kinds,
+        batch.numbers,
+        batch.others,
+        qualities,
+        historical,
+    )
+
+
+def gap_payload(
+    gap: Gap, epoch: int, offset: int, *, seq: int, now_ms: int, historical: bool
+) -> bytes:
+    """A gap record as an NDATA payload."""
+    text = {
+        "device": gap.device,
+        "from": _iso(gap.from_us),
+        "to": _iso(gap.to_us),
+        "cause": gap.cause,
+    }
+    values: list[tuple[str, DataType, int | str]] = [
+        (EPOCH, DataType.Int64, epoch),
+        (OFFSET, DataType.Int64, offset),
+        (GAP, DataType.String, json.dumps(text)),
+    ]
+    return _node_data(values, seq, now_ms, historical=historical)
+
+
+def lost_payload(stored: Stored, lost: Lost, epoch: int, *, seq: int, now_ms: int) -> bytes:
+    """A tombstone as an NDATA payload."""
+    text = {
+        "first": stored.first,
+        "next": stored.after,
+        "cause": lost.cause,
+        "device": None,
+        "from": _iso(lost.from_us),
+        "to": _iso(lost.to_us),
+    }
+    values: list[tuple[str, DataType, int | str]] = [
+        (EPOCH, DataType.Int64, epoch),
+        (LOST, DataType.String, json.dumps(text)),
+    ]
+    return _node_data(values, seq, now_ms, historical=True)
+
+
+def _node_data(
+    values: list[tuple[str, DataType, int | str]], seq: int, now_ms: int, *, historical: bool
+) -> bytes:
+    metrics = [
+        Metric(name=name, datatype=kind, value=value, timestamp=now_ms, is_historical=historical)
+        for name, kind, value in values
+    ]
+    return encode(Payload(timestamp=now_ms, metrics=metrics, seq=seq))
+
+
+def _iso(time_us: int | None) -> str | None:
+    return None if time_us is None else datetime.fromtimestamp(time_us / 1e6, UTC).isoformat()
