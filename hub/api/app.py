@@ -1,0 +1,163 @@
+"""The hub's HTTP application: the API below /v1, and the page that shows it at /."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any
+
+import psycopg
+from fastapi import APIRouter, FastAPI, Header, Query
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import FileResponse, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi.staticfiles import StaticFiles
+from psycopg_pool import PoolTimeout
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from hub.api import models, plants, problems, telemetry
+from hub.api.context import Context, Shared, Tenant
+from hub.api.live import Live, TooManyError
+from hub.api.settings import ApiSettings
+from hub.store.connect import Database
+
+MAX_BODY_BYTES = 65_536
+POOL_SIZE = 8
+WEB = Path(__file__).parents[1] / "web"
+CONTENT_SECURITY = (
+    "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'"
+)
+
+DESCRIPTION = """
+Report control points, read the pearl chain, the suppliers' lines and their calls, the gateways'
+health and the process values.
+
+Every request carries the bearer token, whose tenant decides what can be seen. Errors are RFC 9457
+problems. Pages are followed by giving `next` back as `after`. `GET /v1/live` is a stream of
+server-sent events that names what has changed.
+"""
+
+router = APIRouter()
+
+
+def create_app(
+    database: Database, settings: ApiSettings, lanes: dict[str, Callable[[], bool]] | None = None
+) -> FastAPI:
+    """The application. `lanes` says of each part run beside it, by name, whether it works.
+
+    Raises `OSError` or `ValueError` if the token cannot be read.
+    """
+    live = Live(database.dsn("ingest"))
+    token = settings.secret()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        live.start(asyncio.get_running_loop())
+        with (
+            database.pool("api", max_size=POOL_SIZE) as reading,
+            database.pool("ingest", max_size=POOL_SIZE) as writing,
+        ):
+            app.state.context = Context(reading, writing, live, token, settings.tenant, lanes or {})
+            yield
+            live.close()
+            await asyncio.to_thread(live.stop)
+
+    app = FastAPI(
+        title="Lineside hub",
+        version="1",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        max_body_size=MAX_BODY_BYTES,
+    )
+    app.state.live = live
+    problems.install(app)
+    if token is None:
+        # Without a token the browser's own rules are what keeps other sites' pages out: a page
+        # that has its name resolved to loopback would pass them.
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1", "[::1]"])
+    app.include_router(plants.router)
+    app.include_router(telemetry.router)
+    app.include_router(router)
+    app.mount("/static", StaticFiles(directory=WEB / "static"))
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's own way
+    return app
+
+
+@router.get(
+    "/v1/live",
+    tags=["live"],
+    summary="What changes, as it happens",
+    response_class=EventSourceResponse,
+    responses=problems.described(HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+async def live_events(
+    tenant: Tenant,
+    shared: Shared,
+    tag: Annotated[int | None, Query(ge=1, description="also tell of samples of this tag")] = None,
+    last_event_id: Annotated[str | None, Header(description="the last id seen, to resume")] = None,
+) -> AsyncIterator[ServerSentEvent]:
+    """Server-sent events: `sequence`, `calls`, `gateways`, `samples` name what to fetch again;
+    `reset` comes first, or when too much was missed, and means everything. Resumes by
+    `Last-Event-ID`."""
+    try:
+        async for told in shared.live.watch(tenant, tag, last_event_id):
+            yield ServerSentEvent(event=told.event, data=told.data, id=told.id)
+    except TooManyError:
+        yield ServerSentEvent(event="full", data={}, retry=10_000)
+
+
+@router.get(
+    "/healthz",
+    tags=["health"],
+    summary="Whether the hub can work",
+    responses={503: {"model": models.Health, "description": "It cannot"}},
+)
+def healthz(shared: Shared, response: Response) -> models.Health:
+    """200 if the database answers and all parts run in this process work; needs no token."""
+    try:
+        with shared.writing() as connection:
+            connection.execute("SELECT 1")
+        database = True
+    except (psycopg.Error, PoolTimeout):
+        database = False
+    lanes = {name: works() for name, works in shared.lanes.items()}
+    if not database or not all(lanes.values()):
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    return models.Health(database=database, calls=lanes.get("calls"), ingest=lanes.get("ingest"))
+
+
+@router.get("/", include_in_schema=False)
+def page() -> FileResponse:
+    """The live page."""
+    return FileResponse(
+        WEB / "index.html",
+        headers={"Content-Security-Policy": CONTENT_SECURITY, "Cache-Control": "no-cache"},
+    )
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's description, with errors as they really look."""
+    if app.openapi_schema is None:
+        schema = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        schemas = schema["components"]["schemas"]
+        problem = problems.ProblemDetails.model_json_schema(
+            ref_template="#/components/schemas/{model}"
+        )
+        schemas |= problem.pop("$defs", {})
+        schemas["Problem"] = problem
+        for path in schema["paths"].values():
+            for operation in path.values():
+                invalid = operation["responses"].get("422")
+                if invalid is not None:
+                    operation["responses"] |= problems.described(HTTPStatus.UNPROCESSABLE_ENTITY)
+        schemas.pop("HTTPValidationError", None)
+        schemas.pop("ValidationError", None)
+        app.openapi_schema = schema
+    return app.openapi_schema

@@ -1,0 +1,47 @@
+"""What of the HTTP API can be set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from protocols.mqtt.broker import LOOPBACK
+
+
+class ApiSettings(BaseModel):
+    """Where the API listens and who may ask. Without a token it serves its own machine only."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    host: str = Field(default="127.0.0.1", title="Address to listen on")
+    port: int = Field(default=8080, ge=0, le=65535, title="TCP port; 0 takes any that is free")
+    token: SecretStr | None = Field(default=None, title="Bearer token; better kept in a file")
+    token_file: Path | None = Field(default=None, title="File whose first line is the bearer token")
+    tenant: str | None = Field(
+        default=None, title="Tenant the token speaks for; none: the owner of the only plant"
+    )
+
+    @model_validator(mode="after")
+    def _open_on_loopback_only(self) -> ApiSettings:
+        if self.token is None and self.token_file is None and self.host not in LOOPBACK:
+            raise ValueError(
+                f"without a token the API listens on loopback only, not on {self.host!r}; "
+                "set LINESIDE_HUB_API__TOKEN_FILE"
+            )
+        return self
+
+    def secret(self) -> str | None:
+        """The token, read now; None if none is asked for.
+
+        Raises `OSError` if its file cannot be read, `ValueError` if it has under 16 characters.
+        """
+        if self.token_file is not None:
+            token = (self.token_file.read_text().splitlines() or [""])[0].strip()
+        elif self.token is not None:
+            token = self.token.get_secret_value()
+        else:
+            return None
+        if len(token) < 16:
+            raise ValueError("the API token is shorter than 16 characters")
+        return token

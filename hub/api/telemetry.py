@@ -1,0 +1,179 @@
+"""Gateways, tags and samples over HTTP."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import psycopg
+from fastapi import APIRouter, Path, Query
+from psycopg.rows import class_row
+from pydantic import AwareDatetime
+
+from hub.api import models
+from hub.api.context import Shared, Tenant
+from hub.api.problems import Problem, described
+
+router = APIRouter(prefix="/v1", tags=["telemetry"])
+
+RAW_SPAN = timedelta(hours=6)
+"""Longer spans are drawn from the minutes' rollup instead of the samples."""
+LATEST_GAPS = 5
+
+_GATEWAYS = """
+SELECT g.id, g.group_id || '/' || g.node_id AS gateway, g.owner AS supplier,
+    coalesce(s.online, false) AS online, s.since, s.conflict, coalesce(s.metrics, '{}') AS metrics,
+    coalesce(c.next_offset - c.watermark, 0) AS calls_under_way
+FROM gateway g
+LEFT JOIN gateway_status s ON s.gateway = g.id
+LEFT JOIN call_stream c ON c.gateway = g.id AND NOT c.closed
+ORDER BY g.group_id, g.node_id
+"""
+_LATEST_GAPS = """
+SELECT device, from_time, to_time, cause FROM gap WHERE gateway = %s ORDER BY id DESC LIMIT %s
+"""
+_TAGS = """
+SELECT t.id, g.group_id || '/' || g.node_id AS gateway, d.name AS device, t.name, t.unit, t.datatype
+FROM tag t JOIN device d ON d.id = t.device JOIN gateway g ON g.id = d.gateway
+"""
+_GAPS = """
+SELECT p.device, p.from_time, p.to_time, p.cause
+FROM gap p JOIN tag t ON t.id = %(tag)s JOIN device d ON d.id = t.device
+WHERE p.gateway = d.gateway AND p.stream = 'telemetry' AND (p.device IS NULL OR p.device = d.name)
+    AND coalesce(p.from_time, '-infinity') < %(to)s AND coalesce(p.to_time, 'infinity') > %(from)s
+ORDER BY p.from_time NULLS FIRST
+"""
+_RAW = """
+SELECT time, value, text, quality FROM sample_view
+WHERE tag_id = %(tag)s AND time >= %(from)s AND time < %(to)s ORDER BY time LIMIT %(points)s + 1
+"""
+# The lowest and the highest of each interval, in the order they came: no spike is lost.
+_EXTREMES = """
+WITH ranked AS (
+    SELECT time, value, text, quality,
+        row_number() OVER (PARTITION BY part ORDER BY value, time) AS from_low,
+        row_number() OVER (PARTITION BY part ORDER BY value DESC, time) AS from_high
+    FROM (
+        SELECT *, width_bucket(extract(epoch FROM time), extract(epoch FROM %(from)s::timestamptz),
+            extract(epoch FROM %(to)s::timestamptz), %(parts)s) AS part
+        FROM sample_view
+        WHERE tag_id = %(tag)s AND time >= %(from)s AND time < %(to)s AND value IS NOT NULL
+    ) parted
+)
+SELECT time, value, text, quality FROM ranked
+WHERE from_low = 1 OR from_high = 1 ORDER BY time
+"""
+_MINUTE_EXTREMES = """
+SELECT min(minute) AS time, min(low) AS low, max(high) AS high FROM (
+    SELECT minute, low, high,
+        width_bucket(extract(epoch FROM minute), extract(epoch FROM %(from)s::timestamptz),
+            extract(epoch FROM %(to)s::timestamptz), %(parts)s) AS part
+    FROM sample_minute_view
+    WHERE tag_id = %(tag)s AND minute >= %(from)s AND minute < %(to)s AND low IS NOT NULL
+) parted GROUP BY part ORDER BY 1
+"""
+
+
+@router.get("/gateways", summary="Gateways", responses=described(HTTPStatus.UNAUTHORIZED))
+def gateways(tenant: Tenant, shared: Shared) -> list[models.Gateway]:
+    """The suppliers' gateways and their health."""
+    with shared.reading(tenant) as connection:
+        rows = connection.execute(_GATEWAYS).fetchall()
+        gap_counts: dict[int, int] = dict(
+            connection.execute("SELECT gateway, count(*) FROM gap GROUP BY gateway").fetchall()
+        )
+        return [
+            models.Gateway(
+                gateway=name,
+                supplier=supplier,
+                online=online,
+                since=since,
+                conflict=conflict,
+                metrics=metrics,
+                calls_under_way=under_way,
+                gaps=_latest_gaps(connection, identity) if identity in gap_counts else [],
+                gap_count=gap_counts.get(identity, 0),
+            )
+            for identity, name, supplier, online, since, conflict, metrics, under_way in rows
+        ]
+
+
+@router.get("/tags", summary="Tags", responses=described(HTTPStatus.UNAUTHORIZED))
+def tags(
+    tenant: Tenant,
+    shared: Shared,
+    after: Annotated[int, Query(ge=0, le=2**31 - 1, description="`id` of the last tag seen")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+) -> list[models.Tag]:
+    """Process values by id; fewer than `limit` means that these are the last."""
+    with (
+        shared.reading(tenant) as connection,
+        connection.cursor(row_factory=class_row(models.Tag)) as cursor,
+    ):
+        return cursor.execute(
+            _TAGS + "WHERE t.id > %s ORDER BY t.id LIMIT %s", (after, limit)
+        ).fetchall()
+
+
+@router.get(
+    "/tags/{tag}/samples",
+    summary="Samples of a tag",
+    responses=described(
+        HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY
+    ),
+)
+def samples(
+    tag: Annotated[int, Path(ge=1, le=2**31 - 1)],
+    tenant: Tenant,
+    shared: Shared,
+    from_time: Annotated[
+        AwareDatetime | None, Query(alias="from", description="default: 10 minutes before `to`")
+    ] = None,
+    to_time: Annotated[AwareDatetime | None, Query(alias="to", description="default: now")] = None,
+    points: Annotated[int, Query(ge=2, le=5000, description="at most so many samples")] = 600,
+) -> models.SamplePage:
+    """Samples in [from, to), at most `points`.
+
+    More than that are thinned out to the lowest and the highest of each of points/2 intervals, so
+    that spikes stay visible. `gaps` names the times for which data are known to be missing; outside
+    of them the answer is complete.
+    """
+    to = to_time or datetime.now(UTC)
+    start = from_time or to - timedelta(minutes=10)
+    if start >= to:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "query.from: must lie before query.to")
+    asked = {"tag": tag, "from": start, "to": to, "points": points, "parts": points // 2}
+    with shared.reading(tenant) as connection:
+        with connection.cursor(row_factory=class_row(models.Tag)) as cursor:
+            found = cursor.execute(_TAGS + "WHERE t.id = %s", (tag,)).fetchone()
+        if found is None:
+            raise Problem(HTTPStatus.NOT_FOUND, f"no tag {tag}")
+        rows, downsampled = _samples(connection, asked)
+        with connection.cursor(row_factory=class_row(models.Gap)) as gap_cursor:
+            gaps = gap_cursor.execute(_GAPS, asked).fetchall()
+    return models.SamplePage(tag=found, downsampled=downsampled, samples=rows, gaps=gaps)
+
+
+def _samples(
+    connection: psycopg.Connection, asked: dict[str, Any]
+) -> tuple[list[models.Sample], bool]:
+    """The samples asked for, and whether they were thinned out."""
+    if asked["to"] - asked["from"] > RAW_SPAN:
+        return [
+            models.Sample(time=time, value=value)
+            for time, low, high in connection.execute(_MINUTE_EXTREMES, asked).fetchall()
+            for value in dict.fromkeys((low, high))
+        ], True
+    with connection.cursor(row_factory=class_row(models.Sample)) as cursor:
+        rows = cursor.execute(_RAW, asked).fetchall()
+        if len(rows) <= asked["points"]:
+            return rows, False
+        extremes = cursor.execute(_EXTREMES, asked).fetchall()
+    # Text has no lowest and highest: the first of it must do.
+    return (extremes, True) if extremes else (rows[: asked["points"]], True)
+
+
+def _latest_gaps(connection: psycopg.Connection, gateway: int) -> list[models.Gap]:
+    with connection.cursor(row_factory=class_row(models.Gap)) as cursor:
+        return cursor.execute(_LATEST_GAPS, (gateway, LATEST_GAPS)).fetchall()
