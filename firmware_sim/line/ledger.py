@@ -1,0 +1,121 @@
+"""What a line PLC did, written down by itself: the truth a verifier compares the database with.
+
+One append-only JSONL file per PLC. Each line is an object with `kind`:
+
+  {"kind": "sample", "node": …, "at": µs, "type": "Double", "value": 1.25}
+  {"kind": "call", "key": …, "accepted": true, "repeated": false, "reason": "", "at": µs}
+  {"kind": "result", "no": 1, "result": "produced", "key": …, "serial": …, "verdict": "",
+   "rack": "", "slot": 0, "at": µs}
+
+`at` is the source time in microseconds since the epoch, UTC. A sample's source time is a whole
+millisecond and unique per node: (node, at) is its identity on a wire that carries milliseconds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+TagType = Literal["Double", "Int64", "Boolean", "String", "DateTime"]
+TagValue = float | int | bool | str
+"""Value of a tag; a DateTime is given as milliseconds since the epoch, UTC."""
+ResultKind = Literal["produced", "inspected", "packed", "shipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One change of a process tag. `node` is the identifier without its namespace."""
+
+    node: str
+    at: int
+    type: TagType
+    value: TagValue
+
+
+@dataclass(frozen=True, slots=True)
+class CallDecision:
+    """What the PLC echoed to a strobe. `repeated`: a key it had taken before, not built twice."""
+
+    key: str
+    accepted: bool
+    repeated: bool
+    reason: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One result of the ring. Empty strings and slot 0 mean "not given"."""
+
+    no: int
+    result: ResultKind
+    key: str
+    serial: str
+    verdict: str
+    rack: str
+    slot: int
+    at: int
+
+
+Entry = Sample | CallDecision | Result
+
+_KINDS: dict[str, type[Sample] | type[CallDecision] | type[Result]] = {
+    "sample": Sample,
+    "call": CallDecision,
+    "result": Result,
+}
+_NAMES = {entry: name for name, entry in _KINDS.items()}
+
+
+class LedgerError(ValueError):
+    """The file is not a ledger; the text says file, line and reason."""
+
+
+class Ledger:
+    """The writing end. Every entry reaches the operating system before `add` returns, so that a
+    killed PLC leaves nothing unwritten that a client may have seen."""
+
+    def __init__(self, path: Path) -> None:
+        """Open `path` for appending. An entry that a killed writer left torn is cut off."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _cut_torn_line(path)
+        self._file = path.open("a", encoding="utf-8", buffering=1)
+
+    def add(self, entry: Entry) -> None:
+        """Append one entry."""
+        body = {name: getattr(entry, name) for name in entry.__slots__}
+        self._file.write(json.dumps({"kind": _NAMES[type(entry)], **body}) + "\n")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def read_ledger(path: Path) -> Iterator[Entry]:
+    """The entries in the order in which they happened. May be called while the PLC runs; a last
+    line not yet ended is left out. Raises `LedgerError` for a line that is no entry."""
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith("\n"):
+                return
+            yield _parse(path, number, line)
+
+
+def _parse(path: Path, number: int, line: str) -> Entry:
+    try:
+        fields = json.loads(line)
+        return _KINDS[fields.pop("kind")](**fields)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise LedgerError(f"{path}:{number}: not a ledger entry: {error}") from None
+
+
+def _cut_torn_line(path: Path) -> None:
+    if not path.exists():
+        return
+    data = path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        with path.open("r+b") as file:
+            file.truncate(whole)

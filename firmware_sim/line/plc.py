@@ -1,0 +1,64 @@
+"""A line PLC put together: server, hand-over, production and results around one memory."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing, nullcontext
+from dataclasses import dataclass
+
+from firmware_sim.line.handover import HandOverDesk
+from firmware_sim.line.ledger import Ledger
+from firmware_sim.line.load import Load
+from firmware_sim.line.production import Production
+from firmware_sim.line.results import ResultRing
+from firmware_sim.line.server import PlcServer
+from firmware_sim.line.settings import LineSettings
+from firmware_sim.line.state import LineState, RetentiveMemory
+from firmware_sim.line.tags import TagBoard
+from protocols.opcua.line import NAMESPACE
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RunningLine:
+    """A PLC that runs. `state` is its memory, alive: look, do not touch."""
+
+    endpoint: str
+    state: LineState
+
+
+@asynccontextmanager
+async def run_line(settings: LineSettings) -> AsyncIterator[RunningLine]:
+    """Run a line PLC for as long as the context lasts. Raises `StateError` for a bad state file,
+    `OSError` if the port is taken; an error inside the PLC ends the context with it."""
+    memory = RetentiveMemory(settings.state)
+    ledger = None if settings.ledger is None else Ledger(settings.ledger)
+    with nullcontext() if ledger is None else closing(ledger):
+        async with PlcServer(NAMESPACE, settings.host, settings.port) as server:
+            tags = TagBoard(server, ledger)
+            production = Production(
+                server, memory, tags, settings, call_left_queue=lambda: desk.room_made()
+            )
+            desk = HandOverDesk(server, memory, ledger, settings, taken=production.wake)
+            ring = ResultRing(server, memory, ledger, acknowledged=production.wake)
+            load = Load(tags, settings.extra_tags, settings.extra_hz)
+            for part in (desk, ring, production, load):
+                await part.add_nodes()
+            await server.listen()
+            logger.info("line %s/%s at %s", settings.plant, settings.line, server.endpoint)
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(desk.serve()),
+                    group.create_task(ring.serve()),
+                    group.create_task(production.serve(ring)),
+                ]
+                if settings.extra_tags:
+                    tasks.append(group.create_task(load.serve()))
+                try:
+                    yield RunningLine(server.endpoint, memory.state)
+                finally:
+                    for task in tasks:
+                        task.cancel()
