@@ -1,0 +1,256 @@
+"""The whole of Lineside on one machine, below one directory: database, broker, hub, and for each
+supplier a line PLC and a gateway. Everything listens on loopback, on free ports."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psycopg
+
+from deploy.local.broker import EmbeddedBroker, LocalBroker, Mosquitto
+from deploy.local.ports import LOOPBACK, free_port, wait_listening
+from deploy.local.processes import Process, ProcessError
+from deploy.local.verify import LineTruth
+from deploy.local.world import (
+    CONTROL_POINT,
+    PLANT,
+    SUPPLIERS,
+    Supplier,
+    gateway_config,
+    tag_names,
+    write_yaml,
+)
+from hub.settings import DatabaseSettings
+from hub.store.connect import Database, open_database
+
+START_TIMEOUT_S = 60.0
+COMMAND_TIMEOUT_S = 120.0
+PLANT_TAKT_S = 60.0
+"""Seconds per car in the plant's own time; the demo runs faster by this over its takt."""
+BROKERS: Mapping[str, type[LocalBroker]] = {
+    broker.kind: broker for broker in (EmbeddedBroker, Mosquitto)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StackSettings:
+    """What can be chosen. `orders` None: generated."""
+
+    directory: Path
+    cars: int
+    takt_s: float
+    orders: Path | None = None
+    broker: str = EmbeddedBroker.kind
+    seed: int = 1
+
+    @property
+    def speed(self) -> float:
+        """Plant seconds per second."""
+        return PLANT_TAKT_S / self.takt_s
+
+
+class LocalStack:
+    """A context manager: enter to start all, leave to end all, however it is left."""
+
+    def __init__(self, settings: StackSettings, say: Callable[[str], None]) -> None:
+        """`say` is told what happens, a line at a time."""
+        self.settings = settings
+        self.logs = settings.directory / "logs"
+        self.broker = BROKERS[settings.broker](settings.directory / "broker")
+        self._say = say
+        self._open = ExitStack()
+        self._database: Database | None = None
+        self._http_port = free_port()
+        self._environment = {
+            "LINESIDE_HUB_DATA_DIR": str(settings.directory / "hub"),
+            "LINESIDE_HUB_BROKER__HOST": self.broker.host,
+            "LINESIDE_HUB_BROKER__PORT": str(self.broker.port),
+            "LINESIDE_HUB_BROKER__TLS": "false",
+            "LINESIDE_HUB_API__HOST": LOOPBACK,
+            "LINESIDE_HUB_API__PORT": str(self._http_port),
+        }
+        self.hub = self._process("hub", ["lineside-hub", "serve"])
+        self.lines: dict[str, Process] = {}
+        self.gateways: dict[str, Process] = {}
+        self.plant: Process | None = None
+
+    @property
+    def url(self) -> str:
+        """The live page."""
+        return f"http://{LOOPBACK}:{self._http_port}/"
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._open.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open.close()
+
+    def start_plant(self) -> None:
+        """Let the cars move: the plant passes its control point, a car each takt."""
+        self.plant = self._process(
+            "plant",
+            [
+                *("lineside-sim", "--verbose", "plant", "--url", self.url, "--plant", PLANT),
+                *("--control-point", CONTROL_POINT, "--cars", self.settings.cars),
+                *("--takt-s", self.settings.takt_s),
+            ],
+        )
+        self._run(self.plant)
+
+    def kill_gateway(self, supplier: Supplier) -> None:
+        """`kill -9`."""
+        self.gateways[supplier.node].kill()
+
+    def restart_gateway(self, supplier: Supplier) -> None:
+        """Start a killed gateway on what it left on disk."""
+        self.gateways[supplier.node].start()
+
+    def check_alive(self) -> None:
+        """Raise `ProcessError` with the last lines of its log if a part has ended by itself."""
+        for process in (self.hub, *self.lines.values(), *self.gateways.values()):
+            if not process.running:
+                raise process.failure("has ended")
+        if self.plant is not None and self.plant.exit_code not in (None, 0):
+            raise self.plant.failure("has failed")
+
+    @contextmanager
+    def database(self) -> Iterator[psycopg.Connection[Any]]:
+        """A connection that sees the rows of all tenants."""
+        if self._database is None:
+            raise ProcessError("the database has not been started")
+        with self._database.connect("ingest", autocommit=True) as connection:
+            yield connection
+
+    def truths(self) -> list[LineTruth]:
+        """Where the line PLCs wrote down what they did."""
+        return [
+            LineTruth(
+                line=supplier.line,
+                group=supplier.group,
+                node=supplier.node,
+                device=supplier.line,
+                ledger=self._ledger(supplier),
+                tags=tag_names(),
+            )
+            for supplier in SUPPLIERS
+        ]
+
+    def _start(self) -> None:
+        self._say("database: an embedded PostgreSQL")
+        self._database = self._open.enter_context(
+            open_database(DatabaseSettings(), self.settings.directory / "hub")
+        )
+        self._command("lineside-hub", "migrate")
+        self._load_plant()
+        self._say(f"broker: {self.broker.kind}, on port {self.broker.port}")
+        self._open.enter_context(self.broker)
+        self._run(self.hub)
+        self._wait_listening(self.hub, self._http_port)
+        self._say(f"live page: {self.url}")
+        for supplier in SUPPLIERS:
+            self._start_supplier(supplier)
+
+    def _load_plant(self) -> None:
+        self._command("lineside-hub", "plant", "load", Path(__file__).with_name("plant.yaml"))
+        if self.settings.orders is None:
+            self._command(
+                *("lineside-hub", "orders", "generate", "--plant", PLANT),
+                *("--count", self.settings.cars, "--seed", self.settings.seed),
+            )
+        else:
+            self._command(
+                "lineside-hub", "orders", "import", "--plant", PLANT, self.settings.orders
+            )
+        self._command("lineside-hub", "sequence", "make", "--plant", PLANT)
+
+    def _start_supplier(self, supplier: Supplier) -> None:
+        directory = self.settings.directory / supplier.node
+        port = free_port()
+        line = self._process(
+            f"plc-{supplier.line}",
+            [
+                *("lineside-sim", "--verbose", "line", "--plant", PLANT, "--line", supplier.line),
+                *("--part-groups", ",".join(supplier.part_groups), "--port", port),
+                *("--seed", supplier.seed, "--speed", self.settings.speed),
+                *("--ship-idle-s", 3, "--ledger", self._ledger(supplier)),
+                *("--state", directory / "plc-state.json"),
+            ],
+        )
+        self.lines[supplier.line] = line
+        self._run(line)
+        self._wait_listening(line, port)
+        config = directory / "edge.yaml"
+        write_yaml(
+            config, gateway_config(supplier, f"opc.tcp://{LOOPBACK}:{port}/", self.broker.port)
+        )
+        gateway = self._process(supplier.node, ["lineside-edge", "run", "--config", config])
+        self.gateways[supplier.node] = gateway
+        self._run(gateway)
+        self._say(f"supplier {supplier.group}: line {supplier.line}, gateway {supplier.node}")
+
+    def _ledger(self, supplier: Supplier) -> Path:
+        return self.settings.directory / supplier.node / "plc-ledger.jsonl"
+
+    def _process(self, name: str, argv: Sequence[object]) -> Process:
+        program, *arguments = (str(part) for part in argv)
+        return Process(
+            name, [_script(program), *arguments], self.logs / f"{name}.log", self._environment
+        )
+
+    def _run(self, process: Process) -> None:
+        process.start()
+        self._open.callback(process.stop)
+
+    def _wait_listening(self, process: Process, port: int) -> None:
+        try:
+            wait_listening(port, lambda: process.running, START_TIMEOUT_S)
+        except (ConnectionError, TimeoutError) as error:
+            raise process.failure(str(error)) from None
+
+    def _command(self, *argv: object) -> None:
+        """Run a command to its end. Raises `ProcessError` if it fails."""
+        name = "-".join(str(part) for part in argv[:3] if not str(part).startswith("-"))
+        process = self._process(name, argv)
+        process.start()
+        try:
+            if process.wait(COMMAND_TIMEOUT_S) != 0:
+                raise process.failure("failed")
+        finally:
+            process.kill()
+
+
+def _script(name: str) -> str:
+    """A command of this environment: beside our own Python, whatever PATH says."""
+    beside = Path(sys.executable).with_name(name)
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        raise ProcessError(f"the command {name} is not installed: make build")
+    return found
+
+
+def wait_for(condition: Callable[[], bool], timeout_s: float, every_s: float = 0.2) -> bool:
+    """Whether `condition` came true within `timeout_s`."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(every_s)
+    return True
