@@ -44,8 +44,9 @@ class _Append:
 class TelemetryJournal:
     """The writer's log of the telemetry stream. Use from one event loop; `open` it there.
 
-    `on_append` is called in the loop after each commit that added rows, `on_tags` when a birth has
-    to name more tags than before.
+    All callbacks are called in the loop: `on_append` after each commit that added rows, `on_tags`
+    when a birth has to name more tags than before, `on_failure` when the journal can take no more
+    appends until the agent is restarted.
     """
 
     def __init__(self, store: Store, settings: JournalSettings, lock: DirectoryLock) -> None:
@@ -71,6 +72,7 @@ class TelemetryJournal:
         self._evicting = False
         self.on_append: Callable[[], None] = _nothing
         self.on_tags: Callable[[], None] = _nothing
+        self.on_failure: Callable[[JournalError], None] = _nothing
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -223,6 +225,16 @@ class TelemetryJournal:
     def last_time_us(self, tag_id: int) -> int | None:
         """Source time of the last sample of a tag that the journal took, over restarts."""
         return self._store.last_us.get(tag_id)
+
+    def last_device_time_us(self, device: str) -> int | None:
+        """Source time of the newest sample of a device that the journal took, over restarts."""
+        last_us = self._store.last_us
+        times = [
+            last_us[t.id]
+            for t in self._store.tags.values()
+            if t.device == device and t.id in last_us
+        ]
+        return max(times, default=None)
 
     async def close(self) -> None:
         """Write what is pending and close the file. What a full disk does not take is refused."""
@@ -379,6 +391,7 @@ class TelemetryJournal:
         logger.error("%s; restart the agent", error)
         with self._wake:
             self._failure = error
+        self._call_in_loop(lambda: self.on_failure(error))
 
     def _refuse_pending(self) -> None:
         """No append is left waiting when the thread ends."""
@@ -408,5 +421,5 @@ def _now_us() -> int:
     return time.time_ns() // 1000
 
 
-def _nothing() -> None:
+def _nothing(*_: object) -> None:
     pass
