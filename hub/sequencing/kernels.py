@@ -1,0 +1,29 @@
+"""The kernels in use: compiled where they were built, else their twin; LINESIDE_PURE=1 forces that.
+
+Arguments are `array.array`s: "B" for flags, "i" for ranks and colours, "Q" for bit sets.
+"""
+
+from __future__ import annotations
+
+import os
+
+try:
+    if os.environ.get("LINESIDE_PURE") == "1":
+        raise ImportError("the compiled kernels are not wanted")
+    from hub.sequencing._kernels import (
+        colour_runs,
+        explode,
+        inversions,
+        longest_increasing,
+        window_excess,
+    )
+except ImportError:
+    from hub.sequencing._kernels_py import (
+        colour_runs,
+        explode,
+        inversions,
+        longest_increasing,
+        window_excess,
+    )
+
+__all__ = ["colour_runs", "explode", "inversions", "longest_increasing", "window_excess"]
