@@ -75,6 +75,7 @@ class Link:
 
     def stop(self) -> None:
         """Disconnect. The broker keeps the session."""
+        self._up = False
         self._client.disconnect()
         self._client.loop_stop()
 

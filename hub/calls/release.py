@@ -15,6 +15,8 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from hub.calls.notify import CALL_STREAM, CHANGES, Change, calls_changed
+from hub.sequencing.explode import BillOfMaterial, BomRule
+from hub.sequencing.model import Car
 from protocols.jis.messages import Call, CallKey
 from protocols.streams import draw_epoch
 
@@ -47,8 +49,8 @@ FROM part_group g JOIN supplier_line l ON l.plant = g.plant AND l.id = g.line
 WHERE g.plant = %s AND g.control_point = %s ORDER BY g.line, g.id
 """
 _RULES = """
-SELECT part_group, requires, excludes, colours, part_no, quantity FROM bom_rule
-WHERE plant = %s AND part_group = ANY (%s) ORDER BY part_group, rank
+SELECT part_group, rank, part_no, quantity, requires, excludes, colours FROM bom_rule
+WHERE plant = %s AND part_group = ANY (%s)
 """
 _TAKE_NUMBERS = """
 UPDATE supplier_line SET next_call_no = next_call_no + %s WHERE plant = %s AND id = %s
@@ -150,10 +152,8 @@ def release(
             connection,
             plant,
             control_point,
-            production_no,
+            Car(production_no, order[0], frozenset(order[1])),
             passed_at,
-            colour=order[0],
-            options=order[1],
         )
         _write(connection, tenant, numbered)
         return Release(
@@ -209,11 +209,8 @@ def _number(
     connection: psycopg.Connection,
     plant: str,
     control_point: str,
-    production_no: str,
+    car: Car,
     passed_at: datetime,
-    *,
-    colour: str,
-    options: Sequence[str],
 ) -> list[_Numbered]:
     """The calls of this car, with the next numbers of their lines.
 
@@ -221,7 +218,7 @@ def _number(
     """
     with connection.cursor(row_factory=class_row(_Group)) as cursor:
         groups = cursor.execute(_GROUPS, (plant, control_point)).fetchall()
-    parts = _parts(connection, plant, [group.part_group for group in groups], colour, options)
+    parts = _parts(connection, plant, [group.part_group for group in groups], car)
     numbered = []
     # Lines in one order always, so that two control points never wait for one another in a ring.
     for line, members in groupby((g for g in groups if g.part_group in parts), attrgetter("line")):
@@ -234,14 +231,14 @@ def _number(
                 key=CallKey(
                     plant=plant,
                     line=line,
-                    production_no=production_no,
+                    production_no=car.production_no,
                     part_group=group.part_group,
                 ),
                 call_no=call_no,
                 sequence_no=(call_no - 1) % group.sequence_wrap + 1,
                 part_no=part_no,
                 quantity=quantity,
-                colour=colour,
+                colour=car.colour,
                 unloading_point=group.unloading_point,
                 rack=f"{line}-{(call_no - 1) // group.rack_slots + 1:05d}",
                 slot=(call_no - 1) % group.rack_slots + 1,
@@ -257,19 +254,27 @@ def _parts(
     connection: psycopg.Connection,
     plant: str,
     groups: Sequence[str],
-    colour: str,
-    options: Sequence[str],
+    car: Car,
 ) -> dict[str, tuple[str, int]]:
     """Part number and quantity by part group, for the groups of which this car has a part."""
-    has = set(options)
-    parts: dict[str, tuple[str, int]] = {}
-    for group, requires, excludes, colours, part_no, quantity in connection.execute(
-        _RULES, (plant, list(groups))
-    ).fetchall():
-        fits = has.issuperset(requires) and has.isdisjoint(excludes)
-        if fits and (colours is None or colour in colours):
-            parts.setdefault(group, (part_no.replace("{colour}", colour), quantity))
-    return parts
+    rules = [
+        BomRule(
+            part_group,
+            rank,
+            part_no,
+            quantity,
+            frozenset(requires),
+            frozenset(excludes),
+            frozenset(colours) if colours is not None else None,
+        )
+        for part_group, rank, part_no, quantity, requires, excludes, colours in connection.execute(
+            _RULES, (plant, list(groups))
+        ).fetchall()
+    ]
+    return {
+        line.part_group: (line.part_no, line.quantity)
+        for line in BillOfMaterial(rules).call_lines([car])
+    }
 
 
 def _write(connection: psycopg.Connection, owner: str, numbered: Sequence[_Numbered]) -> None:

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from deploy.local.broker import LocalBroker
+from hub.store import Database
+from tests.fixtures.postgres import DatabaseServer
+from tests.hub.calls.conftest import CallLane
+from tests.hub.calls.world import Supplier, eventually
+
+
+def all_acknowledged(lane: CallLane) -> bool:
+    return bool(
+        lane.one("SELECT bool_and(acknowledged_at IS NOT NULL) FROM jis_call WHERE line = 'SEAT1'")
+    )
+
+
+def test_a_call_reaches_the_gateway_and_is_acknowledged(lane: CallLane) -> None:
+    with Supplier(lane.broker).running() as supplier:
+        lane.pass_car(1)
+        eventually(lambda: all_acknowledged(lane), "acknowledgement")
+    assert [call.call_no for call in supplier.calls] == [1, 2]
+    assert lane.rows("SELECT DISTINCT status FROM jis_call WHERE line = 'SEAT1'") == [("received",)]
+    assert lane.one("SELECT watermark FROM call_stream WHERE gateway = 1") == 2
+    assert lane.one("SELECT count(*) FROM jis_call WHERE line = 'TRIM1' AND status='released'") == 1
+
+
+def test_calls_wait_for_a_gateway_that_is_away(lane: CallLane) -> None:
+    for number in range(1, 11):
+        lane.pass_car(number)
+    with Supplier(lane.broker).running() as supplier:
+        eventually(lambda: all_acknowledged(lane), "acknowledgement")
+    assert [call.call_no for call in supplier.calls] == list(range(1, 21))
+
+
+def test_lost_answers_do_not_stall(lane: CallLane) -> None:
+    with Supplier(lane.broker).running() as supplier:
+        lane.pass_car(1)
+        eventually(lambda: all_acknowledged(lane), "acknowledgement")
+        supplier.mute = True
+        lane.pass_car(2)
+        eventually(lambda: len(supplier.calls) == 4, "the calls")
+        supplier.mute = False
+        eventually(lambda: all_acknowledged(lane), "acknowledgement")
+    assert [call.call_no for call in supplier.calls] == [1, 2, 3, 4]
+
+
+def test_a_broker_that_forgets_all_loses_nothing(lane: CallLane, broker: LocalBroker) -> None:
+    with Supplier(lane.broker).running() as supplier:
+        lane.pass_car(1)
+        eventually(lambda: all_acknowledged(lane), "acknowledgement")
+        broker.kill()
+        lane.pass_car(2)
+        broker.forget()
+        lane.pass_car(3)
+        eventually(lambda: all_acknowledged(lane), "acknowledgement")
+    assert [call.call_no for call in supplier.calls] == list(range(1, 7))
+
+
+def test_a_gateway_without_cursor_gets_all_open_calls_in_a_new_epoch(lane: CallLane) -> None:
+    with Supplier(lane.broker).running() as supplier:
+        for number in (1, 2, 3):
+            lane.pass_car(number)
+        eventually(lambda: all_acknowledged(lane), "acknowledgement")
+        with lane.database.connect("ingest") as connection:
+            connection.execute("UPDATE jis_call SET status = 'shipped' WHERE call_no = 1")
+            connection.execute("UPDATE jis_call SET status = 'refused' WHERE call_no = 2")
+        supplier.forget()
+        eventually(lambda: len(supplier.calls) == 4, "the open calls")
+        lane.pass_car(4)
+        eventually(lambda: len(supplier.calls) == 6, "a new call")
+    assert [call.call_no for call in supplier.calls] == [3, 4, 5, 6, 7, 8]
+    epochs = lane.rows(
+        "SELECT closed, next_offset FROM call_stream WHERE gateway = 1 ORDER BY 1, 2"
+    )
+    assert epochs == [(False, 6), (True, 6)]
+
+
+def test_a_gateway_without_cursor_before_the_first_commit_is_only_told_the_state(
+    lane: CallLane,
+) -> None:
+    with Supplier(lane.broker, mute=True).running() as supplier:
+        lane.pass_car(1)
+        eventually(lambda: supplier.states, "the state")
+        supplier.forget()
+        supplier.mute = False
+        eventually(lambda: all_acknowledged(lane), "acknowledgement")
+    assert lane.one("SELECT count(*) FROM call_stream WHERE gateway = 1") == 1
+
+
+def test_a_hub_restored_from_a_backup_draws_a_new_epoch(
+    lane: CallLane, database_server: DatabaseServer
+) -> None:
+    """The gateway follows an epoch that the restored database has never heard of."""
+    with Supplier(lane.broker).running() as supplier:
+        lane.pass_car(1)
+        eventually(lambda: all_acknowledged(lane), "acknowledgement")
+        assert supplier.cursor is not None
+        ours = supplier.cursor.epoch
+        with supplier._lock:  # as if it had gone on with a hub that then was lost
+            supplier.closed.add(ours)
+            supplier.cursor = type(supplier.cursor)(ours + 1, 9)
+        supplier.answer()
+        lane.pass_car(2)
+        eventually(lambda: all_acknowledged(lane), "acknowledgement")
+    assert supplier.cursor is not None
+    assert supplier.cursor.epoch not in (ours, ours + 1)
+    assert {call.call_no for call in supplier.calls} == {1, 2, 3, 4}
+
+
+def test_a_gateway_that_has_more_than_was_written_gets_a_new_epoch(lane: CallLane) -> None:
+    with Supplier(lane.broker).running() as supplier:
+        lane.pass_car(1)
+        eventually(lambda: all_acknowledged(lane), "acknowledgement")
+        assert supplier.cursor is not None
+        with supplier._lock:
+            supplier.cursor = type(supplier.cursor)(supplier.cursor.epoch, 50)
+        supplier.answer()
+        lane.pass_car(2)
+        eventually(lambda: all_acknowledged(lane), "acknowledgement")
+    assert {call.call_no for call in supplier.calls} == {1, 2, 3, 4}
+
+
+def test_the_database_may_go_away_and_come_back(
+    lane: CallLane, database: Database, database_server: DatabaseServer
+) -> None:
+    with Supplier(lane.broker).running() as supplier:
+        lane.pass_car(1)
+        eventually(lambda: all_acknowledged(lane), "acknowledgement")
+        database_server.embedded.stop()
+        supplier.report({"kind": "nonsense"})
+        database_server.embedded.start()
+        lane.pass_car(2)
+        eventually(lambda: all_acknowledged(lane), "acknowledgement")
+        eventually(lambda: lane.one("SELECT count(*) FROM quarantine"), "the event")
+    assert [call.call_no for call in supplier.calls] == [1, 2, 3, 4]
+
+
+def test_nonsense_on_the_way_back_is_left_alone(lane: CallLane) -> None:
+    with Supplier(lane.broker).running() as supplier:
+        for payload in (b"", b"{", b"\xff\xfe", b'{"type":"answer","epoch":-1}', b"[" * 5000):
+            supplier.publish("calls/ack", payload)
+        lane.pass_car(1)
+        eventually(lambda: all_acknowledged(lane), "acknowledgement")
+    assert len(supplier.calls) == 2
