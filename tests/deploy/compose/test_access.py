@@ -12,6 +12,7 @@ from pathlib import Path
 
 import paho.mqtt.client as mqtt
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from deploy.compose.make_secrets import Gateway, make
 from deploy.local.broker import Mosquitto
@@ -148,7 +149,7 @@ def test_its_certificate_proves_nothing_to_a_client_that_trusts_others(secured: 
 
 
 def test_plain_text_gets_no_answer(secured: Secured) -> None:
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, "plain")
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, "plain")
     answered: list[object] = []
     client.on_connect = lambda *arguments: answered.append(arguments)
     client.connect(LOOPBACK, secured.port)

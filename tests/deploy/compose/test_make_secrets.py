@@ -15,7 +15,8 @@ SEAT = Gateway("seatworks", "gw-seat")
 
 
 def verify(secrets: Path, *options: str) -> bool:
-    command = ["openssl", "verify", *options, "-CAfile", secrets / "ca.crt", secrets / "broker.crt"]
+    command = ["openssl", "verify", *options, "-CAfile", str(secrets / "ca.crt")]
+    command.append(str(secrets / "broker.crt"))
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
