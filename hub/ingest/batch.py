@@ -1,0 +1,110 @@
+"""What goes into one transaction: rows, cursors, gaps, quarantine, counts."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from hub.ingest.gaps import Gap
+from hub.ingest.inbox import Message
+from hub.ingest.registry import Gateway
+from hub.ingest.rows import RowBuffer
+from hub.ingest.session import Session
+from protocols.streams import Cursor
+
+
+@dataclass(slots=True)
+class Counts:
+    """Of one node in one batch; the columns of `gateway_traffic`."""
+
+    messages: int = 0
+    records: int = 0
+    samples: int = 0
+    duplicates: int = 0
+    quarantined: int = 0
+    refused: int = 0
+
+
+@dataclass(slots=True)
+class Share:
+    """What a batch holds of one node. `cursor` is as it will be once the batch is committed."""
+
+    session: Session
+    cursor: Cursor | None
+    answer: bool = False
+    counts: Counts = field(default_factory=Counts)
+    status: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def moved(self) -> bool:
+        """Whether the cursor moves with this batch."""
+        return self.cursor is not self.session.position.cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A message and where its rows stand in the buffer; `offset` None: the node has no stream."""
+
+    share: Share
+    offset: int | None
+    payload: bytes
+    start: int
+    stop: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A record kept raw, and why."""
+
+    gateway: Gateway
+    epoch: int | None
+    offset: int | None
+    reason: str
+    raw: bytes
+
+
+class Batch:
+    """Grows message by message, is committed as a whole, and can be done again from `messages`."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.bytes = 0
+        self.began_at = 0.0
+        """Monotonic; when the first thing came in."""
+        self.rows = RowBuffer()
+        self.records: list[Record] = []
+        self.gaps: list[Gap] = []
+        self.quarantined: list[Quarantined] = []
+        self.shares: dict[int, Share] = {}
+
+    def share(self, session: Session) -> Share:
+        """The part of one node, begun from what is committed."""
+        share = self.shares.get(session.gateway.id)
+        if share is None:
+            if not self.shares:
+                self.began_at = time.monotonic()
+            share = Share(session, session.position.cursor)
+            self.shares[session.gateway.id] = share
+        return share
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to commit."""
+        return not self.shares
+
+    def add_message(self, message: Message) -> None:
+        """Remember a message; its effects are added by whoever reads it."""
+        self.messages.append(message)
+        self.bytes += len(message.payload)
+
+    def clear(self) -> None:
+        """Begin anew; the row buffer keeps its memory."""
+        self.messages = []
+        self.bytes = 0
+        self.rows.clear()
+        self.records = []
+        self.gaps = []
+        self.quarantined = []
+        self.shares = {}

@@ -1,0 +1,155 @@
+"""A batch in one transaction: cursors, samples, gaps, quarantine, counts. All of it or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from hub.ingest import cursors, gaps
+from hub.ingest.batch import Batch, Quarantined, Record, Share
+from hub.ingest.births import clean
+from hub.ingest.rows import COLUMNS, HEADER, TRAILER
+
+_COPY = f"COPY sample ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_REFUSALS = (psycopg.DataError, psycopg.IntegrityError)
+"""The database is well and does not want these rows."""
+
+
+def commit(conn: psycopg.Connection, batch: Batch) -> list[Quarantined]:
+    """Store a batch; returns the records that the database refused and that are in quarantine now.
+
+    Raises `StaleCursorError` if another worker has moved a cursor, `psycopg.Error` if the database
+    cannot; nothing is stored then, or, if the connection broke in the commit, perhaps all: read the
+    cursors again.
+    """
+    try:
+        _store(conn, batch, careful=False)
+    except _REFUSALS:
+        # One bad row fails the whole COPY. Do it again and find the record: rare, so it may cost.
+        return _store(conn, batch, careful=True)
+    return []
+
+
+def _store(conn: psycopg.Connection, batch: Batch, *, careful: bool) -> list[Quarantined]:
+    refused: list[Quarantined] = []
+    with conn.transaction():
+        cursors.move(
+            conn,
+            [
+                (share.session.gateway, share.session.position, share.cursor)
+                for share in batch.shares.values()
+                if share.moved and share.cursor is not None
+            ],
+        )
+        if careful:
+            refused = _copy_carefully(conn, batch, batch.records)
+        elif batch.rows.rows:
+            _copy(conn, batch, batch.records)
+        if batch.rows.minutes:
+            touched = [_EPOCH + timedelta(minutes=minute) for minute in batch.rows.minutes]
+            conn.execute("SELECT sample_touched(%s::timestamptz[])", [touched])
+        gaps.insert(conn, batch.gaps)
+        _insert_quarantine(conn, [*batch.quarantined, *refused])
+        shares = list(batch.shares.values())
+        _count(conn, shares)
+        _note_status(conn, shares)
+    return refused
+
+
+def _copy(conn: psycopg.Connection, batch: Batch, records: Sequence[Record]) -> None:
+    """COPY the rows of consecutive records."""
+    with conn.cursor() as cursor, cursor.copy(_COPY) as copy:
+        copy.write(HEADER)
+        copy.write(batch.rows.slice(records[0].start, records[-1].stop))
+        copy.write(TRAILER)
+
+
+def _copy_carefully(
+    conn: psycopg.Connection, batch: Batch, records: Sequence[Record]
+) -> list[Quarantined]:
+    """COPY what the database takes, by halves; what it refuses is returned to be kept raw."""
+    if not any(record.rows for record in records):
+        return []
+    try:
+        with conn.transaction():
+            _copy(conn, batch, records)
+    except _REFUSALS as error:
+        if len(records) > 1:
+            half = len(records) // 2
+            return [
+                *_copy_carefully(conn, batch, records[:half]),
+                *_copy_carefully(conn, batch, records[half:]),
+            ]
+        return [_refused(records[0], error)]
+    return []
+
+
+def _refused(record: Record, error: psycopg.Error) -> Quarantined:
+    share = record.share
+    share.counts.records -= 1
+    share.counts.samples -= record.rows
+    share.counts.quarantined += 1
+    epoch = share.cursor.epoch if share.cursor is not None else None
+    reason = error.diag.message_primary or str(error)
+    return Quarantined(share.session.gateway, epoch, record.offset, reason, record.payload)
+
+
+def _insert_quarantine(conn: psycopg.Connection, records: Sequence[Quarantined]) -> None:
+    if not records:
+        return
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO quarantine (owner, partner, gateway, stream, epoch, record_offset, reason,"
+            " raw) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+            [
+                (
+                    record.gateway.owner,
+                    record.gateway.partner,
+                    record.gateway.id,
+                    cursors.STREAM,
+                    record.epoch,
+                    record.offset,
+                    clean(record.reason),
+                    record.raw,
+                )
+                for record in records
+            ],
+        )
+
+
+def _count(conn: psycopg.Connection, shares: Sequence[Share]) -> None:
+    conn.execute(
+        "INSERT INTO gateway_traffic AS t (gateway, owner, partner, messages, records, samples,"
+        " duplicates, quarantined, refused)"
+        " SELECT * FROM unnest(%s::int[], %s::text[], %s::text[], %s::bigint[], %s::bigint[],"
+        " %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])"
+        " ON CONFLICT (gateway) DO UPDATE SET messages = t.messages + excluded.messages,"
+        " records = t.records + excluded.records, samples = t.samples + excluded.samples,"
+        " duplicates = t.duplicates + excluded.duplicates,"
+        " quarantined = t.quarantined + excluded.quarantined,"
+        " refused = t.refused + excluded.refused",
+        [
+            [share.session.gateway.id for share in shares],
+            [share.session.gateway.owner for share in shares],
+            [share.session.gateway.partner for share in shares],
+            [share.counts.messages for share in shares],
+            [share.counts.records for share in shares],
+            [share.counts.samples for share in shares],
+            [share.counts.duplicates for share in shares],
+            [share.counts.quarantined for share in shares],
+            [share.counts.refused for share in shares],
+        ],
+    )
+
+
+def _note_status(conn: psycopg.Connection, shares: Sequence[Share]) -> None:
+    for share in shares:
+        if share.status:
+            conn.execute(
+                "UPDATE gateway_status SET metrics = metrics || %s WHERE gateway = %s",
+                [Jsonb(share.status), share.session.gateway.id],
+            )

@@ -1,0 +1,128 @@
+"""Telemetry cursors in the database: read, opened, and moved by compare-and-set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import psycopg
+from psycopg.types.range import Range
+
+from hub.ingest.registry import Gateway
+from protocols.streams import Cursor, Opening, Ranges
+
+STREAM = "telemetry"
+
+
+class StaleCursorError(RuntimeError):
+    """Another worker has moved the cursor since it was read: read it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """What the database knows of a gateway's stream: `version` is that of the open epoch's row."""
+
+    cursor: Cursor | None = None
+    version: int = 0
+    closed: frozenset[int] = frozenset()
+
+    def moved(self, cursor: Cursor) -> Position:
+        """As it is once `cursor` is committed."""
+        return replace(self, cursor=cursor, version=self.version + 1)
+
+
+def load(conn: psycopg.Connection, gateway: Gateway) -> Position:
+    """Read where the stream stands."""
+    open_cursor: Cursor | None = None
+    open_version = 0
+    closed = set()
+    rows = conn.execute(
+        "SELECT epoch, watermark, ahead, closed, version FROM stream_cursor"
+        " WHERE gateway = %s AND stream = %s",
+        [gateway.id, STREAM],
+    )
+    for epoch, watermark, ahead, ended, version in rows:
+        if ended:
+            closed.add(epoch)
+        else:
+            open_cursor = Cursor(epoch, watermark, _ranges(ahead))
+            open_version = version
+    return Position(open_cursor, open_version, frozenset(closed))
+
+
+def open_epoch(
+    conn: psycopg.Connection, gateway: Gateway, position: Position, opening: Opening
+) -> Position:
+    """Store what a birth has come to: the cursor in force, and the epoch that ends with it.
+
+    Raises `StaleCursorError`. Call it within a transaction, with the gaps of the opening.
+    """
+    cursor = opening.cursor
+    if cursor is None:
+        raise ValueError("a refused state is not stored")
+    closed = position.closed
+    if position.cursor is not None and position.cursor.epoch == cursor.epoch:
+        move(conn, [(gateway, position, cursor)])
+        return position.moved(cursor)
+    if opening.closes is not None:
+        ended = conn.execute(
+            "UPDATE stream_cursor SET closed = true, version = version + 1"
+            " WHERE gateway = %s AND stream = %s AND epoch = %s AND version = %s AND NOT closed",
+            [gateway.id, STREAM, opening.closes, position.version],
+        )
+        if ended.rowcount != 1:
+            raise StaleCursorError(f"epoch {opening.closes} of {gateway}")
+        closed |= {opening.closes}
+    opened = conn.execute(
+        "INSERT INTO stream_cursor (gateway, stream, epoch, owner, partner, watermark, ahead)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s::int8multirange) ON CONFLICT DO NOTHING",
+        [
+            gateway.id,
+            STREAM,
+            cursor.epoch,
+            gateway.owner,
+            gateway.partner,
+            cursor.watermark,
+            _text(cursor.ahead),
+        ],
+    )
+    if opened.rowcount != 1:
+        raise StaleCursorError(f"epoch {cursor.epoch} of {gateway}")
+    return Position(cursor, 0, closed)
+
+
+def move(conn: psycopg.Connection, moves: Iterable[tuple[Gateway, Position, Cursor]]) -> None:
+    """Move cursors from the position each was read at, all of them or none.
+
+    Raises `StaleCursorError` if any was moved, or its epoch closed, by another. The rows stay
+    locked until the transaction ends: nobody else commits records of these streams meanwhile.
+    """
+    wanted = list(moves)
+    if not wanted:
+        return
+    moved = conn.execute(
+        "UPDATE stream_cursor AS c SET watermark = v.watermark, ahead = v.ahead::int8multirange,"
+        " version = c.version + 1, moved_at = now()"
+        " FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[])"
+        " AS v(gateway, epoch, version, watermark, ahead)"
+        " WHERE c.gateway = v.gateway AND c.stream = %s AND c.epoch = v.epoch"
+        " AND c.version = v.version AND NOT c.closed",
+        [
+            [gateway.id for gateway, _, _ in wanted],
+            [cursor.epoch for _, _, cursor in wanted],
+            [position.version for _, position, _ in wanted],
+            [cursor.watermark for _, _, cursor in wanted],
+            [_text(cursor.ahead) for _, _, cursor in wanted],
+            STREAM,
+        ],
+    )
+    if moved.rowcount != len(wanted):
+        raise StaleCursorError(", ".join(str(gateway) for gateway, _, _ in wanted))
+
+
+def _ranges(stored: Iterable[Range[int]]) -> Ranges:
+    return tuple((part.lower, part.upper) for part in stored)  # type: ignore[misc]  # never unbounded
+
+
+def _text(ranges: Ranges) -> str:
+    return "{" + ",".join(f"[{first},{after})" for first, after in ranges) + "}"

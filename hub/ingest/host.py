@@ -1,0 +1,138 @@
+"""The Sparkplug primary host on the wire: STATE, the subscription, commands to nodes.
+
+It runs paho's thread and puts what arrives into the inbox; it knows nothing of what it carries.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.reasoncodes import ReasonCode
+
+from hub.ingest.inbox import Connected, Inbox, Message
+from protocols.mqtt.broker import BrokerSettings, Will, make_client
+from protocols.sparkplug.session import HostState, StateError
+from protocols.sparkplug.topics import host_subscriptions, node_topic, state_topic
+
+logger = logging.getLogger(__name__)
+
+
+class PrimaryHost:
+    """One connection to the broker. Edges send only while its STATE says online."""
+
+    def __init__(self, broker: BrokerSettings, host_id: str, inbox: Inbox) -> None:
+        self._broker = broker
+        self._inbox = inbox
+        self._state_topic = state_topic(host_id)
+        self._subscriptions = host_subscriptions(host_id)
+        self._born_ms = 0
+        self._leaving = False
+        self._reachable = True
+        self._client = make_client(
+            broker,
+            f"lineside-ingest-{host_id}",
+            clean_session=True,
+            will=Will(self._state_topic, b"", qos=1, retain=True),
+        )
+        self._client.on_pre_connect = self._before_connect
+        self._client.on_connect = self._connected
+        self._client.on_connect_fail = self._not_connected
+        self._client.on_disconnect = self._disconnected
+        self._client.on_message = self._arrived
+
+    def start(self) -> None:
+        """Connect, and connect again whenever the connection is lost; returns at once."""
+        self._client.connect_async(self._broker.host, self._broker.port, self._broker.keepalive_s)
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        """Say that the host is offline, then leave. The inbox must be closed or still be taken."""
+        self._leaving = True
+        if self._client.is_connected():
+            said = self._client.publish(
+                self._state_topic, HostState(False, _now_ms()).dump(), 1, retain=True
+            )
+            try:
+                said.wait_for_publish(timeout=2)
+            except (RuntimeError, ValueError):
+                logger.warning("the broker did not hear that the host leaves; its will says so")
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def command(self, group: str, node: str, payload: bytes) -> None:
+        """Send an NCMD. Lost if there is no connection: whoever waits for it asks again."""
+        if self._client.is_connected():
+            self._client.publish(node_topic(group, "NCMD", node), payload, qos=0)
+
+    def _before_connect(self, client: mqtt.Client, _userdata: object) -> None:
+        # Birth and will of one connection bear the same timestamp, and a later one than those of
+        # the connection before, so that a will that comes late is known to be old.
+        self._born_ms = max(_now_ms(), self._born_ms + 1)
+        client.will_set(
+            self._state_topic, HostState(False, self._born_ms).dump(), qos=1, retain=True
+        )
+
+    def _connected(
+        self,
+        client: mqtt.Client,
+        _userdata: object,
+        _flags: mqtt.ConnectFlags,
+        reason: ReasonCode,
+        _properties: object,
+    ) -> None:
+        if reason.is_failure:
+            self._say_unreachable(f"refuses us: {reason}")
+            return
+        logger.info("connected to the broker %s:%d", self._broker.host, self._broker.port)
+        self._reachable = True
+        self._inbox.put(Connected())
+        client.subscribe([(topic, 1) for topic in self._subscriptions])
+        self._say_online()
+
+    def _not_connected(self, _client: mqtt.Client, _userdata: object) -> None:
+        self._say_unreachable("cannot be reached")
+
+    def _disconnected(
+        self,
+        _client: mqtt.Client,
+        _userdata: object,
+        _flags: mqtt.DisconnectFlags,
+        reason: ReasonCode,
+        _properties: object,
+    ) -> None:
+        if not self._leaving:
+            self._say_unreachable(f"is gone: {reason}")
+
+    def _say_unreachable(self, how: str) -> None:
+        if self._reachable:
+            logger.warning(
+                "the broker %s:%d %s; trying again", self._broker.host, self._broker.port, how
+            )
+        self._reachable = False
+
+    def _arrived(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
+        topic, payload = message.topic, bytes(message.payload)
+        if topic == self._state_topic:
+            self._on_own_state(payload)
+        else:
+            self._inbox.put(Message(topic, payload))
+
+    def _on_own_state(self, payload: bytes) -> None:
+        """Somebody says we are offline, an old will or another host of our id: say otherwise."""
+        try:
+            online = HostState.parse(payload).online
+        except StateError:
+            online = False
+        if not online and not self._leaving:
+            self._say_online()
+
+    def _say_online(self) -> None:
+        self._client.publish(
+            self._state_topic, HostState(True, self._born_ms).dump(), qos=1, retain=True
+        )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,244 @@
+"""Births and deaths: what they change in the database and in a session.
+
+Each is a transaction of its own. It may be run again after a failure: it reads what it needs anew.
+A session changes only once its transaction is committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from hub.ingest import cursors, gaps
+from hub.ingest.births import (
+    EPOCH,
+    OFFSET,
+    Aliases,
+    clean,
+    is_control,
+    status_value,
+    stream_state,
+    tag_births,
+)
+from hub.ingest.cursors import Position
+from hub.ingest.gaps import Gap
+from hub.ingest.registry import Gateway, TagBirth, device_born, devices_died, tag_ids
+from hub.ingest.rows import NOT_STORED, AliasTable
+from hub.ingest.session import Delivery, Device
+from protocols.sparkplug import Payload
+from protocols.sparkplug.session import bd_seq_of
+from protocols.streams import State, read_state
+
+NODE_ITSELF = ""
+"""Name of the device row that holds a foreign node's own metrics."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeBirth:
+    """What came of an NBIRTH. `refused`: its epoch has ended, another gateway took its place."""
+
+    position: Position
+    delivery: Delivery
+    aliases: Aliases
+    bd_seq: int | None
+    node: Device | None = None
+    refused: bool = False
+    epoch_began: bool = False
+
+
+def node_born(
+    conn: psycopg.Connection, gateway: Gateway, payload: Payload, at: datetime
+) -> NodeBirth:
+    """An NBIRTH. Raises `BirthError`, `StaleCursorError`, `psycopg.Error`; then nothing changed."""
+    aliases = Aliases.of(payload)
+    state = stream_state(payload)
+    bd_seq = bd_seq_of(payload)
+    with conn.transaction():
+        position = cursors.load(conn, gateway)
+        if state is None:
+            node = _own_tags(conn, gateway, payload, aliases, at)
+            _note_online(conn, gateway, Delivery.STANDARD, {}, at)
+            return NodeBirth(position, Delivery.STANDARD, aliases, bd_seq, node)
+        opened, refused = _open_stream(conn, gateway, position, state, at)
+        if refused:
+            _note_conflict(conn, gateway, state.epoch, at)
+            return NodeBirth(position, Delivery.STREAM, aliases, bd_seq, refused=True)
+        metrics = {
+            clean(metric.name): status_value(metric.value)
+            for metric in payload.metrics
+            if metric.name and not is_control(metric.name)
+        }
+        _note_online(conn, gateway, Delivery.STREAM, metrics, at)
+        began = position.cursor is None or position.cursor.epoch != state.epoch
+        return NodeBirth(opened, Delivery.STREAM, aliases, bd_seq, epoch_began=began)
+
+
+def device_birth(
+    conn: psycopg.Connection, gateway: Gateway, name: str, payload: Payload, at: datetime
+) -> Device:
+    """A DBIRTH. Raises `BirthError`, `psycopg.Error`; then nothing changed."""
+    aliases = Aliases.of(payload)
+    tags = tag_births(payload.metrics)
+    with conn.transaction():
+        device = device_born(conn, gateway, name, at)
+        return _device(payload, aliases, tags, tag_ids(conn, gateway, device, tags))
+
+
+def node_died(conn: psycopg.Connection, gateway: Gateway, at: datetime) -> None:
+    """The node is gone, and its devices with it: what they said last is stale from `at` on."""
+    with conn.transaction():
+        conn.execute(
+            "UPDATE gateway_status SET online = false, since = %s WHERE gateway = %s AND online",
+            [at, gateway.id],
+        )
+        devices_died(conn, gateway, None, at)
+
+
+def device_died(conn: psycopg.Connection, gateway: Gateway, name: str, at: datetime) -> None:
+    """A device is gone: what it said last is stale from `at` on."""
+    with conn.transaction():
+        devices_died(conn, gateway, name, at)
+
+
+def devices_absent(
+    conn: psycopg.Connection, gateway: Gateway, born: Sequence[str], at: datetime
+) -> None:
+    """Devices that the last births no longer name are offline."""
+    with conn.transaction():
+        conn.execute(
+            "UPDATE device SET online = false, since = %s"
+            " WHERE gateway = %s AND online AND NOT name = ANY(%s)",
+            [at, gateway.id, list(born)],
+        )
+
+
+def conflict_ended(conn: psycopg.Connection, gateway: Gateway) -> None:
+    """No second gateway of this identity was noticed for long."""
+    with conn.transaction():
+        conn.execute("UPDATE gateway_status SET conflict = NULL WHERE gateway = %s", [gateway.id])
+
+
+def unseen(conn: psycopg.Connection, device: Device, birth: Payload) -> AliasTable:
+    """The tags of a birth whose value in it is newer than any that is stored; others are passed
+    over. For nodes without a stream: ours send every value as a record too."""
+    ids = [tag for tag, _ in device.tags.values() if tag != NOT_STORED]
+    newest: dict[int, datetime] = dict(
+        conn.execute(
+            "SELECT t.id, s.time FROM unnest(%s::int[]) AS t (id), LATERAL"
+            " (SELECT time FROM sample WHERE tag_id = t.id ORDER BY time DESC LIMIT 1) AS s",
+            [ids],
+        ).fetchall()
+    )
+    tags = dict(device.tags)
+    for metric in birth.metrics:
+        stored = newest.get(tags.get(metric.name or "", (NOT_STORED, 0))[0])
+        time_ms = metric.timestamp or birth.timestamp
+        if stored is not None and time_ms is not None and time_ms <= stored.timestamp() * 1000:
+            tags[metric.name or ""] = NOT_STORED, 0
+    return AliasTable({alias: tags[name] for alias, name in device.aliases.names.items()}, tags)
+
+
+def _open_stream(
+    conn: psycopg.Connection, gateway: Gateway, position: Position, state: State, at: datetime
+) -> tuple[Position, bool]:
+    """Where the stream stands from now on, and whether the state was refused."""
+    opening = read_state(position.cursor, position.closed, state)
+    if opening.refused or opening.cursor is None:
+        return position, True
+    lost = [
+        Gap(
+            gateway,
+            "the gateway no longer keeps these records",
+            epoch=state.epoch,
+            first_offset=first,
+            next_offset=after,
+            end=at,
+        )
+        for first, after in opening.lost
+    ]
+    if opening.closes is not None and position.cursor is not None:
+        lost.append(_ended(conn, gateway, position, at))
+    gaps.insert(conn, lost)
+    if opening.cursor == position.cursor:
+        return position, False
+    return cursors.open_epoch(conn, gateway, position, opening), False
+
+
+def _ended(conn: psycopg.Connection, gateway: Gateway, position: Position, at: datetime) -> Gap:
+    """What may be missing of an epoch that ends: all that was not committed of it."""
+    cursor = position.cursor
+    if cursor is None:
+        raise ValueError("no epoch is open")
+    (moved_at,) = conn.execute(
+        "SELECT moved_at FROM stream_cursor WHERE gateway = %s AND stream = %s AND epoch = %s",
+        [gateway.id, cursors.STREAM, cursor.epoch],
+    ).fetchone() or (None,)
+    return Gap(
+        gateway,
+        "the gateway began a new log; what it had not delivered of the old one is missing",
+        epoch=cursor.epoch,
+        first_offset=cursor.watermark,
+        # With ranges ahead of the watermark, what is missing may be older than the last commit.
+        start=None if cursor.ahead else moved_at,
+        end=at,
+    )
+
+
+def _own_tags(
+    conn: psycopg.Connection, gateway: Gateway, payload: Payload, aliases: Aliases, at: datetime
+) -> Device:
+    """The metrics of a node that is not ours are tags of a device without a name."""
+    tags = tag_births(payload.metrics)
+    ids: Mapping[str, int] = {}
+    if tags:
+        ids = tag_ids(conn, gateway, device_born(conn, gateway, NODE_ITSELF, at), tags)
+    return _device(payload, aliases, tags, ids)
+
+
+def _device(
+    payload: Payload, aliases: Aliases, tags: Sequence[TagBirth], ids: Mapping[str, int]
+) -> Device:
+    entries = {tag.name: (ids[tag.name], tag.datatype) for tag in tags}
+    for metric in payload.metrics:
+        if metric.name:
+            entries.setdefault(metric.name, (NOT_STORED, 0))
+    by_name = {name: alias for alias, name in aliases.names.items()}
+    table = AliasTable(
+        {alias: entries[name] for alias, name in aliases.names.items()},
+        entries,
+    )
+    return Device(aliases, entries, table, by_name.get(EPOCH), by_name.get(OFFSET))
+
+
+def _note_online(
+    conn: psycopg.Connection,
+    gateway: Gateway,
+    delivery: Delivery,
+    metrics: dict[str, Any],
+    at: datetime,
+) -> None:
+    conn.execute(
+        "INSERT INTO gateway_status AS s"
+        " (gateway, owner, partner, online, since, metrics, delivery)"
+        " VALUES (%s, %s, %s, true, %s, %s, %s) ON CONFLICT (gateway) DO UPDATE SET online = true,"
+        " since = CASE WHEN s.online THEN s.since ELSE excluded.since END,"
+        " metrics = excluded.metrics, delivery = excluded.delivery",
+        [gateway.id, gateway.owner, gateway.partner, at, Jsonb(metrics), delivery.value],
+    )
+
+
+def _note_conflict(conn: psycopg.Connection, gateway: Gateway, epoch: int, at: datetime) -> None:
+    conn.execute(
+        "UPDATE gateway_status SET conflict = %s WHERE gateway = %s AND conflict IS NULL",
+        [
+            f"two gateways speak as {gateway}: one of them with the log {epoch}, which had ended"
+            f" (first noticed {at:%Y-%m-%d %H:%M:%S} UTC). Its records are not taken; it keeps"
+            " them. Give one of the two another node id.",
+            gateway.id,
+        ],
+    )

@@ -1,0 +1,291 @@
+"""Data messages into a batch: which of them are new, what rows they become.
+
+No I/O: a message changes the batch, never the database. What cannot be taken is counted and left to
+the gateway, which keeps it until it is committed.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from dataclasses import replace
+from enum import Enum, auto
+
+from hub.ingest.batch import Batch, Quarantined, Record, Share
+from hub.ingest.births import EPOCH, GAP, LOST, MAX_OFFSET, OFFSET, clean, is_control, status_value
+from hub.ingest.gaps import GapTextError, read_gap, read_lost
+from hub.ingest.rows import AliasTable, UnknownAliasError
+from hub.ingest.session import Delivery, Device, Session
+from protocols.sparkplug import (
+    NO_ALIAS,
+    DataSet,
+    Metric,
+    Payload,
+    PayloadError,
+    Samples,
+    Template,
+    ValueField,
+    decode,
+    decode_samples,
+)
+from protocols.streams import Acceptance, Cursor, contains
+
+logger = logging.getLogger(__name__)
+
+
+class Taken(Enum):
+    """What became of a message."""
+
+    READ = auto()
+    NEEDS_BIRTH = auto()  # it names something that no birth has named
+
+
+class RecordReader:
+    """Reads data messages of born and unborn nodes into batches."""
+
+    def __init__(self, max_ahead: int) -> None:
+        """`max_ahead`: how many separate ranges a cursor may have above its watermark."""
+        self._max_ahead = max_ahead
+
+    def device_data(
+        self, batch: Batch, session: Session, device: str, payload: bytes, now_s: float, now_ms: int
+    ) -> Taken:
+        """A DDATA."""
+        share = batch.share(session)
+        share.counts.messages += 1
+        samples = _decoded(share, payload, f"DDATA of {device}")
+        if samples is None:
+            return Taken.READ
+        session.seq.arrived(samples.seq, now_s)
+        born = session.devices.get(device)
+        if not session.born or born is None:
+            return _needs_birth(share, f"device {device!r}, which no birth names")
+        return self._data(batch, share, born, samples, payload, now_ms)
+
+    def node_data(
+        self, batch: Batch, session: Session, payload: bytes, now_s: float, now_ms: int
+    ) -> Taken:
+        """An NDATA: a gap or a loss in the stream, or what the gateway says of itself."""
+        share = batch.share(session)
+        share.counts.messages += 1
+        if session.delivery is Delivery.STANDARD or not session.born:
+            samples = _decoded(share, payload, "NDATA")
+            if samples is None:
+                return Taken.READ
+            session.seq.arrived(samples.seq, now_s)
+            born = session.devices.get(None)
+            if not session.born or born is None:
+                return _needs_birth(share, "metrics of the node, which was not born")
+            return self._data(batch, share, born, samples, payload, now_ms)
+        try:
+            said = decode(payload, session.aliases.types)
+        except PayloadError as error:
+            return _refuse(share, f"NDATA is no Sparkplug payload: {error}")
+        session.seq.arrived(said.seq, now_s)
+        metrics: dict[str, Metric] = {}
+        for metric in said.metrics:
+            name = session.aliases.name_of(metric)
+            if name is None:
+                return _needs_birth(share, f"alias {metric.alias}, which no birth names")
+            metrics[name] = metric
+        if EPOCH in metrics:
+            return self._stream_note(batch, share, metrics, payload)
+        for name, metric in metrics.items():
+            if not is_control(name):
+                share.status[clean(name)] = status_value(metric.value)
+        return Taken.READ
+
+    def birth_values(
+        self,
+        batch: Batch,
+        session: Session,
+        device: Device,
+        table: AliasTable,
+        payload: bytes,
+        now_ms: int,
+    ) -> None:
+        """The values in a birth of a node without stream; `table` says which are wanted."""
+        share = batch.share(session)
+        self._append(batch, share, None, device, table, decode_samples(payload), payload, now_ms)
+
+    def _data(
+        self,
+        batch: Batch,
+        share: Share,
+        born: Device,
+        samples: Samples,
+        payload: bytes,
+        now_ms: int,
+    ) -> Taken:
+        position = None
+        if share.session.delivery is Delivery.STREAM:
+            found = _position(samples, born)
+            if found is None:
+                return _needs_birth(share, "a record whose epoch and offset no birth names")
+            epoch, offset = found
+            accepted = self._accept(share, epoch, offset, offset + 1)
+            if accepted is None:
+                return Taken.READ
+            position = offset, accepted.cursor
+        return self._append(batch, share, position, born, born.table, samples, payload, now_ms)
+
+    def _append(
+        self,
+        batch: Batch,
+        share: Share,
+        position: tuple[int, Cursor] | None,
+        device: Device,
+        table: AliasTable,
+        samples: Samples,
+        payload: bytes,
+        now_ms: int,
+    ) -> Taken:
+        """Rows into the batch. `position`: the record's offset, and the cursor once it is in."""
+        start = batch.rows.size
+        try:
+            if samples.blobs:
+                _describe_blobs(samples, decode(payload, device.aliases.types))
+            rows = batch.rows.append(samples, 0 if position is None else 2, table, now_ms)
+        except UnknownAliasError as error:
+            return _needs_birth(share, str(error))
+        except PayloadError as error:
+            if position is None:
+                return _refuse(share, f"a message cannot be read: {error}")
+            offset, share.cursor = position
+            _quarantine(batch, share, share.cursor.epoch, offset, str(error), payload)
+            return Taken.READ
+        record_offset = None
+        if position is not None:
+            record_offset, share.cursor = position
+        batch.records.append(Record(share, record_offset, payload, start, batch.rows.size, rows))
+        share.counts.records += 1
+        share.counts.samples += rows
+        return Taken.READ
+
+    def _stream_note(
+        self, batch: Batch, share: Share, metrics: dict[str, Metric], payload: bytes
+    ) -> Taken:
+        gateway = share.session.gateway
+        epoch = _whole(metrics[EPOCH])
+        if epoch is None:
+            return _refuse(share, f"{EPOCH} is no number")
+        if LOST in metrics:
+            try:
+                gap, lost = read_lost(gateway, epoch, str(metrics[LOST].value))
+            except GapTextError as error:
+                return _refuse(share, f"{LOST}: {error}")
+            accepted = self._accept(share, epoch, *lost)
+            if accepted is not None:
+                share.cursor = accepted.cursor
+                batch.gaps += [
+                    replace(gap, first_offset=first, next_offset=after)
+                    for first, after in accepted.fresh
+                ]
+            return Taken.READ
+        offset = _whole(metrics[OFFSET]) if OFFSET in metrics else None
+        if offset is None:
+            return _refuse(share, f"a record without {OFFSET}")
+        accepted = self._accept(share, epoch, offset, offset + 1)
+        if accepted is None:
+            return Taken.READ
+        share.cursor = accepted.cursor
+        try:
+            batch.gaps.append(read_gap(gateway, epoch, str(metrics[GAP].value)))
+            share.counts.records += 1
+        except KeyError:
+            _quarantine(batch, share, epoch, offset, f"a record without {GAP}", payload)
+        except GapTextError as error:
+            _quarantine(batch, share, epoch, offset, f"{GAP}: {error}", payload)
+        return Taken.READ
+
+    def _accept(self, share: Share, epoch: int, first: int, after: int) -> Acceptance | None:
+        """What is new of these offsets, None if nothing is. The node gets an answer in any
+        case, so that a lost answer cannot stall it."""
+        share.answer = True
+        cursor = share.cursor
+        if cursor is None or epoch != cursor.epoch:
+            share.counts.refused += 1
+            if share.session.first_time("epoch"):
+                logger.warning(
+                    "%s sends records of epoch %d, which is not open: not taken; it keeps them",
+                    share.session.gateway,
+                    epoch,
+                )
+            return None
+        accepted = cursor.accept(first, after, max_ahead=self._max_ahead)
+        if not accepted.fresh:
+            if first < cursor.watermark or contains(cursor.ahead, first):
+                share.counts.duplicates += 1
+            return None
+        return accepted
+
+
+def _decoded(share: Share, payload: bytes, what: str) -> Samples | None:
+    try:
+        return decode_samples(payload)
+    except PayloadError as error:
+        _refuse(share, f"{what} is no Sparkplug payload: {error}")
+        return None
+
+
+def _refuse(share: Share, why: str) -> Taken:
+    share.counts.refused += 1
+    if share.session.first_time("refused"):
+        logger.warning("%s: %s; the message is not taken", share.session.gateway, why)
+    return Taken.READ
+
+
+def _needs_birth(share: Share, what: str) -> Taken:
+    share.counts.refused += 1
+    if share.session.first_time("birth"):
+        logger.info("%s sends %s; asking for its births", share.session.gateway, what)
+    return Taken.NEEDS_BIRTH
+
+
+def _quarantine(
+    batch: Batch, share: Share, epoch: int, offset: int, reason: str, payload: bytes
+) -> None:
+    share.counts.quarantined += 1
+    batch.quarantined.append(Quarantined(share.session.gateway, epoch, offset, reason, payload))
+
+
+def _position(samples: Samples, device: Device) -> tuple[int, int] | None:
+    """(epoch, offset) of a record: its first two metrics, by the aliases of the device's birth."""
+    if len(samples) < 2:
+        return None
+    epoch, offset = samples.longs[0], samples.longs[1]
+    if (
+        _is_metric(samples, 0, device.epoch_alias, EPOCH)
+        and _is_metric(samples, 1, device.offset_alias, OFFSET)
+        and samples.fields[0] == samples.fields[1] == ValueField.LONG
+        and 0 <= offset < MAX_OFFSET - 1
+    ):
+        return epoch, offset
+    return None
+
+
+def _is_metric(samples: Samples, index: int, alias: int | None, name: str) -> bool:
+    given = samples.aliases[index]
+    return samples.names.get(index) == name if given == NO_ALIAS else given == alias
+
+
+def _whole(metric: Metric) -> int | None:
+    value = metric.value
+    return value if isinstance(value, int) and 0 <= value < MAX_OFFSET - 1 else None
+
+
+def _describe_blobs(samples: Samples, said: Payload) -> None:
+    """Give what is neither number nor text (bytes, arrays, tables) as JSON text."""
+    for index in samples.blobs:
+        samples.texts[index] = json.dumps(said.metrics[index].value, default=_plain)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, DataSet):
+        return {"columns": value.columns, "rows": value.rows}
+    if isinstance(value, Template):
+        return {metric.name: metric.value for metric in value.metrics}
+    raise TypeError(f"no JSON for {type(value).__name__}")

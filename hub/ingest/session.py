@@ -1,0 +1,75 @@
+"""What one worker knows of one registered node: its births, its sequence, where its stream stands.
+
+Births live in memory only. A worker that starts anew, or was cut off from the broker, has perhaps
+missed a birth that gave old aliases a new meaning; it asks for the births again rather than trust
+what it knew. Nodes with a stream lose nothing by that: they send again what is not committed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from hub.ingest.births import Aliases
+from hub.ingest.cursors import Position
+from hub.ingest.registry import Gateway
+from hub.ingest.rows import AliasTable
+from protocols.sparkplug.session import SeqChecker
+
+
+class Delivery(Enum):
+    """How a node delivers; the values are those of `gateway_status.delivery`."""
+
+    UNKNOWN = "unknown"
+    STREAM = "stream"
+    STANDARD = "standard"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A born device. The aliases are those of Stream/Epoch and Stream/Offset."""
+
+    aliases: Aliases
+    tags: Mapping[str, tuple[int, int]]
+    """(tag id, datatype) by name."""
+    table: AliasTable
+    epoch_alias: int | None
+    offset_alias: int | None
+
+
+@dataclass(slots=True)
+class Session:
+    """A node between births. `None` in `devices` stands for the node itself."""
+
+    gateway: Gateway
+    seq: SeqChecker
+    position: Position
+    delivery: Delivery = Delivery.UNKNOWN
+    born: bool = False
+    bd_seq: int | None = None
+    aliases: Aliases = field(default_factory=lambda: Aliases({}, {}))
+    devices: dict[str | None, Device] = field(default_factory=dict)
+    born_at: float = -math.inf
+    """Monotonic; when NBIRTH came."""
+    settled: bool = True
+    """Whether devices that were not born again have been noted as offline."""
+    rebirth_asked_at: float = -math.inf
+    conflict_at: float | None = None
+    """When two gateways of this identity were last noticed."""
+    said: set[str] = field(default_factory=set)
+    """What has been logged since the last birth, so that it is said once."""
+
+    def forget_births(self) -> None:
+        """Nothing this session knows of aliases is valid any more."""
+        self.born = False
+        self.devices.clear()
+        self.aliases = Aliases({}, {})
+
+    def first_time(self, what: str) -> bool:
+        """Whether this was not yet said since the last birth."""
+        if what in self.said:
+            return False
+        self.said.add(what)
+        return True

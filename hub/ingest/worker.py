@@ -1,0 +1,434 @@
+"""The worker: takes what the host received, commits it, and answers. One thread, one connection.
+
+It is the only one to touch sessions and batches. While the database is away it stands still with
+what it holds; the inbox fills behind it, and nobody gets an answer for what is not committed.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import psycopg
+
+from hub.ingest import commit, cursors, lifecycle
+from hub.ingest.batch import Batch, Quarantined
+from hub.ingest.births import CURSOR, EPOCH, BirthError
+from hub.ingest.cursors import StaleCursorError
+from hub.ingest.host import PrimaryHost
+from hub.ingest.inbox import Arrival, Connected, Inbox, Message
+from hub.ingest.records import RecordReader, Taken
+from hub.ingest.registry import Gateway, registered
+from hub.ingest.session import Delivery, Device, Session
+from hub.ingest.settings import IngestSettings
+from hub.ingest.strangers import Strangers
+from hub.store import Database
+from protocols.jis.envelope import AnswerMessage, dump
+from protocols.sparkplug import (
+    DataType,
+    Metric,
+    Payload,
+    PayloadError,
+    decode,
+    encode,
+)
+from protocols.sparkplug.session import SeqChecker, bd_seq_of, rebirth_command
+from protocols.sparkplug.topics import DeviceTopic, NodeTopic, parse_topic
+
+logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+_TICK_S = 0.25
+_FIRST_RETRY_S = 0.1
+_MAX_ROUTES = 100_000
+_REGISTRY_S = 2.0
+"""How soon a gateway is heard that was registered while it spoke."""
+_DEVICES_SETTLE_S = 5.0
+"""Births follow one another at once; a device not born this long after its node is offline."""
+
+
+class _StoppedError(Exception):
+    """The worker was told to stop while it waited for the database."""
+
+
+class Worker:
+    """Sessions, the batch that grows, and the connection it is committed over."""
+
+    def __init__(
+        self, database: Database, settings: IngestSettings, inbox: Inbox, host: PrimaryHost
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._inbox = inbox
+        self._host = host
+        self._reader = RecordReader(settings.max_ahead)
+        self._batch = Batch()
+        self._sessions: dict[tuple[str, str], Session] = {}
+        self._routes: dict[str, tuple[Session, NodeTopic | DeviceTopic]] = {}
+        self._strangers = Strangers()
+        self._registry: dict[tuple[str, str], Gateway] = {}
+        self._registry_read_at = -math.inf
+        self._conn: psycopg.Connection | None = None
+        self._stopping = threading.Event()
+        self._connected_at: float | None = None
+        """Monotonic; while not all registered nodes have been heard of since."""
+        self._ticked_at = 0.0
+        self._stale = False
+        """Whether the batch is to be gathered again before it is committed."""
+
+    def stop(self) -> None:
+        """Make `run` return after the batch at hand; callable from any thread."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Work until stopped."""
+        try:
+            while not self._stopping.is_set():
+                for arrival in self._inbox.take(self._wait_s()):
+                    self._arrived(arrival)
+                now = time.monotonic()
+                if self._wait_s() <= 0:
+                    self._flush()
+                if now - self._ticked_at >= _TICK_S:
+                    self._ticked_at = now
+                    self._tick(now)
+            self._flush()
+        except _StoppedError:
+            logger.warning("stopped while the database was away; gateways will send again")
+        finally:
+            self._disconnect()
+
+    # --- what arrives -----------------------------------------------------------------------------
+
+    def _wait_s(self) -> float:
+        """How long the batch may still grow."""
+        if self._batch.empty:
+            return _TICK_S
+        due = self._batch.began_at + self._settings.commit_ms / 1000
+        return max(0.0, min(_TICK_S, due - time.monotonic()))
+
+    def _arrived(self, arrival: Arrival) -> None:
+        if isinstance(arrival, Connected):
+            self._flush()
+            for session in self._sessions.values():
+                session.forget_births()
+            self._connected_at = time.monotonic()
+            return
+        route = self._routes.get(arrival.topic) or self._route(arrival.topic)
+        if route is None:
+            return
+        session, topic = route
+        if topic.type in ("DDATA", "NDATA"):
+            self._data(arrival, session, topic)
+            if self._batch.bytes >= self._settings.batch_bytes:
+                self._flush()
+        else:
+            self._flush()
+            self._life(arrival, session, topic)
+
+    def _route(self, topic: str) -> tuple[Session, NodeTopic | DeviceTopic] | None:
+        parsed = parse_topic(topic)
+        if not isinstance(parsed, NodeTopic | DeviceTopic) or parsed.type in ("NCMD", "DCMD"):
+            return None
+        session = self._session(parsed.group, parsed.node)
+        if session is None:
+            self._strangers.heard(parsed.group, parsed.node)
+            return None
+        if len(self._routes) >= _MAX_ROUTES:
+            self._flush()  # what would be gathered again needs its routes
+            self._routes.clear()
+        self._routes[topic] = session, parsed
+        return session, parsed
+
+    def _session(self, group: str, node: str) -> Session | None:
+        """The session of a registered node. The registry is read again for one that is not known,
+        but not at every message it sends."""
+        session = self._sessions.get((group, node))
+        if session is not None:
+            return session
+        now = time.monotonic()
+        if (group, node) not in self._registry and now - self._registry_read_at >= _REGISTRY_S:
+            self._registry = self._in_database(registered)
+            self._registry_read_at = now
+        gateway = self._registry.get((group, node))
+        if gateway is None:
+            return None
+        position = self._in_database(lambda conn: cursors.load(conn, gateway))
+        session = Session(gateway, SeqChecker(self._settings.reorder_s), position)
+        self._sessions[group, node] = session
+        return session
+
+    def _data(self, message: Message, session: Session, topic: NodeTopic | DeviceTopic) -> None:
+        self._batch.add_message(message)
+        if self._read(message, session, topic) is Taken.NEEDS_BIRTH:
+            self._ask_rebirth(session)
+
+    def _read(self, message: Message, session: Session, topic: NodeTopic | DeviceTopic) -> Taken:
+        now_s, now_ms = time.monotonic(), time.time_ns() // 1_000_000
+        payload = message.payload
+        if isinstance(topic, DeviceTopic):
+            return self._reader.device_data(
+                self._batch, session, topic.device, payload, now_s, now_ms
+            )
+        return self._reader.node_data(self._batch, session, payload, now_s, now_ms)
+
+    # --- births and deaths ------------------------------------------------------------------------
+
+    def _life(self, message: Message, session: Session, topic: NodeTopic | DeviceTopic) -> None:
+        try:
+            payload = decode(message.payload)
+            if isinstance(topic, NodeTopic):
+                if topic.type == "NBIRTH":
+                    self._node_born(session, payload, message.payload)
+                else:
+                    self._node_died(session, payload)
+            elif topic.type == "DBIRTH":
+                self._device_born(session, topic.device, payload, message.payload)
+            else:
+                self._device_died(session, topic.device, payload)
+        except (PayloadError, BirthError, psycopg.DataError, psycopg.IntegrityError) as error:
+            counts = self._batch.share(session).counts
+            counts.messages += 1
+            counts.refused += 1
+            if session.first_time(topic.type):
+                logger.warning("%s: %s refused: %s", session.gateway, topic.type, error)
+
+    def _node_born(self, session: Session, payload: Payload, raw: bytes) -> None:
+        now = time.monotonic()
+        born = self._in_database(
+            lambda conn: lifecycle.node_born(conn, session.gateway, payload, _utc_now())
+        )
+        session.forget_births()
+        session.position = born.position
+        if born.refused:
+            if session.conflict_at is None:
+                logger.error(
+                    "two gateways speak as %s: the log of one of them has ended; its records are"
+                    " not taken, it keeps them. Give one of the two another node id",
+                    session.gateway,
+                )
+            session.conflict_at = now
+            self._answer(session)
+            return
+        if session.delivery is Delivery.UNKNOWN and born.delivery is Delivery.STANDARD:
+            logger.warning(
+                "%s is no Lineside gateway: its data are taken as Sparkplug offers them, and what"
+                " is lost on the way is not noticed",
+                session.gateway,
+            )
+        session.said.clear()
+        session.born = True
+        session.born_at = now
+        session.settled = False
+        session.bd_seq = born.bd_seq
+        session.delivery = born.delivery
+        session.aliases = born.aliases
+        session.seq.born(payload.seq or 0)
+        logger.debug("%s is born", session.gateway)
+        if born.node is not None:
+            session.devices[None] = born.node
+            self._birth_values(session, born.node, payload, raw)
+        self._answer(session)
+
+    def _device_born(self, session: Session, name: str, payload: Payload, raw: bytes) -> None:
+        session.seq.arrived(payload.seq, time.monotonic())
+        if not session.born:
+            self._ask_rebirth(session)
+            return
+        self._check_epoch(session, payload)
+        device = self._in_database(
+            lambda conn: lifecycle.device_birth(conn, session.gateway, name, payload, _utc_now())
+        )
+        session.devices[name] = device
+        if session.delivery is Delivery.STANDARD:
+            self._birth_values(session, device, payload, raw)
+
+    def _check_epoch(self, session: Session, payload: Payload) -> None:
+        """A device birth that names an epoch must name the open one: its aliases would otherwise
+        give the records of another gateway a wrong meaning."""
+        cursor = session.position.cursor
+        for metric in payload.metrics:
+            if metric.name == EPOCH and metric.value is not None:
+                if cursor is None or metric.value != cursor.epoch:
+                    raise BirthError(f"it is of epoch {metric.value}, which is not open")
+                return
+
+    def _birth_values(self, session: Session, device: Device, payload: Payload, raw: bytes) -> None:
+        wanted = self._in_database(lambda conn: lifecycle.unseen(conn, device, payload))
+        self._reader.birth_values(
+            self._batch, session, device, wanted, raw, time.time_ns() // 1_000_000
+        )
+        self._flush()
+
+    def _node_died(self, session: Session, payload: Payload) -> None:
+        said = bd_seq_of(payload)
+        if not session.born or (said is not None and said != session.bd_seq):
+            return  # of an earlier connect, or of one whose birth was never heard
+        self._in_database(lambda conn: lifecycle.node_died(conn, session.gateway, _utc_now()))
+        session.forget_births()
+        logger.info("%s is offline", session.gateway)
+
+    def _device_died(self, session: Session, name: str, payload: Payload) -> None:
+        session.seq.arrived(payload.seq, time.monotonic())
+        # Its aliases stay: records of before its death may still come.
+        self._in_database(
+            lambda conn: lifecycle.device_died(conn, session.gateway, name, _utc_now())
+        )
+
+    # --- committing and answering -----------------------------------------------------------------
+
+    def _flush(self) -> None:
+        """Commit what has been gathered and answer for it; waits while the database is away."""
+        batch = self._batch
+        if batch.empty:
+            return
+        refused = self._in_database(self._commit)
+        for share in batch.shares.values():
+            session = share.session
+            if share.moved and share.cursor is not None:
+                session.position = session.position.moved(share.cursor)
+            if share.answer:
+                self._answer(session)
+        for record in refused:
+            logger.warning(
+                "%s: record %s cannot be stored and is in quarantine: %s",
+                record.gateway,
+                record.offset,
+                record.reason,
+            )
+        batch.clear()
+
+    def _commit(self, conn: psycopg.Connection) -> list[Quarantined]:
+        """Commit the batch. If it fails, the batch is gathered again from the cursors as they then
+        stand, since a commit that broke may have happened."""
+        try:
+            return commit.commit(conn, self._batch)
+        except (StaleCursorError, psycopg.Error):
+            self._stale = True
+            raise
+
+    def _gather_again(self, conn: psycopg.Connection) -> None:
+        messages = self._batch.messages
+        for share in self._batch.shares.values():
+            with conn.transaction():
+                share.session.position = cursors.load(conn, share.session.gateway)
+        self._batch.clear()
+        for message in messages:
+            route = self._routes.get(message.topic)
+            if route is not None:
+                self._batch.add_message(message)
+                self._read(message, *route)
+        self._stale = False
+
+    def _in_database(self, work: Callable[[psycopg.Connection], _T]) -> _T:
+        """Do a piece of work that commits as a whole, again and again until the database has it.
+
+        Raises `_StoppedError` if the worker is stopped meanwhile, and what is no trouble of the
+        database: its refusal of the data, and a birth that cannot be read.
+        """
+        wait_s = _FIRST_RETRY_S
+        while True:
+            try:
+                conn = self._connection()
+                if self._stale:
+                    self._gather_again(conn)
+                return work(conn)
+            except StaleCursorError as error:
+                logger.warning("another worker has moved the cursor: %s", error)
+            except (psycopg.DataError, psycopg.IntegrityError):
+                raise
+            except psycopg.Error as error:
+                if wait_s == _FIRST_RETRY_S:
+                    logger.error("the database does not take data: %s; trying again", error)
+                self._disconnect()
+            if self._stopping.wait(wait_s):
+                raise _StoppedError
+            wait_s = min(wait_s * 2, self._settings.retry_max_s)
+
+    def _connection(self) -> psycopg.Connection:
+        if self._conn is None:
+            self._conn = self._database.connect("ingest", autocommit=True)
+            logger.info("connected to the database")
+        return self._conn
+
+    def _disconnect(self) -> None:
+        if self._conn is not None:
+            self._conn.close()
+            self._conn = None
+
+    def _answer(self, session: Session) -> None:
+        """Tell the node where its stream stands."""
+        cursor = session.position.cursor
+        if cursor is None:
+            return
+        text = dump(AnswerMessage.of(cursor.answer())).decode()
+        now_ms = time.time_ns() // 1_000_000
+        metric = Metric(CURSOR, timestamp=now_ms, datatype=DataType.String, value=text)
+        self._command(session, Payload(now_ms, [metric]))
+
+    def _ask_rebirth(self, session: Session) -> None:
+        now = time.monotonic()
+        if now - session.rebirth_asked_at >= self._settings.rebirth_every_s:
+            session.rebirth_asked_at = now
+            self._command(session, rebirth_command(time.time_ns() // 1_000_000))
+
+    def _command(self, session: Session, payload: Payload) -> None:
+        self._host.command(session.gateway.group, session.gateway.node, encode(payload))
+
+    # --- what time brings -------------------------------------------------------------------------
+
+    def _tick(self, now: float) -> None:
+        for session in list(self._sessions.values()):
+            if session.born and session.seq.overdue(now):
+                if session.first_time("overdue"):
+                    logger.info("%s: messages are missing; asking for its births", session.gateway)
+                self._ask_rebirth(session)
+            if not session.settled and now - session.born_at >= _DEVICES_SETTLE_S:
+                self._settle_devices(session)
+            if (
+                session.conflict_at is not None
+                and now - session.conflict_at >= self._settings.conflict_clear_s
+            ):
+                self._end_conflict(session)
+        self._look_for_births(now)
+        if self._strangers.due(now):
+            self._in_database(self._strangers.store)
+
+    def _settle_devices(self, session: Session) -> None:
+        session.settled = True
+        born = [name for name in session.devices if name is not None]
+        self._in_database(
+            lambda conn: lifecycle.devices_absent(conn, session.gateway, born, _utc_now())
+        )
+
+    def _end_conflict(self, session: Session) -> None:
+        session.conflict_at = None
+        self._in_database(lambda conn: lifecycle.conflict_ended(conn, session.gateway))
+        logger.info("%s: no second gateway of this identity any more", session.gateway)
+
+    def _look_for_births(self, now: float) -> None:
+        """After a connect, ask the nodes that did not give birth by themselves; those that do not
+        answer within the grace are offline, whatever they said last."""
+        if self._connected_at is None or now - self._connected_at < self._settings.reorder_s:
+            return
+        self._registry = self._in_database(registered)
+        for group, node in self._registry:
+            session = self._session(group, node)
+            if session is not None and not session.born:
+                self._ask_rebirth(session)
+                if now - self._connected_at >= self._settings.birth_grace_s:
+                    self._silent(session)
+        if now - self._connected_at >= self._settings.birth_grace_s:
+            self._connected_at = None
+
+    def _silent(self, session: Session) -> None:
+        self._in_database(lambda conn: lifecycle.node_died(conn, session.gateway, _utc_now()))
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
