@@ -91,12 +91,12 @@ def encode(payload: Payload) -> bytes:
     int (64 bits, signed), float (Double), str, bytes. Raises `ValueError` naming the metric."""
     out = bytearray()
     if payload.timestamp is not None:
-        write_number(out, 1, _unsigned(payload.timestamp, "timestamp"))
+        write_number(out, 1, unsigned(payload.timestamp, "timestamp"))
     for place, metric in enumerate(payload.metrics):
         try:
             write_bytes(out, 2, _metric_bytes(metric))
         except ValueError as error:
-            raise ValueError(f"metric {place} ({_label(metric)}): {error}") from None
+            raise ValueError(f"metric {place} ({label(metric)}): {error}") from None
     if payload.seq is not None:
         if not 0 <= payload.seq <= 255:
             raise ValueError(f"seq {payload.seq} is not 0 … 255")
@@ -188,38 +188,52 @@ class _Reader:
             alias,
             timestamp,
             datatype or None,
-            None if is_null else self._value(kind, *value_at, datatype, depth),
+            None if is_null else self._value(kind, value_at, datatype, depth),
             is_historical,
             is_transient,
             self._nested.properties(*properties_at, depth) if properties_at else None,
             self._nested.metadata(*metadata_at) if metadata_at else None,
         )
 
+    def _value(self, kind: int, at: tuple[int, int, int], datatype: int, depth: int) -> Value:
+        return read_value(self._data, kind, *at, datatype, depth, self._nested, self._limits)
+
     def _declared(self, alias: int | None, name: str | None) -> int:
         declared = self._types.get(alias) if alias is not None else None
         if declared is None and name is not None:
             declared = self._types.get(name)
-        return declared or 0
+        return 0 if declared is None else declared
 
-    def _value(
-        self, kind: int, number: int, start: int, stop: int, datatype: int, depth: int
-    ) -> Value:
-        if kind in (NONE, _EXTENSION):
-            return None
-        if kind == _DATA_SET:
-            _check_type(datatype, DataType.DataSet, kind, start)
-            return self._nested.data_set(start, stop, depth)
-        if kind == _TEMPLATE:
-            _check_type(datatype, DataType.Template, kind, start)
-            return self._nested.template(start, stop, depth)
-        raw = read_raw(self._data, kind, number, start, stop)
-        if not 0 < datatype <= DataType.DateTimeArray:
-            return raw
-        if datatype in ARRAYS and isinstance(raw, bytes):
-            return unpack_array(datatype, raw, start, self._limits)
-        if (datatype in BLOBS) == (kind == BLOB) and datatype not in ARRAYS:
-            return raw if kind == BLOB else typed(raw, kind, datatype, start)
-        raise PayloadError(start, f"{type_name(datatype)} in the {_KIND_NAMES[kind]} field")
+
+def read_value(
+    data: bytes,
+    kind: int,
+    number: int,
+    start: int,
+    stop: int,
+    datatype: int,
+    depth: int,
+    nested: NestedReader,
+    limits: Limits,
+) -> Value:
+    """A metric's value from its field; a `datatype` that nobody knows leaves it as it is there.
+    Raises `PayloadError`."""
+    if kind in (NONE, _EXTENSION):
+        return None
+    if kind == _DATA_SET:
+        _check_type(datatype, DataType.DataSet, kind, start)
+        return nested.data_set(start, stop, depth)
+    if kind == _TEMPLATE:
+        _check_type(datatype, DataType.Template, kind, start)
+        return nested.template(start, stop, depth)
+    raw = read_raw(data, kind, number, start, stop)
+    if not 0 < datatype <= DataType.DateTimeArray:
+        return raw
+    if datatype in ARRAYS and isinstance(raw, bytes):
+        return unpack_array(datatype, raw, start, limits)
+    if (datatype in BLOBS) == (kind == BLOB) and datatype not in ARRAYS:
+        return raw if kind == BLOB else typed(raw, kind, datatype, start)
+    raise PayloadError(start, f"{type_name(datatype)} in the {_KIND_NAMES[kind]} field")
 
 
 def _check_type(datatype: int, expected: DataType, kind: int, at: int) -> None:
@@ -232,9 +246,9 @@ def _metric_bytes(metric: AnyMetric) -> bytes:
     if metric.name is not None:
         write_text(out, 1, metric.name)
     if metric.alias is not None:
-        write_number(out, 2, _unsigned(metric.alias, "alias"))
+        write_number(out, 2, unsigned(metric.alias, "alias"))
     if metric.timestamp is not None:
-        write_number(out, 3, _unsigned(metric.timestamp, "timestamp"))
+        write_number(out, 3, unsigned(metric.timestamp, "timestamp"))
     if metric.datatype is not None:
         write_number(out, 4, whole_number(metric.datatype, DataType.UInt32, 0, _U32))
     if metric.is_historical:
@@ -272,11 +286,13 @@ def write_value(out: bytearray, datatype: int, value: Any) -> None:
         write_scalar(out, _FIRST_VALUE, datatype, value)
 
 
-def _unsigned(value: int, what: str) -> int:
+def unsigned(value: int, what: str) -> int:
+    """The value, if 64 bits hold it. Raises `ValueError`."""
     if not 0 <= value <= _U64:
         raise ValueError(f"{what} {value} is not 0 … 2**64 - 1")
     return value
 
 
-def _label(metric: AnyMetric) -> str:
+def label(metric: AnyMetric) -> str:
+    """How messages to people call a metric."""
     return repr(metric.name) if metric.name is not None else f"alias {metric.alias}"

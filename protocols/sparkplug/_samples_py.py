@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
 from typing import Any, Final
 
-from protocols.sparkplug._codec_py import write_value
+from protocols.sparkplug._codec_py import unsigned, write_value
 from protocols.sparkplug._wire_py import (
     BYTES,
     FIXED32,
@@ -25,7 +24,6 @@ from protocols.sparkplug.samples import GOOD, NO_ALIAS, NO_TIME, Samples, ValueF
 from protocols.sparkplug.values import DEFAULT_LIMITS, Limits, PayloadError
 
 _U32: Final = 2**32 - 1
-_U64: Final = 2**64 - 1
 _NUMBER_TAGS: Final = {field << 3 | VARINT: field for field in (10, 11, 14)}
 _PLACE_TAGS: Final = {
     12 << 3 | FIXED32: ValueField.FLOAT,
@@ -46,7 +44,7 @@ def encode_samples(
     times_ms: array[int],
     datatypes: bytes,
     numbers: array[float],
-    others: Mapping[int, Any],
+    others: dict[int, Any],
     qualities: array[int] | None,
     historical: bool,
 ) -> bytes:
@@ -64,15 +62,15 @@ def encode_samples(
     ):
         raise ValueError("columns of unequal length")
     out = bytearray()
-    write_number(out, 1, _unsigned(timestamp_ms))
+    write_number(out, 1, unsigned(timestamp_ms, "timestamp"))
     for alias, number in ((epoch_alias, epoch), (offset_alias, offset)):
         metric = _metric_head(alias, timestamp_ms, historical)
-        write_number(metric, ValueField.LONG, _unsigned(number))
+        write_number(metric, ValueField.LONG, unsigned(number, "position"))
         write_bytes(out, 2, metric)
     for i in range(count):
         try:
             metric = _metric_head(aliases[i], times_ms[i], historical)
-            value = others[i] if i in others else _number(datatypes[i], numbers[i])
+            value = others[i] if i in others else number_value(datatypes[i], numbers[i])
             if value is None:
                 write_number(metric, 7, 1)
             if qualities is not None and qualities[i] != GOOD:
@@ -208,8 +206,8 @@ class _Reader:
 
 def _metric_head(alias: int, time_ms: int, historical: bool) -> bytearray:
     metric = bytearray()
-    write_number(metric, 2, alias)
-    write_number(metric, 3, _unsigned(time_ms))
+    write_number(metric, 2, unsigned(alias, "alias"))
+    write_number(metric, 3, unsigned(time_ms, "timestamp"))
     if historical:
         write_number(metric, 5, 1)
     return metric
@@ -225,7 +223,8 @@ def _quality(quality: int) -> bytes:
     return bytes(out)
 
 
-def _number(datatype: int, number: float) -> float | int | bool:
+def number_value(datatype: int, number: float) -> float | int | bool:
+    """A number from the column of doubles as its datatype wants it. Raises `ValueError`."""
     if datatype == DataType.Boolean:
         if number not in (0.0, 1.0):
             raise ValueError(f"not a Boolean: {number!r}")
@@ -234,12 +233,6 @@ def _number(datatype: int, number: float) -> float | int | bool:
         if not number.is_integer():
             raise ValueError(f"not a whole number: {number!r}")
         return int(number)
-    return number
-
-
-def _unsigned(number: int) -> int:
-    if not 0 <= number <= _U64:
-        raise ValueError(f"{number} is not 0 … 2**64 - 1")
     return number
 
 
