@@ -22,12 +22,18 @@ Serve = Callable[[Callable[[], None]], Awaitable[None]]
 
 
 async def keep_running(
-    name: str, serve: Serve, *, expected: tuple[type[Exception], ...], hint_when_short_lived: str
+    name: str,
+    serve: Serve,
+    *,
+    expected: tuple[type[Exception], ...],
+    hint_when_short_lived: str,
+    fatal: tuple[type[Exception], ...] = (),
 ) -> None:
     """Run `serve` again and again, until cancelled.
 
-    `expected` failures are logged by their text; any other with its trace. If connections are made
-    and end at once several times, `hint_when_short_lived` says in the log what that may mean.
+    `expected` failures are logged by their text, any other with its trace; `fatal` ones are raised,
+    since running again would not help. If connections are made and end at once several times,
+    `hint_when_short_lived` says in the log what that may mean.
     """
     backoff = Backoff()
     condition = Condition(logger, name)
@@ -52,6 +58,8 @@ async def keep_running(
         reason = "ended"
         try:
             await serve(connected)
+        except fatal:
+            raise
         except expected as error:
             reason = str(error) or type(error).__name__
         except Exception as error:

@@ -4,38 +4,37 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-
-from asyncua import Client
 
 from edge.calls.desk import Desk
 from edge.calls.handover import HandOver
 from edge.calls.plc import LinePlc
 from edge.calls.results import ResultReader
+from edge.sources.opcua.config import OpcUaSettings
+from edge.sources.opcua.connect import close, connect
 from edge.status import Condition
 from edge.supervise import until_one_ends
 
 logger = logging.getLogger(__name__)
 
-Connect = Callable[[], AbstractAsyncContextManager[Client]]
-"""Makes a connected session with the PLC, closed again on leaving."""
-
 
 class LineSession:
     """Serves one line. `serve` is one OPC UA session; the caller starts the next."""
 
-    def __init__(self, desk: Desk, line: str, connect: Connect) -> None:
+    def __init__(self, desk: Desk, line: str, plc: OpcUaSettings) -> None:
         self._desk = desk
         self._line = line
-        self._connect = connect
+        self._plc = plc
         self._patience = Condition(logger, f"line {line}")
 
     async def serve(self, connected: Callable[[], None]) -> None:
         """Connect and work until the session fails (`OSError`, `ua.UaError`, `PlcError`)."""
-        async with self._connect() as client:
+        client = await connect(self._plc)
+        try:
             plc = await LinePlc.attach(client)
             hand_over = HandOver(self._desk, plc, self._line, self._patience)
             results = ResultReader(self._desk, plc, self._line)
             await plc.watch(hand_over.ring, results.ring)
             connected()
             await until_one_ends(hand_over.run(), results.run())
+        finally:
+            await close(client, self._plc.timeout_s)

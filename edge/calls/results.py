@@ -15,8 +15,11 @@ from edge.calls.plc import LinePlc, SlotReading
 
 logger = logging.getLogger(__name__)
 
-POLL_S = 2.0
+POLL_S = 1.0
 """A look without being told: a subscription that has fallen silent stops nothing."""
+PATIENCE = 3
+"""Looks at which a number is missing before it counts as lost: the PLC shows a result as soon as
+its slot is free, so a higher number may be there before a lower one."""
 
 
 class ResultReader:
@@ -27,6 +30,7 @@ class ResultReader:
         self._plc = plc
         self._line = line
         self._changed = asyncio.Event()
+        self._missed: tuple[int, int] = (0, 0)
 
     def ring(self) -> None:
         """A result has appeared on the PLC."""
@@ -46,10 +50,6 @@ class ResultReader:
         store, run = self._desk.store, self._desk.run
         last = await run(store.last_result, self._line)
         readings = await self._plc.results()
-        if readings and (last is None or readings[0].no != last + 1):
-            # A read of several nodes is no snapshot: a lower number may have been written while it
-            # ran. It stands by now, so a second read finds it.
-            readings = await self._plc.results()
         if not readings:
             return False
         seen = await self._seen(readings, last)
@@ -62,14 +62,9 @@ class ResultReader:
         fresh = _consecutive(readings[len(seen) :])
         if not fresh:
             return bool(seen)
-        if last is not None and fresh[0].no != last + 1:
-            logger.error(
-                "line %s: results %d … %d were never seen and the PLC does not hold them",
-                self._line,
-                last + 1,
-                fresh[0].no - 1,
-            )
-            await run(store.miss_results, self._line, last + 1, fresh[0].no)
+        expected = 1 if last is None else last + 1
+        if fresh[0].no != expected and not await self._give_up(expected, fresh[0].no, last):
+            return False
         taken = [reading.taken() for reading in fresh]
         await run(store.take_results, self._line, taken)
         for result in taken:
@@ -82,6 +77,24 @@ class ResultReader:
                 )
         self._desk.on_event()
         await self._plc.acknowledge(fresh)
+        return True
+
+    async def _give_up(self, expected: int, found: int, last: int | None) -> bool:
+        """Whether the numbers before `found` have been waited for long enough."""
+        times = self._missed[1] + 1 if self._missed[0] == found else 1
+        self._missed = (found, times)
+        if times < PATIENCE:
+            return False
+        if last is None:  # a new gateway on a line that has run before: others had those
+            logger.info("line %s: results begin with number %d", self._line, found)
+            return True
+        logger.error(
+            "line %s: results %d … %d were never seen, and the PLC does not hold them",
+            self._line,
+            expected,
+            found - 1,
+        )
+        await self._desk.run(self._desk.store.miss_results, self._line, expected, found)
         return True
 
     async def _seen(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from protocols.streams.position import Answer, State
-from protocols.streams.ranges import Ranges, contains
+from protocols.streams.ranges import Ranges, contains, merged, without
 
 
 class Outcome(Enum):
@@ -117,8 +117,13 @@ class Writer:
         if answer.watermark < self.first_kept:
             return self._restate()
         progress = answer.watermark > self.watermark or answer.ahead != self.ahead
-        if answer.watermark < self.watermark:  # a reader restored from a backup, or an old answer
-            self._backlog_at = min(self._backlog_at, answer.watermark)
+        forgotten = without(
+            [(answer.watermark, self.watermark), *self.ahead],
+            merged([(0, answer.watermark), *answer.ahead]),
+        )
+        if forgotten:  # a reader restored from a backup, or an old answer: all sent is backlog now
+            self._backlog_at = min(self._backlog_at, forgotten[0][0])
+            self._live_from = self._live_at
         self._answered = True
         self.watermark, self.ahead = answer.watermark, answer.ahead
         for offset in [o for o in self._sent_at if self._committed(o)]:

@@ -1,0 +1,197 @@
+"""Calls to a real PLC and events back, over a real broker: each exactly once, whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from asyncua import ua
+
+from deploy.local.broker import LocalBroker
+from deploy.local.ports import free_port
+from edge.calls import CallLane, CallStore, Desk, LineSession, PlcError
+from edge.link import LinkError
+from edge.status import Figures
+from edge.supervise import keep_running
+from firmware_sim.line.ledger import CallDecision, Result, read_ledger
+from protocols.jis.messages import Event
+from tests.edge.hub import Hub
+from tests.edge.plant import (
+    GROUP,
+    LINE,
+    NODE,
+    PART_GROUPS,
+    PLANT,
+    Child,
+    calls,
+    edge_config,
+    line_plc,
+)
+from tests.edge.waiting import until
+
+pytestmark = pytest.mark.anyio
+
+NAME = f"{PLANT}/{LINE}"
+ROUTES = {NAME: frozenset(PART_GROUPS)}
+
+
+class Plc:
+    """A line PLC process and its ledger."""
+
+    def __init__(self, directory: Path) -> None:
+        self.port = free_port()
+        self.ledger = directory / "ledger.jsonl"
+        self.child: Child = line_plc(directory, self.port)
+        self.child.start()
+
+    def decisions(self) -> list[CallDecision]:
+        return [entry for entry in read_ledger(self.ledger) if isinstance(entry, CallDecision)]
+
+    def results(self) -> list[Result]:
+        return [entry for entry in read_ledger(self.ledger) if isinstance(entry, Result)]
+
+
+@pytest.fixture
+def plc(tmp_path: Path) -> Iterator[Plc]:
+    running = Plc(tmp_path)
+    yield running
+    running.child.kill()
+
+
+@asynccontextmanager
+async def lane(directory: Path, broker_port: int, plc: Plc | None) -> AsyncIterator[Figures]:
+    """A gateway's call lane, with its line if there is a PLC."""
+    config = edge_config(directory, broker_port, plc.port if plc else 1)
+    figures = Figures()
+    desk = Desk(CallStore.open(directory / "calls.sqlite"), ROUTES)
+    served = CallLane(desk, config.broker, GROUP, NODE, ROUTES, figures, resend_after_s=0.5)
+    parts = [
+        keep_running("lane", served.serve, expected=(LinkError,), hint_when_short_lived="identity")
+    ]
+    if plc is not None:
+        parts.append(
+            keep_running(
+                "line",
+                LineSession(desk, NAME, config.sources[0]).serve,
+                expected=(OSError, ua.UaError, PlcError),
+                hint_when_short_lived="dropped",
+            )
+        )
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        yield figures
+    finally:
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        desk.close()
+
+
+def kinds(events: list[Event]) -> Counter[str]:
+    return Counter(event.kind for event in events)
+
+
+def check_against_ledger(hub: Hub, plc: Plc) -> None:
+    """The hub's events are what the PLC did: each once, in order."""
+    told = [(e.kind, str(e.key), e.serial or "", e.verdict or "") for e in hub.events]
+    assert len(set(told)) == len(told), "an event is doubled"
+    results = [(r.result, r.key, r.serial, r.verdict) for r in plc.results()]
+    assert [event for event in told if event[0] not in ("accepted", "refused")] == results
+    taken = [d.key for d in plc.decisions() if d.accepted and not d.repeated]
+    assert [str(e.key) for e in hub.events if e.kind == "accepted"] == taken
+    assert len(set(taken)) == len(taken), "a call was built twice"
+    for key in taken:
+        mine = [kind for kind, of, _, _ in told if of == key]
+        assert mine[0] == "accepted"
+
+
+async def test_from_call_to_shipped(tmp_path: Path, broker: LocalBroker, plc: Plc) -> None:
+    with Hub(broker.port, GROUP, NODE) as hub:
+        async with lane(tmp_path, broker.port, plc) as figures:
+            hub.call(*calls(1, 4))
+            await until(lambda: kinds(hub.events)["shipped"] == 4, "four parts shipped", 40)
+            await until(lambda: figures.events_pending == 0, "all events committed")
+        assert hub.calls_answer is not None
+        assert hub.calls_answer.watermark == 4
+    check_against_ledger(hub, plc)
+    assert [d.key for d in plc.decisions()] == [str(call.key) for call in calls(1, 4)]
+
+
+async def test_lost_answers_and_a_broker_that_forgets(
+    tmp_path: Path, broker: LocalBroker, plc: Plc
+) -> None:
+    with Hub(broker.port, GROUP, NODE) as hub:
+        lost = iter([True, True, False] * 1000)
+        hub.swallow = lambda: next(lost)
+        async with lane(tmp_path, broker.port, plc):
+            hub.call(*calls(1, 2))
+            await until(lambda: kinds(hub.events)["accepted"] == 2, "two calls accepted")
+            broker.kill()
+            await asyncio.sleep(0.5)
+            broker.forget()
+            hub.call(*calls(3, 2))
+            await until(lambda: kinds(hub.events)["shipped"] == 4, "four parts shipped", 40)
+    check_against_ledger(hub, plc)
+
+
+async def test_plc_that_dies_and_comes_back(tmp_path: Path, broker: LocalBroker, plc: Plc) -> None:
+    with Hub(broker.port, GROUP, NODE) as hub:
+        async with lane(tmp_path, broker.port, plc):
+            hub.call(*calls(1, 3))
+            await until(lambda: kinds(hub.events)["produced"] >= 1, "the first part", 40)
+            plc.child.kill()
+            hub.call(*calls(4, 1))
+            await asyncio.sleep(0.5)
+            plc.child.start()
+            await until(lambda: kinds(hub.events)["shipped"] == 4, "four parts shipped", 40)
+    check_against_ledger(hub, plc)
+
+
+async def test_calls_that_cannot_be_taken(tmp_path: Path, broker: LocalBroker, plc: Plc) -> None:
+    with Hub(broker.port, GROUP, NODE) as hub:
+        async with lane(tmp_path, broker.port, plc):
+            hub.call(*calls(1, 1, line="SEAT9"), *calls(2, 1, part_group="ROOF"))
+            hub.call_raw({"kind": "call", "key": "nonsense"}, "more of it")
+            hub.call(*calls(3, 1))
+            await until(lambda: kinds(hub.events)["accepted"] == 1, "the good call")
+            await until(lambda: hub.calls_answer and hub.calls_answer.watermark == 5, "the cursor")
+    refused = {str(e.key): e.reason for e in hub.events if e.kind == "refused"}
+    assert refused == {
+        "P1/SEAT9/0000001/SEAT-FRONT/0": "this gateway serves no line P1/SEAT9",
+        "P1/SEAT1/0000002/ROOF/0": "line P1/SEAT1 builds no part group ROOF",
+    }
+    store = CallStore.open(tmp_path / "calls.sqlite")
+    assert store.counts().quarantined == 2
+    store.close()
+
+
+async def test_new_epoch_with_calls_known_already(
+    tmp_path: Path, broker: LocalBroker, plc: Plc
+) -> None:
+    with Hub(broker.port, GROUP, NODE) as hub:
+        async with lane(tmp_path, broker.port, plc):
+            hub.call(*calls(1, 2))
+            await until(lambda: kinds(hub.events)["accepted"] == 2, "two calls accepted")
+            again = [call.model_dump(mode="json") for call in calls(1, 3)]
+            hub.open_call_epoch(again)
+            await until(lambda: kinds(hub.events)["accepted"] == 3, "the new call accepted")
+            await asyncio.sleep(0.3)
+    assert [d.key for d in plc.decisions()] == [str(call.key) for call in calls(1, 3)]
+
+
+async def test_replaced_gateway_gets_the_calls_again(tmp_path: Path, broker: LocalBroker) -> None:
+    with Hub(broker.port, GROUP, NODE) as hub:
+        async with lane(tmp_path / "old", broker.port, None):
+            hub.call(*calls(1, 2))
+            await until(lambda: hub.calls_answer and hub.calls_answer.watermark == 2, "the cursor")
+        hub.calls_answer = None
+        async with lane(tmp_path / "new", broker.port, None) as figures:
+            await until(lambda: hub.calls_answer, "the new gateway's answer")
+            hub.open_call_epoch([call.model_dump(mode="json") for call in calls(1, 2)])
+            await until(lambda: figures.calls_open == 2, "the calls")

@@ -1,0 +1,257 @@
+"""The edge node over a real broker, read by a hub that is a true reader of the stream."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import random
+from array import array
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from deploy.local.broker import LocalBroker
+from edge.journal import Gap, JournalSettings, SampleBatch, SampleClass, TelemetryJournal
+from edge.link import LinkError
+from edge.status import Figures
+from edge.supervise import keep_running
+from edge.uplink import BirthDeathSequence, EdgeNode
+from protocols.mqtt.broker import BrokerSettings
+from protocols.sparkplug import DataType
+from tests.edge.hub import Hub
+from tests.edge.waiting import until
+
+GROUP, NODE, DEVICE = "seatworks", "gw-seat", "press"
+pytestmark = pytest.mark.anyio
+
+DAY_US = 1_700_000_000_000_000
+
+
+class Gateway:
+    """A journal with an uplink, as the agent wires them."""
+
+    def __init__(self, directory: Path, port: int) -> None:
+        self.journal = TelemetryJournal.open(
+            directory / "journal.sqlite", JournalSettings(commit_ms=5, keep_free_mb=0)
+        )
+        self.figures = Figures()
+        self.node = EdgeNode(
+            self.journal,
+            BrokerSettings(host="127.0.0.1", port=port, tls=False),
+            GROUP,
+            NODE,
+            "lineside-hub",
+            BirthDeathSequence(directory / "bdseq"),
+            self.figures,
+            [DEVICE],
+            resend_after_s=0.5,
+            rebirth_every_s=0.2,
+        )
+        self.node.set_device(DEVICE, online=True)
+        self.tag = self.journal.tag_id(DEVICE, "Force", DataType.Double, "kN")
+        self.count = itertools.count()
+
+    async def append(self, samples: int = 1) -> list[float]:
+        """One batch of samples whose values are 0, 1, 2 … over the life of this object."""
+        values = [float(next(self.count)) for _ in range(samples)]
+        times = [DAY_US + int(value) * 1000 for value in values]
+        tags = array("I", [self.tag] * samples)
+        batch = SampleBatch(DEVICE, SampleClass.NORMAL, tags, array("q", times), array("d", values))
+        await self.journal.append(batch)
+        return values
+
+
+@asynccontextmanager
+async def gateway(directory: Path, port: int) -> AsyncIterator[Gateway]:
+    """A gateway whose uplink runs."""
+    made = Gateway(directory, port)
+    uplink = asyncio.create_task(
+        keep_running(
+            "uplink", made.node.serve, expected=(LinkError,), hint_when_short_lived="identity"
+        )
+    )
+    try:
+        yield made
+    finally:
+        uplink.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await uplink
+        await made.journal.close()
+
+
+def values_of(hub: Hub) -> list[float]:
+    return [sample.value for sample in hub.samples]
+
+
+async def test_birth_then_live_samples(tmp_path: Path, broker: LocalBroker) -> None:
+    with Hub(broker.port, GROUP, NODE) as hub:
+        async with gateway(tmp_path, broker.port) as gw:
+            await until(lambda: ("DBIRTH", DEVICE) in hub.messages, "births")
+            await gw.append(3)
+            await until(lambda: len(hub.samples) == 3, "samples")
+            await until(lambda: gw.journal.depth == 0, "the cursor")
+        await until(lambda: hub.deaths, "the death of a gateway that was stopped")
+    assert hub.messages[:2] == [("NBIRTH", ""), ("DBIRTH", DEVICE)]
+    birth = {metric.name: metric for metric in hub.births[0].metrics}
+    assert hub.births[0].seq == 0
+    assert birth["Node Control/Rebirth"].value is False
+    assert birth["Stream/Cursor"].value is None
+    assert hub.deaths[-1] == birth["bdSeq"].value
+    assert [(s.tag, s.value, s.time_ms, s.historical) for s in hub.samples] == [
+        ("Force", float(n), DAY_US // 1000 + n, False) for n in range(3)
+    ]
+
+
+async def test_nothing_is_born_before_the_host_is_online(
+    tmp_path: Path, broker: LocalBroker
+) -> None:
+    with Hub(broker.port, GROUP, NODE) as hub:
+        hub.say_state(online=False)
+        async with gateway(tmp_path, broker.port) as gw:
+            await gw.append()
+            await asyncio.sleep(0.5)
+            assert hub.messages == []
+            hub.say_state(online=True)
+            await until(lambda: hub.samples, "the sample")
+            hub.say_state(online=False)
+            await until(lambda: hub.deaths, "the death of the session")
+            await gw.append()
+            hub.say_state(online=True)
+            await until(lambda: len(hub.samples) == 2, "the sample kept meanwhile")
+    assert [sample.historical for sample in hub.samples] == [True, True]
+
+
+async def test_live_goes_ahead_of_backlog(tmp_path: Path, broker: LocalBroker) -> None:
+    alone = Gateway(tmp_path, broker.port)
+    backlog = [value for _ in range(400) for value in await alone.append(5)]
+    await alone.journal.close()
+    with Hub(broker.port, GROUP, NODE) as hub:
+        async with gateway(tmp_path, broker.port) as gw:
+            gw.count = itertools.count(10_000)
+            await until(lambda: hub.births, "the birth")
+            live = [value for _ in range(5) for value in await gw.append()]
+            await until(lambda: gw.journal.depth == 0, "an empty backlog")
+    arrived = values_of(hub)
+    assert sorted(arrived) == sorted(backlog + live)
+    assert [v for v in arrived if v < 10_000] == backlog
+    assert [v for v in arrived if v >= 10_000] == live
+    assert arrived.index(live[0]) < len(backlog)
+    assert all(s.historical for s in hub.samples if s.value < 10_000)
+
+
+async def test_each_record_once_whatever_answers_are_lost(
+    tmp_path: Path, broker: LocalBroker
+) -> None:
+    dice = random.Random(7)
+    with Hub(broker.port, GROUP, NODE) as hub:
+        hub.swallow = lambda: dice.random() < 0.5
+        async with gateway(tmp_path, broker.port) as gw:
+            sent = []
+            for _ in range(60):
+                sent += await gw.append(2)
+            hub.swallow = lambda: False
+            await until(lambda: gw.journal.depth == 0, "the cursor")
+    assert sorted(values_of(hub)) == sent
+
+
+async def test_broker_that_forgets_everything(tmp_path: Path, broker: LocalBroker) -> None:
+    with Hub(broker.port, GROUP, NODE) as hub:
+        async with gateway(tmp_path, broker.port) as gw:
+            sent = await gw.append(2)
+            await until(lambda: len(hub.samples) == 2, "the first samples")
+            first_bd_seq = hub.node_metrics["bdSeq"]
+            broker.kill()
+            sent += await gw.append(2)
+            broker.forget()
+            sent += await gw.append(2)
+            await until(lambda: gw.journal.depth == 0, "the cursor", 40)
+    assert values_of(hub) == sent
+    assert hub.node_metrics["bdSeq"] == first_bd_seq + 1
+
+
+async def test_gaps_travel_in_their_place(tmp_path: Path, broker: LocalBroker) -> None:
+    with Hub(broker.port, GROUP, NODE) as hub:
+        async with gateway(tmp_path, broker.port) as gw:
+            await gw.append()
+            await gw.journal.append(Gap(DEVICE, DAY_US, None, "queue overflow"))
+            await gw.append()
+            await until(lambda: gw.journal.depth == 0, "the cursor")
+    assert [(gap["device"], gap["to"], gap["cause"]) for gap in hub.gaps] == [
+        (DEVICE, None, "queue overflow")
+    ]
+    assert hub.gaps[0]["from"].startswith("2023-11-14T22:13:20")
+    assert len(hub.samples) == 2
+
+
+async def test_rebirth_on_command_and_for_a_new_tag(tmp_path: Path, broker: LocalBroker) -> None:
+    with Hub(broker.port, GROUP, NODE) as hub:
+        async with gateway(tmp_path, broker.port) as gw:
+            await gw.append()
+            await until(lambda: hub.samples, "the sample")
+            for _ in range(20):
+                hub.ask_rebirth()
+            await until(lambda: len(hub.births) == 2, "the rebirth")
+            new_tag = gw.journal.tag_id(DEVICE, "Count", DataType.Int64)
+            batch = SampleBatch(
+                DEVICE,
+                SampleClass.NORMAL,
+                array("I", [new_tag] * 3),
+                array("q", [DAY_US] * 3),
+                array("d", [1, 0, 0]),
+                {1: 2**60 + 1, 2: None},
+                {2: 0},
+            )
+            await gw.journal.append(batch)
+            await until(lambda: len(hub.samples) == 4, "the new tag's samples")
+    assert [s.value for s in hub.samples if s.tag == "Count"] == [1, 2**60 + 1, None]
+    assert len(hub.births) <= 4, "rebirths asked for all at once are not all given"
+    bd_seqs = {m.value for birth in hub.births for m in birth.metrics if m.name == "bdSeq"}
+    assert len(bd_seqs) == 1, "a rebirth keeps the session's bdSeq"
+
+
+async def test_a_device_that_goes_and_comes(tmp_path: Path, broker: LocalBroker) -> None:
+    with Hub(broker.port, GROUP, NODE) as hub:
+        async with gateway(tmp_path, broker.port) as gw:
+            await until(lambda: ("DBIRTH", DEVICE) in hub.messages, "the birth")
+            gw.node.set_device(DEVICE, online=False)
+            await until(lambda: hub.messages[-1] == ("DDEATH", DEVICE), "the death")
+            gw.node.set_device(DEVICE, online=True)
+            await until(lambda: hub.messages[-1] == ("DBIRTH", DEVICE), "the birth again")
+    kinds = [kind for kind, _ in hub.messages]
+    assert kinds.count("NBIRTH") == 1
+
+
+async def test_hub_restored_from_a_backup_asks_again(tmp_path: Path, broker: LocalBroker) -> None:
+    with Hub(broker.port, GROUP, NODE) as hub:
+        async with gateway(tmp_path, broker.port) as gw:
+            await gw.append()
+            await until(lambda: hub.samples, "the first sample")
+            backup = hub.telemetry.cursor
+            await gw.append()
+            await until(lambda: gw.journal.depth == 0, "the cursor")
+            hub.telemetry.cursor = backup
+            del hub.samples[1:]
+            await gw.append()
+            await until(lambda: len(hub.samples) == 3, "what the backup did not have")
+    assert sorted(values_of(hub)) == [0, 1, 2]
+
+
+async def test_two_gateways_with_one_identity(
+    tmp_path: Path, broker: LocalBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    with Hub(broker.port, GROUP, NODE) as hub:
+        async with gateway(tmp_path / "a", broker.port) as first:
+            await first.append()
+            await until(lambda: hub.samples, "the first gateway's sample")
+            async with gateway(tmp_path / "b", broker.port) as second:
+                await second.append()
+                said = "identity"
+                await until(lambda: said in caplog.text, "a word in the log", 40)
+            await first.append()
+            assert first.journal.depth >= 1, "kept, not lost: the hub has closed its epoch"
+    assert len(set(values_of(hub))) == len(values_of(hub)) or second.journal.depth == 0
