@@ -6,14 +6,20 @@ import asyncio
 import logging
 import signal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from firmware_sim.line.plc import run_line
 from firmware_sim.line.settings import LineSettings
 from firmware_sim.line.state import StateError
+from firmware_sim.plant.hub import HubRefusedError
+from firmware_sim.plant.plant import run_plant
+from firmware_sim.plant.settings import PlantSettings
+from firmware_sim.proxy.control import send_command, serve_control
+from firmware_sim.proxy.faults import FaultCommand, FaultCommandError, FaultName
+from firmware_sim.proxy.proxy import FaultProxy
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -98,6 +104,121 @@ async def _serve_line(settings: LineSettings) -> None:
     async with run_line(settings) as running:
         print(f"ready {running.endpoint}", flush=True)
         await stop.wait()
+
+
+@app.command()
+def plant(
+    url: Annotated[str, typer.Option(help="the hub's address, http://… or https://…")],
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="LINESIDE_TOKEN", help="bearer token; better given by environment"),
+    ] = None,
+    plant: Annotated[str, typer.Option("--plant", help="plant it is")] = "P1",
+    control_point: Annotated[str, typer.Option(help="control point the cars pass")] = "TRIM-IN",
+    cars: Annotated[int | None, typer.Option(help="stop after so many; else all")] = None,
+    takt_s: Annotated[float, typer.Option(help="plant time between two cars")] = 60.0,
+    speed: Annotated[float, typer.Option(help="plant seconds per second")] = 1.0,
+    seed: Annotated[int, typer.Option(help="same seed, same disorder")] = 1,
+    scramble: Annotated[float, typer.Option(help="share of cars that fall back")] = 0.0,
+    window: Annotated[int, typer.Option(help="places a car falls back at most")] = 4,
+) -> None:
+    """Pass the cars of the hub's sequence at a control point, one each takt. Cars that have passed
+    already are skipped, so a run that was stopped goes on; a hub that is away gets the passes late,
+    in order. Ends when the hub has them all."""
+    try:
+        settings = PlantSettings(
+            url=url,
+            token=None if token is None else SecretStr(token),
+            plant=plant,
+            control_point=control_point,
+            cars=cars,
+            takt_s=takt_s,
+            speed=speed,
+            seed=seed,
+            scramble=scramble,
+            window=window,
+        )
+    except ValidationError as error:
+        raise _bad_option(error) from None
+    try:
+        asyncio.run(_run_plant(settings))
+    except HubRefusedError as error:
+        _fail(str(error))
+
+
+@app.command()
+def proxy(
+    target: Annotated[str, typer.Option(help="where connections go, host:port")],
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="port to listen on; 0: a free one")] = 0,
+    control_port: Annotated[
+        int, typer.Option(help="port for commands, on loopback; 0: a free one")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="same seed, same chunks dropped")] = 1,
+) -> None:
+    """Run a TCP proxy that makes faults on command. Prints `ready host:port control host:port`;
+    `lineside-sim fault`, or JSON lines to the control port, command it; SIGTERM ends it."""
+    target_host, target_port = _address(target, "--target")
+    try:
+        asyncio.run(
+            _serve_proxy(
+                FaultProxy(target_host, target_port, host=host, port=port, seed=seed), control_port
+            )
+        )
+    except OSError as error:
+        _fail(str(error))
+
+
+@app.command()
+def fault(
+    control: Annotated[str, typer.Argument(help="the proxy's control port, host:port")],
+    name: Annotated[
+        str, typer.Argument(help="cut, half_open, delay, throttle, drop; none heals all")
+    ],
+    value: Annotated[
+        float | None,
+        typer.Option(help="delay: seconds; throttle: bytes per second; drop: chance per chunk"),
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(help="heal after so long")] = None,
+) -> None:
+    """Make a fault in a running proxy, and print the faults that now hold."""
+    host, port = _address(control, "CONTROL")
+    try:
+        command = FaultCommand(fault=cast(FaultName, name), value=value, seconds=seconds)
+    except ValidationError as error:
+        raise typer.BadParameter(error.errors(include_url=False)[0]["msg"]) from None
+    try:
+        print(asyncio.run(send_command(host, port, command)))
+    except (OSError, FaultCommandError) as error:
+        _fail(str(error))
+
+
+async def _run_plant(settings: PlantSettings) -> None:
+    stop = _stop_on_signal()
+    running = asyncio.create_task(run_plant(settings, lambda text: print(text, flush=True)))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        stopping.cancel()
+        run = running.result()
+        print(f"done {run.cars} cars, {run.calls} calls; {run.known} had passed before", flush=True)
+    else:
+        running.cancel()
+        print("stopped; run again to go on", flush=True)
+
+
+async def _serve_proxy(proxy: FaultProxy, port: int) -> None:
+    stop = _stop_on_signal()
+    async with proxy, serve_control(proxy, "127.0.0.1", port) as control:
+        print(f"ready {proxy.host}:{proxy.port} control 127.0.0.1:{control}", flush=True)
+        await stop.wait()
+
+
+def _address(text: str, option: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit():
+        raise typer.BadParameter(f"{option}: not host:port: {text!r}")
+    return host, int(port)
 
 
 def _stop_on_signal() -> asyncio.Event:
