@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 
 from deploy.local.verify import Verdict
+from hub.sequencing.adherence import adherence_of
 
 _LINES = """
 SELECT c.line, count(*) AS calls,
@@ -38,15 +39,11 @@ WHERE acknowledged_at IS NOT NULL
         WHERE released_at <= b AND acknowledged_at >= a
     )
 """
-# In sequence: packed after all calls of its line that have a lower number.
-_ADHERENCE = """
-SELECT avg((call_no = highest)::int)::float8
-FROM (
-    SELECT c.call_no,
-        max(c.call_no) OVER (PARTITION BY c.line ORDER BY e.record_offset) AS highest
-    FROM lineside.call_event e JOIN lineside.jis_call c ON c.id = e.call
-    WHERE e.kind = 'packed'
-) packed
+_PACKED = """
+SELECT c.line, array_agg(c.call_no::text ORDER BY e.record_offset)
+FROM lineside.call_event e JOIN lineside.jis_call c ON c.id = e.call
+WHERE e.kind = 'packed'
+GROUP BY c.line
 """
 _CARS = "SELECT count(*) FROM lineside.control_point_pass"
 
@@ -69,7 +66,8 @@ class LineFigures:
 @dataclass(frozen=True, slots=True)
 class Figures:
     """All that the table shows beside the verdict. Latencies in milliseconds, None without calls;
-    `undisturbed` leaves out the calls under way while a fault was made."""
+    `undisturbed` leaves out the calls under way while a fault was made. `adherence`: share of the
+    parts that need not move to restore the order of the calls, over all lines."""
 
     cars: int
     lines: tuple[LineFigures, ...]
@@ -81,13 +79,12 @@ class Figures:
 def figures(database: psycopg.Connection[Any], disturbed: Sequence[Period]) -> Figures:
     """Ask the database. `disturbed` are the periods in which faults were made."""
     (cars,) = _one(database, _CARS)
-    (adherence,) = _one(database, _ADHERENCE)
     return Figures(
         cars=cars,
         lines=tuple(LineFigures(*row) for row in database.execute(_LINES)),
         latency_ms=_latency(database, ()),
         undisturbed_ms=_latency(database, disturbed),
-        adherence=adherence,
+        adherence=_adherence(database),
     )
 
 
@@ -120,6 +117,14 @@ def render(found: Figures, verdict: Verdict) -> str:
         "sequence adherence": adherence,
     }
     return "\n".join([*(f"{name:<25} {value}" for name, value in named.items()), "", *table])
+
+
+def _adherence(database: psycopg.Connection[Any]) -> float | None:
+    kept, packed = 0.0, 0
+    for _line, numbers in database.execute(_PACKED):
+        found = adherence_of(sorted(numbers, key=int), numbers)
+        kept, packed = kept + found.in_order * found.cars, packed + found.cars
+    return kept / packed if packed else None
 
 
 def _latency(
