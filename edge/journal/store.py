@@ -378,11 +378,9 @@ def read(
             " WHERE after > ? AND first < ? ORDER BY first",
             (first, after),
         ).fetchall()
-        rows = _rows(db, first, after, max_bytes)
+        rows, after = _rows(db, first, after, max_bytes)
     finally:
         db.execute("COMMIT")
-    if rows and rows[-1][0] + 1 < after:  # stopped by max_bytes
-        after = rows[-1][0] + 1
     found = [_stored(row) for row in rows]
     bad = [(s.first, s.after) for s in found if isinstance(s.record, Lost)]
     found += [
@@ -397,7 +395,10 @@ def read(
     return found, bad + list(holes)
 
 
-def _rows(db: sqlite3.Connection, first: int, after: int, max_bytes: int) -> list[tuple[Any, ...]]:
+def _rows(
+    db: sqlite3.Connection, first: int, after: int, max_bytes: int
+) -> tuple[list[tuple[Any, ...]], int]:
+    """Rows first … after - 1, and the offset up to which `max_bytes` let them be read."""
     rows = []
     for row in db.execute(
         "SELECT offset, kind, device, class, first_us, last_us, head_check, body_check, body"
@@ -407,8 +408,8 @@ def _rows(db: sqlite3.Connection, first: int, after: int, max_bytes: int) -> lis
         rows.append(row)
         max_bytes -= len(row[-1])
         if max_bytes <= 0:
-            break
-    return rows
+            return rows, row[0] + 1
+    return rows, after
 
 
 def _stored(row: tuple[Any, ...]) -> Stored:
