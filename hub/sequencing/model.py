@@ -64,12 +64,15 @@ class Rules:
                 raise InstanceError(f"{what} {twice[0]} is given twice")
 
 
+NO_RULES = Rules()
+
+
 @dataclass(frozen=True, slots=True)
 class Instance:
     """A day to be sequenced. `cars` stand in the order they were given in."""
 
     cars: tuple[Car, ...]
-    rules: Rules = Rules()
+    rules: Rules = NO_RULES
     yesterday: tuple[Car, ...] = ()
     """The last cars of the day before, in order: fixed, but windows reach back into them."""
 

@@ -33,6 +33,8 @@ CREATE TABLE part_group (
     partner       text NOT NULL REFERENCES tenant,
     line          text NOT NULL,
     control_point text NOT NULL,                            -- the point of fixation that releases the call
+    derived_bom   boolean NOT NULL DEFAULT false,           -- its rules follow the options of imports
+    coloured      boolean NOT NULL DEFAULT false,           -- derived part numbers end in the colour
     PRIMARY KEY (plant, id),
     UNIQUE (plant, id, owner, partner),
     FOREIGN KEY (plant, line, owner, partner) REFERENCES supplier_line (plant, id, owner, partner)

@@ -1,0 +1,317 @@
+"""Plants and order books in the database. Connections are of the role `lineside_ingest`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg import errors
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from hub.orders.book import Order, OrderBook
+from hub.orders.derived_bom import deal, derive
+from hub.orders.plant import GatewayEntry, LineEntry, PlantFile
+from hub.orders.problems import InputError
+from hub.sequencing.explode import BomRule
+from hub.sequencing.model import Car, Rules
+
+_RULES = TypeAdapter(Rules)
+_CARS = TypeAdapter(tuple[Car, ...])
+
+
+class _Group(BaseModel):
+    """A part group whose rules follow the options of imports."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    partner: str
+    coloured: bool
+
+
+def store_plant(connection: psycopg.Connection, plant: PlantFile) -> None:
+    """Write what the file says; what is there already is brought in line with it.
+
+    Nothing is removed, save rules of a bill of material that the file no longer has. Raises
+    `InputError` if something belongs to another tenant or plant.
+    """
+    with connection.transaction():
+        for tenant in plant.tenants:
+            connection.execute(
+                "INSERT INTO tenant (id, name, kind) VALUES (%s, %s, %s) "
+                "ON CONFLICT (id) DO UPDATE SET name = excluded.name, kind = excluded.kind",
+                [tenant.id, tenant.name, tenant.kind],
+            )
+        for gateway in plant.gateways:
+            _store_gateway(connection, gateway)
+        _store_owned(
+            connection,
+            f"plant {plant.plant.id}",
+            "INSERT INTO plant (id, owner, takt_s) VALUES (%(id)s, %(owner)s, %(takt_s)s) "
+            "ON CONFLICT (id) DO UPDATE SET takt_s = excluded.takt_s "
+            "WHERE plant.owner = excluded.owner",
+            plant.plant.model_dump(),
+        )
+        gateways = {gateway.address: gateway for gateway in plant.gateways}
+        for line in plant.lines:
+            _store_line(connection, plant, line, gateways[line.gateway])
+
+
+def _store_gateway(connection: psycopg.Connection, gateway: GatewayEntry) -> None:
+    _store_owned(
+        connection,
+        f"gateway {gateway.address}",
+        "INSERT INTO gateway (group_id, node_id, owner, partner) "
+        "VALUES (%(group)s, %(node)s, %(owner)s, %(partner)s) "
+        "ON CONFLICT (group_id, node_id) DO UPDATE SET partner = excluded.partner "
+        "WHERE gateway.owner = excluded.owner",
+        gateway.model_dump(),
+    )
+
+
+def _store_line(
+    connection: psycopg.Connection, plant: PlantFile, line: LineEntry, gateway: GatewayEntry
+) -> None:
+    common = {"plant": plant.plant.id, "owner": plant.plant.owner, "partner": gateway.owner}
+    _store_owned(
+        connection,
+        f"line {line.id}",
+        "INSERT INTO supplier_line (plant, id, owner, partner, gateway, unloading_point, lead_s, "
+        "rack_slots, sequence_wrap) "
+        "SELECT %(plant)s, %(id)s, %(owner)s, %(partner)s, g.id, %(unloading_point)s, %(lead_s)s, "
+        "%(rack_slots)s, %(sequence_wrap)s "
+        "FROM gateway g WHERE group_id = %(group)s AND node_id = %(node)s "
+        "ON CONFLICT (plant, id) DO UPDATE SET gateway = excluded.gateway, "
+        "unloading_point = excluded.unloading_point, lead_s = excluded.lead_s, "
+        "rack_slots = excluded.rack_slots, sequence_wrap = excluded.sequence_wrap "
+        "WHERE supplier_line.partner = excluded.partner",
+        common
+        | line.model_dump(exclude={"part_groups"})
+        | gateway.model_dump(exclude={"owner", "partner"}),
+    )
+    for group in line.part_groups:
+        _store_owned(
+            connection,
+            f"part group {group.id}",
+            "INSERT INTO part_group (plant, id, owner, partner, line, control_point, derived_bom, "
+            "coloured) VALUES (%(plant)s, %(id)s, %(owner)s, %(partner)s, %(line)s, "
+            "%(control_point)s, %(derived_bom)s, %(coloured)s) "
+            "ON CONFLICT (plant, id) DO UPDATE SET line = excluded.line, "
+            "control_point = excluded.control_point, derived_bom = excluded.derived_bom, "
+            "coloured = excluded.coloured WHERE part_group.partner = excluded.partner",
+            common
+            | {"line": line.id, "derived_bom": group.bom == "derived"}
+            | group.model_dump(include={"id", "control_point", "coloured"}),
+        )
+        if group.bom != "derived":
+            rules = [
+                BomRule(
+                    group.id,
+                    rank,
+                    rule.part_no,
+                    rule.quantity,
+                    frozenset(rule.requires),
+                    frozenset(rule.excludes),
+                    None if rule.colours is None else frozenset(rule.colours),
+                )
+                for rank, rule in enumerate(group.bom, 1)
+            ]
+            _store_rules(
+                connection, plant.plant.id, plant.plant.owner, {group.id: gateway.owner}, rules
+            )
+
+
+def _store_owned(
+    connection: psycopg.Connection, what: str, statement: str, values: dict[str, Any]
+) -> None:
+    """An upsert that leaves what belongs to another tenant alone, and then fails."""
+    if connection.execute(statement.encode(), values).rowcount == 0:
+        raise InputError([f"{what} belongs to another tenant; nothing was loaded"])
+
+
+def _store_rules(
+    connection: psycopg.Connection,
+    plant: str,
+    owner: str,
+    partners: dict[str, str],
+    rules: list[BomRule],
+) -> None:
+    """Replace the rules of the groups in `partners` (supplier by part group)."""
+    connection.execute(
+        "DELETE FROM bom_rule WHERE plant = %s AND part_group = ANY (%s)", [plant, list(partners)]
+    )
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO bom_rule (plant, part_group, rank, owner, partner, requires, excludes, "
+            "colours, part_no, quantity) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            [
+                (
+                    plant,
+                    rule.part_group,
+                    rule.rank,
+                    owner,
+                    partners[rule.part_group],
+                    sorted(rule.requires),
+                    sorted(rule.excludes),
+                    None if rule.colours is None else sorted(rule.colours),
+                    rule.part_no,
+                    rule.quantity,
+                )
+                for rule in rules
+            ],
+        )
+
+
+def import_book(connection: psycopg.Connection, plant: str, book: OrderBook) -> int:
+    """Store a day's orders, all or none; how many. 0: this very book has been imported before.
+
+    Derived bills of material learn the options that are new. Raises `InputError` if the plant is
+    unknown, the book's name is taken by another content, or a production number is known already.
+    """
+    with connection.transaction():
+        owner = _owner(connection, plant)
+        known = connection.execute(
+            "SELECT checksum FROM order_book WHERE plant = %s AND source = %s FOR UPDATE",
+            [plant, book.source],
+        ).fetchone()
+        if known is not None:
+            if known[0] == book.checksum:
+                return 0
+            raise InputError(
+                [f"{book.source} was imported before, with other content; rename it to import both"]
+            )
+        connection.execute(
+            "INSERT INTO order_book (plant, source, owner, checksum, rules, yesterday) "
+            "VALUES (%s, %s, %s, %s, %s, %s)",
+            [
+                plant,
+                book.source,
+                owner,
+                book.checksum,
+                Jsonb(_RULES.dump_python(book.rules, mode="json")),
+                Jsonb(_CARS.dump_python(book.yesterday, mode="json")),
+            ],
+        )
+        try:
+            _copy_orders(connection, plant, owner, book)
+        except errors.UniqueViolation:
+            raise InputError(_known_numbers(connection, plant, book)) from None
+        _derive_rules(connection, plant, owner, book.option_names)
+    return len(book.orders)
+
+
+def _copy_orders(connection: psycopg.Connection, plant: str, owner: str, book: OrderBook) -> None:
+    # In a savepoint, so that after a refusal the numbers it stumbled over can be looked up.
+    with (
+        connection.transaction(),
+        connection.cursor() as cursor,
+        cursor.copy(
+            "COPY vehicle_order (plant, production_no, owner, vin, model, colour, options, "
+            "given_rank, source) FROM STDIN"
+        ) as copy,
+    ):
+        for rank, order in enumerate(book.orders, 1):
+            copy.write_row(
+                (
+                    plant,
+                    order.production_no,
+                    owner,
+                    order.vin,
+                    order.model,
+                    order.colour,
+                    sorted(order.options),
+                    rank,
+                    book.source,
+                )
+            )
+
+
+def _known_numbers(connection: psycopg.Connection, plant: str, book: OrderBook) -> list[str]:
+    rows = connection.execute(
+        "SELECT production_no, source FROM vehicle_order "
+        "WHERE plant = %s AND production_no = ANY (%s) ORDER BY production_no",
+        [plant, [order.production_no for order in book.orders]],
+    ).fetchall()
+    return [f"{book.source}: production number {n} is known from {s}" for n, s in rows]
+
+
+def _derive_rules(
+    connection: psycopg.Connection, plant: str, owner: str, options: list[str]
+) -> None:
+    with connection.cursor(row_factory=class_row(_Group)) as cursor:
+        groups = cursor.execute(
+            "SELECT id, partner, coloured FROM part_group WHERE plant = %s AND derived_bom "
+            "ORDER BY id FOR UPDATE",
+            [plant],
+        ).fetchall()
+    if not groups:
+        return
+    names = [group.id for group in groups]
+    dealt: dict[str, str] = dict(
+        connection.execute(
+            "SELECT requires[1], part_group FROM bom_rule "
+            "WHERE plant = %s AND part_group = ANY (%s) AND cardinality(requires) = 1",
+            [plant, names],
+        ).fetchall()
+    )
+    rules = derive(deal(names, options, dealt), {group.id: group.coloured for group in groups})
+    _store_rules(connection, plant, owner, {group.id: group.partner for group in groups}, rules)
+
+
+def load_book(connection: psycopg.Connection, plant: str, source: str | None = None) -> OrderBook:
+    """An imported day; the newest of the plant if none is named. Raises `InputError`."""
+    _owner(connection, plant)
+    row = connection.execute(
+        "SELECT source, checksum, rules, yesterday FROM order_book "
+        "WHERE plant = %(plant)s AND (%(source)s::text IS NULL OR source = %(source)s) "
+        "ORDER BY imported_at DESC LIMIT 1",
+        {"plant": plant, "source": source},
+    ).fetchone()
+    if row is None:
+        named = f"no order book {source}" if source is not None else "no orders"
+        raise InputError([f"plant {plant} has {named}; lineside-hub orders import brings them"])
+    orders = connection.execute(
+        "SELECT production_no, model, colour, options, vin FROM vehicle_order "
+        "WHERE plant = %s AND source = %s ORDER BY given_rank",
+        [plant, row[0]],
+    )
+    return OrderBook(
+        source=row[0],
+        checksum=row[1],
+        orders=tuple(
+            Order(number, model, colour, frozenset(options), vin)
+            for number, model, colour, options, vin in orders
+        ),
+        rules=_RULES.validate_python(row[2]),
+        yesterday=_CARS.validate_python(row[3]),
+    )
+
+
+def load_rules(connection: psycopg.Connection, plant: str) -> list[BomRule]:
+    """The plant's bill of material."""
+    rows = connection.execute(
+        "SELECT part_group, rank, part_no, quantity, requires, excludes, colours FROM bom_rule "
+        "WHERE plant = %s ORDER BY part_group, rank",
+        [plant],
+    )
+    return [
+        BomRule(
+            group,
+            rank,
+            part_no,
+            quantity,
+            frozenset(requires),
+            frozenset(excludes),
+            None if colours is None else frozenset(colours),
+        )
+        for group, rank, part_no, quantity, requires, excludes, colours in rows
+    ]
+
+
+def _owner(connection: psycopg.Connection, plant: str) -> str:
+    row = connection.execute("SELECT owner FROM plant WHERE id = %s", [plant]).fetchone()
+    if row is None:
+        raise InputError([f"no plant {plant}; lineside-hub plant load brings it"])
+    return str(row[0])
