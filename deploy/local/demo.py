@@ -135,7 +135,7 @@ class Demo:
             Fault(
                 at_car=max(1, cars // 3),
                 lasts_s=GATEWAY_DOWN_S,
-                what=f"fault: kill -9 of gateway {victim.node}",
+                what=f"fault: gateway {victim.node} is killed (kill -9)",
                 break_it=lambda: self._stack.kill_gateway(victim),
                 mend_it=lambda: self._stack.restart_gateway(victim),
                 mended=f"gateway {victim.node} starts again on what it has on disk",
@@ -143,7 +143,7 @@ class Demo:
             Fault(
                 at_car=max(1, cars * 2 // 3),
                 lasts_s=BROKER_DOWN_S,
-                what="fault: the broker is killed, with all it holds",
+                what="fault: the broker is killed with all it holds",
                 break_it=broker.kill,
                 mend_it=broker.forget,
                 mended="the broker is back and remembers nothing",
@@ -168,7 +168,7 @@ class Demo:
                 continue
             if fault.broken_at is None:
                 if self._seen is not None and self._seen.passed >= fault.at_car:
-                    self._screen.say(f"{fault.what} for {fault.lasts_s:g} s")
+                    self._screen.say(f"{fault.what}; back in {fault.lasts_s:g} s")
                     fault.broken_at = datetime.now(UTC)
                     fault.break_it()
             elif now >= fault.broken_at + timedelta(seconds=fault.lasts_s):

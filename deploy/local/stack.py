@@ -35,6 +35,8 @@ START_TIMEOUT_S = 60.0
 COMMAND_TIMEOUT_S = 120.0
 PLANT_TAKT_S = 60.0
 """Seconds per car in the plant's own time; the demo runs faster by this over its takt."""
+SCRAMBLE = 0.05
+"""Share of cars that fall back behind others before the control point, as cars do."""
 BROKERS: Mapping[str, type[LocalBroker]] = {
     broker.kind: broker for broker in (EmbeddedBroker, Mosquitto)
 }
@@ -110,7 +112,8 @@ class LocalStack:
             [
                 *("lineside-sim", "--verbose", "plant", "--url", self.url, "--plant", PLANT),
                 *("--control-point", CONTROL_POINT, "--cars", self.settings.cars),
-                *("--takt-s", self.settings.takt_s),
+                *("--takt-s", PLANT_TAKT_S, "--speed", self.settings.speed),
+                *("--scramble", SCRAMBLE, "--seed", self.settings.seed),
             ],
         )
         self._run(self.plant)
