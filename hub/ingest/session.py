@@ -55,6 +55,8 @@ class Session:
     """Monotonic; when NBIRTH came."""
     settled: bool = True
     """Whether devices that were not born again have been noted as offline."""
+    rebirth_wanted: bool = False
+    """Whether a request waits for the last one to be long enough ago."""
     rebirth_asked_at: float = -math.inf
     conflict_at: float | None = None
     """When two gateways of this identity were last noticed."""

@@ -223,6 +223,7 @@ class Worker:
             )
         session.said.clear()
         session.born = True
+        session.rebirth_wanted = False
         session.born_at = now
         session.settled = False
         session.bd_seq = born.bd_seq
@@ -372,8 +373,10 @@ class Worker:
         self._command(session, Payload(now_ms, [metric]))
 
     def _ask_rebirth(self, session: Session) -> None:
+        """Ask for all births: now, or as soon as the last request is long enough ago."""
         now = time.monotonic()
-        if now - session.rebirth_asked_at >= self._settings.rebirth_every_s:
+        session.rebirth_wanted = now - session.rebirth_asked_at < self._settings.rebirth_every_s
+        if not session.rebirth_wanted:
             session.rebirth_asked_at = now
             self._command(session, rebirth_command(time.time_ns() // 1_000_000))
 
@@ -387,6 +390,8 @@ class Worker:
             if session.born and session.seq.overdue(now):
                 if session.first_time("overdue"):
                     logger.info("%s: messages are missing; asking for its births", session.gateway)
+                self._ask_rebirth(session)
+            elif session.rebirth_wanted:
                 self._ask_rebirth(session)
             if not session.settled and now - session.born_at >= _DEVICES_SETTLE_S:
                 self._settle_devices(session)

@@ -1,0 +1,229 @@
+"""An edge node that says exactly what a test wants, in real Sparkplug over a real connection."""
+
+from __future__ import annotations
+
+import json
+import queue
+import time
+from array import array
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import paho.mqtt.client as mqtt
+
+from deploy.local.broker import LocalBroker
+from protocols.jis.envelope import parse_answer
+from protocols.mqtt.broker import BrokerSettings, Will, make_client
+from protocols.sparkplug import (
+    DataType,
+    Metric,
+    Payload,
+    decode,
+    encode,
+    encode_samples,
+)
+from protocols.sparkplug.session import SequenceCounter, asks_rebirth, death_payload
+from protocols.sparkplug.topics import device_topic, node_topic
+from protocols.streams import Answer
+
+BASE_MS = 1_790_000_000_000
+"""Time of the first sample; sample n of a record is n milliseconds later."""
+EPOCH_ALIAS, OFFSET_ALIAS, FIRST_TAG_ALIAS = 1, 2, 10
+WAIT_S = 15.0
+
+
+def broker_settings(broker: LocalBroker) -> BrokerSettings:
+    return BrokerSettings(host=broker.host, port=broker.port, tls=False, keepalive_s=5)
+
+
+class Node:
+    """One MQTT session of a node. Aliases of each device begin anew: devices share none."""
+
+    def __init__(
+        self,
+        broker: LocalBroker,
+        group: str = "seatworks",
+        node: str = "gw-seat",
+        *,
+        name: str = "",
+    ) -> None:
+        self.group, self.node = group, node
+        self.answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self.rebirths: queue.SimpleQueue[float] = queue.SimpleQueue()
+        self.seq = SequenceCounter()
+        self.epoch = 0
+        self.bd_seq = 0
+        self._devices: list[str] = []
+        self._settings = broker_settings(broker)
+        self._subscribed: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._client = make_client(
+            self._settings,
+            name or f"{group}-{node}",
+            clean_session=True,
+            will=Will(node_topic(group, "NDEATH", node), encode(death_payload(0)), 1, False),
+        )
+        self._client.on_message = self._heard
+        self._client.on_subscribe = lambda *_: self._subscribed.put(True)
+
+    def __enter__(self) -> Self:
+        self._client.connect(self._settings.host, self._settings.port, 5)
+        self._client.loop_start()
+        self._client.subscribe(node_topic(self.group, "NCMD", self.node), 1)
+        self._subscribed.get(timeout=WAIT_S)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def birth(
+        self, epoch: int, first_kept: int = 0, after: int = 0, devices: Sequence[str] = ("line",)
+    ) -> None:
+        """NBIRTH with the stream's state, DBIRTHs with the tags `torque`, `count` and `note`."""
+        self.epoch = epoch
+        self._devices = list(devices)
+        self.node_birth(
+            [
+                _metric("bdSeq", DataType.Int64, self.bd_seq),
+                _metric("Node Control/Rebirth", DataType.Boolean, False),
+                _metric("Stream/Epoch", DataType.Int64, epoch),
+                _metric("Stream/First Kept", DataType.Int64, first_kept),
+                _metric("Stream/Next", DataType.Int64, after),
+                _metric("Gateway/Version", DataType.String, "0.1"),
+                _metric("Gateway/Journal Records", DataType.Int64, after - first_kept),
+            ]
+        )
+        for device in devices:
+            self.device_birth(device)
+
+    def node_birth(self, metrics: list[Metric]) -> None:
+        """An NBIRTH of these metrics."""
+        self.publish("NBIRTH", encode(Payload(_now_ms(), metrics, self.seq.begin())))
+
+    def device_birth(self, device: str, metrics: list[Metric] | None = None) -> None:
+        """A DBIRTH; without metrics, of the usual tags."""
+        tags = metrics if metrics is not None else self.usual_tags(device)
+        self.publish("DBIRTH", encode(Payload(_now_ms(), tags, self.seq.take())), device)
+
+    def usual_tags(self, device: str) -> list[Metric]:
+        base = 100 * self._devices.index(device)
+        return [
+            Metric("Stream/Epoch", base + EPOCH_ALIAS, datatype=DataType.Int64),
+            Metric("Stream/Offset", base + OFFSET_ALIAS, datatype=DataType.Int64),
+            Metric("torque", base + FIRST_TAG_ALIAS, datatype=DataType.Double),
+            Metric("count", base + FIRST_TAG_ALIAS + 1, datatype=DataType.Int64),
+            Metric("note", base + FIRST_TAG_ALIAS + 2, datatype=DataType.String),
+        ]
+
+    def record(
+        self,
+        offset: int,
+        values: Sequence[float] = (1.0,),
+        *,
+        device: str = "line",
+        epoch: int | None = None,
+        alias: int | None = None,
+        others: dict[int, Any] | None = None,
+        at_ms: int | None = None,
+    ) -> None:
+        """A DDATA record of torque values, or of another alias."""
+        base = 100 * self._devices.index(device)
+        count = len(values)
+        start = BASE_MS + 1000 * offset if at_ms is None else at_ms
+        datatype = {11: DataType.Int64, 12: DataType.String}.get(alias or 0, DataType.Double)
+        payload = encode_samples(
+            self.seq.take(),
+            _now_ms(),
+            base + EPOCH_ALIAS,
+            self.epoch if epoch is None else epoch,
+            base + OFFSET_ALIAS,
+            offset,
+            array("Q", [base + (alias or FIRST_TAG_ALIAS)] * count),
+            array("q", range(start, start + count)),
+            bytes([datatype] * count),
+            array("d", values),
+            others or {},
+            None,
+            False,
+        )
+        self.publish("DDATA", payload, device)
+
+    def gap(self, offset: int, text: str, *, epoch: int | None = None) -> None:
+        """A gap record."""
+        self.node_data(
+            [
+                _metric("Stream/Epoch", DataType.Int64, epoch or self.epoch),
+                _metric("Stream/Offset", DataType.Int64, offset),
+                _metric("Stream/Gap", DataType.String, text),
+            ]
+        )
+
+    def lost(self, first: int, after: int, cause: str = "journal quota") -> None:
+        """A tombstone."""
+        text = {"first": first, "next": after, "cause": cause, "device": None}
+        self.node_data(
+            [
+                _metric("Stream/Epoch", DataType.Int64, self.epoch),
+                _metric("Stream/Lost", DataType.String, json.dumps(text)),
+            ]
+        )
+
+    def node_data(self, metrics: list[Metric]) -> None:
+        """An NDATA."""
+        self.publish("NDATA", encode(Payload(_now_ms(), metrics, self.seq.take())))
+
+    def device_data(self, device: str, metrics: list[Metric]) -> None:
+        """A DDATA as any Sparkplug node sends it."""
+        self.publish("DDATA", encode(Payload(_now_ms(), metrics, self.seq.take())), device)
+
+    def death(self) -> None:
+        """The NDEATH of this session."""
+        self.publish("NDEATH", encode(death_payload(self.bd_seq)))
+
+    def publish(self, kind: Any, payload: bytes, device: str | None = None) -> None:
+        """Any bytes as a message of this node or of one of its devices."""
+        if device is None:
+            topic = node_topic(self.group, kind, self.node)
+        else:
+            topic = device_topic(self.group, kind, self.node, device)
+        self._client.publish(topic, payload, qos=0)
+
+    def answered(self, epoch: int, watermark: int, ahead: tuple[tuple[int, int], ...] = ()) -> None:
+        """Wait until the hub's answer is this; others on the way are passed over."""
+        wanted = Answer(epoch, watermark, ahead)
+        seen = []
+        deadline = time.monotonic() + WAIT_S
+        while time.monotonic() < deadline:
+            try:
+                seen.append(self.answers.get(timeout=deadline - time.monotonic()))
+            except queue.Empty:
+                break
+            if seen[-1] == wanted:
+                return
+        raise AssertionError(f"no answer {wanted}; came: {seen}")
+
+    def asked_for_rebirth(self) -> None:
+        """Wait until the hub asks for a rebirth."""
+        self.rebirths.get(timeout=WAIT_S)
+
+    def _heard(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
+        command = decode(bytes(message.payload))
+        if asks_rebirth(command):
+            self.rebirths.put(time.monotonic())
+        for metric in command.metrics:
+            if metric.name == "Stream/Cursor" and isinstance(metric.value, str):
+                self.answers.put(parse_answer(metric.value.encode()).answer())
+
+
+def _metric(name: str, datatype: DataType, value: Any) -> Metric:
+    return Metric(name, timestamp=_now_ms(), datatype=datatype, value=value)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
