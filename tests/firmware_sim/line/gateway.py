@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +11,7 @@ from datetime import datetime
 from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.ua.attribute_ids import AttributeIds
+
 from protocols.opcua.line import (
     CALL_FIELDS,
     CALL_FREE,
@@ -59,12 +60,12 @@ class Gateway:
         self._index = index
 
     async def read(self, *identifiers: str) -> list[Value]:
-        nodes = [self._node_id(identifier) for identifier in identifiers]
+        nodes = [self.node_id(identifier) for identifier in identifiers]
         values = await self.client.uaclient.read_attributes(nodes, AttributeIds.Value)
-        return [value.Value.Value for value in values]
+        return [value.Value.Value if value.Value is not None else "" for value in values]
 
     async def write(self, identifier: str, value: Value, variant: ua.VariantType) -> None:
-        node = self.client.get_node(self._node_id(identifier))
+        node = self.client.get_node(self.node_id(identifier))
         await node.write_attribute(AttributeIds.Value, ua.DataValue(ua.Variant(value, variant)))
 
     async def put(self, strobe: int, call: dict[str, Value]) -> None:
@@ -77,9 +78,9 @@ class Gateway:
 
     async def hand_over(self, strobe: int, call: dict[str, Value]) -> Echo:
         """Wait until the PLC is free, hand a call over and read its echo."""
-        await until(lambda: self._is(CALL_FREE, True))
+        await until(lambda: self.shows(CALL_FREE, True))
         await self.put(strobe, call)
-        await until(lambda: self._is(ECHO_STROBE, strobe))
+        await until(lambda: self.shows(ECHO_STROBE, strobe))
         key, accepted, reason = await self.read(ECHO_KEY, ECHO_ACCEPTED, ECHO_REASON)
         return Echo(str(key), bool(accepted), str(reason))
 
@@ -90,17 +91,13 @@ class Gateway:
         values = await self.read(*fields)
         found = []
         for slot in range(RESULT_SLOTS):
-            row = dict(
-                zip(names, values[slot * len(names) : (slot + 1) * len(names)], strict=True)
-            )
+            row = dict(zip(names, values[slot * len(names) : (slot + 1) * len(names)], strict=True))
             if row["No"] != row.pop("Ack"):
                 found.append(SlotResult(slot, **{n.lower(): v for n, v in row.items()}))  # type: ignore[arg-type]  # as read
         return sorted(found, key=lambda result: result.no)
 
     async def acknowledge(self, result: SlotResult) -> None:
-        await self.write(
-            result_field(result.slot_of_ring, "Ack"), result.no, ua.VariantType.Int64
-        )
+        await self.write(result_field(result.slot_of_ring, "Ack"), result.no, ua.VariantType.Int64)
 
     async def take(self, enough: Callable[[list[SlotResult]], bool]) -> list[SlotResult]:
         """Take and acknowledge results until `enough`."""
@@ -115,10 +112,10 @@ class Gateway:
         await until(one_round)
         return taken
 
-    def _node_id(self, identifier: str) -> ua.NodeId:
+    def node_id(self, identifier: str) -> ua.NodeId:
         return ua.NodeId(ua.String(identifier), ua.Int16(self._index))
 
-    async def _is(self, identifier: str, value: Value) -> bool:
+    async def shows(self, identifier: str, value: Value) -> bool:
         return (await self.read(identifier)) == [value]
 
 
@@ -128,11 +125,20 @@ async def gateway(endpoint: str) -> AsyncIterator[Gateway]:
         yield Gateway(client, await client.get_namespace_index(NAMESPACE))
 
 
-async def until(condition: Callable[[], object]) -> None:
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait for an asynchronous condition to come true."""
     async with asyncio.timeout(PATIENCE_S):
-        while not await condition():  # type: ignore[misc]  # given as a lambda or a coroutine
+        while not await condition():  # noqa: ASYNC110  what is polled is in another program
             await asyncio.sleep(0.005)
+
+
+async def until_true(condition: Callable[[], bool]) -> None:
+    """Wait for a condition on this program's own objects to come true."""
+
+    async def ask() -> bool:
+        return condition()
+
+    await until(ask)
 
 
 def a_call(number: int, **changes: Value) -> dict[str, Value]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from asyncua import ua
+
 from firmware_sim.line.ledger import CallDecision, Result, Sample, read_ledger
 from firmware_sim.line.plc import RunningLine, run_line
 from firmware_sim.line.process import PROCESS_TAGS
@@ -22,8 +23,7 @@ from protocols.opcua.line import (
     RESULT_SLOTS,
     result_field,
 )
-
-from tests.firmware_sim.line.gateway import Gateway, SlotResult, a_call, gateway, until
+from tests.firmware_sim.line.gateway import Gateway, SlotResult, a_call, gateway, until, until_true
 
 Story = Callable[[Gateway, RunningLine], Awaitable[None]]
 
@@ -106,13 +106,13 @@ def test_a_full_queue_drops_free_and_answers_once_it_has_room() -> None:
         # No result is acknowledged, so the line stands still after the first part.
         for number in (1, 2, 3):
             await gw.hand_over(number, a_call(number))
-        await until(lambda: asyncio.sleep(0, len(line.state.queue) == 2))
+        await until_true(lambda: len(line.state.queue) == 2)
         assert await gw.read(CALL_FREE) == [False]
         await gw.put(4, a_call(4))
         await asyncio.sleep(0.05)
         assert await gw.read(ECHO_STROBE) == [3]
         taking = asyncio.create_task(gw.take(lambda taken: len(taken) == 12))
-        await until(lambda: asyncio.sleep(0, line.state.echo.strobe == 4))
+        await until_true(lambda: line.state.echo.strobe == 4)
         assert kinds(await taking).count("packed") == 4
 
     play(with_(queue_slots=2, result_backlog=3), story)
@@ -122,7 +122,7 @@ def test_the_ring_holds_results_until_they_are_acknowledged() -> None:
     async def story(gw: Gateway, line: RunningLine) -> None:
         for number in range(1, 5):
             await gw.hand_over(number, a_call(number))
-        await until(lambda: asyncio.sleep(0, line.state.next_result == 13))
+        await until_true(lambda: line.state.next_result == 13)
         held = await gw.results()
         assert [result.no for result in held] == list(range(1, RESULT_SLOTS + 1))
         await asyncio.sleep(0.05)
@@ -133,7 +133,7 @@ def test_the_ring_holds_results_until_they_are_acknowledged() -> None:
         assert {result.no for result in await gw.results()} == set(range(1, RESULT_SLOTS + 1))
         # Freed out of order, a slot takes the result that belongs there.
         await gw.acknowledge(held[2])
-        await until(lambda: asyncio.sleep(0, 3 not in {r.no for r in line.state.results}))
+        await until_true(lambda: 3 not in {r.no for r in line.state.results})
         numbers = [result.no for result in await gw.results()]
         assert numbers == [1, 2, 4, 5, 6, 7, 8, 11]
         rest = await gw.take(lambda taken: len(taken) == 11)
@@ -165,7 +165,7 @@ def test_a_part_filled_rack_ships_on_command_and_its_rest_once_it_is_full() -> N
         await gw.write(SHIP, True, ua.VariantType.Boolean)
         (first,) = await gw.take(lambda taken: len(taken) == 1)
         assert (first.kind, first.key) == ("shipped", a_call(1)["Key"])
-        await until(lambda: gw._is(SHIP, False))
+        await until(lambda: gw.shows(SHIP, False))
         for number in range(2, 7):
             await gw.hand_over(number, a_call(number))
         results = await gw.take(lambda taken: kinds(taken).count("shipped") == 5)
@@ -239,24 +239,20 @@ def test_the_ledger_is_what_a_subscription_sees(tmp_path: Path) -> None:
             seen.append((node.nodeid.Identifier, round(at.timestamp() * 1000), value))
 
     async def story(gw: Gateway, line: RunningLine) -> None:
-        nodes = [gw.client.get_node(gw._node_id(tag.node)) for tag in PROCESS_TAGS]
+        nodes = [gw.client.get_node(gw.node_id(tag.node)) for tag in PROCESS_TAGS]
         subscription = await gw.client.create_subscription(20, Handler())
         await subscription.subscribe_data_change(nodes, queuesize=1000)
         for number in range(1, 4):
             await gw.hand_over(number, a_call(number))
         await gw.take(lambda taken: kinds(taken).count("packed") == 3)
         written = [entry for entry in read_ledger(path) if isinstance(entry, Sample)]
-        await until(lambda: asyncio.sleep(0, len(seen) >= len(written)))
+        await until_true(lambda: len(seen) >= len(written))
 
     play(with_(ledger=path, nok_rate=0.3), story)
     entries = list(read_ledger(path))
     samples = [entry for entry in entries if isinstance(entry, Sample)]
-    counted = {
-        (s.node, s.at // 1000): s.value for s in samples if s.type != "DateTime"
-    }
-    observed = {
-        (node, at): value for node, at, value in seen if node != "Line.Station30.TestedAt"
-    }
+    counted = {(s.node, s.at // 1000): s.value for s in samples if s.type != "DateTime"}
+    observed = {(node, at): value for node, at, value in seen if node != "Line.Station30.TestedAt"}
     assert observed == counted
     assert len(seen) == len(samples)
     assert all(sample.at % 1000 == 0 for sample in samples)
@@ -273,10 +269,10 @@ def test_a_restarted_plc_goes_on_where_it_was(tmp_path: Path) -> None:
 
     async def before(gw: Gateway, line: RunningLine) -> None:
         await gw.hand_over(7, a_call(1))
-        await until(lambda: asyncio.sleep(0, line.state.next_result == 4))
+        await until_true(lambda: line.state.next_result == 4)
         held = await gw.results()
         await gw.acknowledge(held[0])
-        await until(lambda: asyncio.sleep(0, len(line.state.results) == 2))
+        await until_true(lambda: len(line.state.results) == 2)
 
     async def after(gw: Gateway, line: RunningLine) -> None:
         assert await gw.read(ECHO_KEY, ECHO_STROBE, CALL_STROBE) == [a_call(1)["Key"], 7, 7]

@@ -1,0 +1,127 @@
+"""What a gateway's promise of no loss rests on: queues, acknowledgements and transfers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from asyncua import ua
+from asyncua.client.client import Client
+
+from firmware_sim.line.server import PlcServer
+from firmware_sim.line.subscriptions import OVERFLOW
+from firmware_sim.proxy.proxy import FaultProxy
+from tests.firmware_sim.line.gateway import until, until_true
+
+NODE = "Line.Station10.Force"
+Story = Callable[[PlcServer, Client, ua.NodeId], Awaitable[None]]
+
+
+def play(story: Story) -> None:
+    async def scene() -> None:
+        async with PlcServer("urn:test", "127.0.0.1", 0) as server:
+            await server.add(NODE, ua.VariantType.Double, 0.0)
+            await server.listen()
+            async with Client(server.endpoint) as client:
+                index = await client.get_namespace_index("urn:test")
+                await story(server, client, ua.NodeId(ua.String(NODE), ua.Int16(index)))
+
+    asyncio.run(scene())
+
+
+class Collector:
+    """A subscription handler that keeps values with their status."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[float, int]] = []
+
+    def datachange_notification(self, _node: Any, value: float, data: Any) -> None:
+        self.seen.append((value, data.monitored_item.Value.StatusCode.value))
+
+
+@pytest.mark.parametrize(
+    ("queue", "expected"),
+    [
+        (3, [(4.0, OVERFLOW), (5.0, 0), (6.0, 0)]),
+        (1, [(6.0, 0)]),
+        (100, [(0.0, 0), (1.0, 0), (2.0, 0), (3.0, 0), (4.0, 0), (5.0, 0), (6.0, 0)]),
+    ],
+)
+def test_an_overflowing_queue_marks_its_oldest_value(
+    queue: int, expected: list[tuple[float, int]]
+) -> None:
+    async def story(server: PlcServer, client: Client, node: ua.NodeId) -> None:
+        collector = Collector()
+        subscription = await client.create_subscription(300, collector)
+        await asyncio.sleep(0.05)  # past its first publication, which comes at once
+        await subscription.subscribe_data_change(client.get_node(node), queuesize=queue)
+        for value in range(1, 7):
+            await server.write(NODE, float(value))
+        await until_true(lambda: len(collector.seen) >= len(expected))
+        assert collector.seen == expected
+
+    play(story)
+
+
+def test_a_value_that_does_not_change_is_not_told_again() -> None:
+    async def story(server: PlcServer, client: Client, node: ua.NodeId) -> None:
+        collector = Collector()
+        subscription = await client.create_subscription(20, collector)
+        await subscription.subscribe_data_change(client.get_node(node), queuesize=10)
+        for value in (1.0, 1.0, 2.0):
+            await server.write(NODE, value)
+        await until_true(lambda: len(collector.seen) >= 3)
+        assert collector.seen == [(0.0, 0), (1.0, 0), (2.0, 0)]
+
+    play(story)
+
+
+def test_what_a_cut_connection_lost_is_kept_and_handed_to_the_next() -> None:
+    async def story(server: PlcServer, client: Client, node: ua.NodeId) -> None:
+        host, _, port = server.endpoint.removeprefix("opc.tcp://").rstrip("/").partition(":")
+        async with FaultProxy(host, int(port)) as proxy:
+            before = Client(f"opc.tcp://127.0.0.1:{proxy.port}/")
+            await before.connect()
+            number = await subscribe(before, node)
+            await proxy.make("cut")
+            await before.disconnect()
+        await server.write(NODE, 1.0)
+        session = client.uaclient.session
+
+        async def transferred() -> bool:
+            # Until the server notices, and has published into the void.
+            await server.write(NODE, random.random())
+            (result,) = await session.transfer_subscriptions(
+                ua.TransferSubscriptionsParameters(SubscriptionIds=[number])
+            )
+            available.extend(result.AvailableSequenceNumbers)
+            return bool(available)
+
+        available: list[int] = []
+        await until(transferred)
+        for _ in range(2):
+            message = await session.republish(number, available[-1])
+            assert message.SequenceNumber == available[-1]
+            assert message.NotificationData
+        acknowledgement = ua.SubscriptionAcknowledgement(
+            SubscriptionId=number, SequenceNumber=available[-1]
+        )
+        await server.write(NODE, 99.0)
+        response = await session.publish([acknowledgement])
+        assert response.Parameters.SubscriptionId == number
+        with pytest.raises(ua.UaStatusCodeError):
+            await session.republish(number, available[-1])
+        with pytest.raises(ua.UaStatusCodeError):
+            await session.republish(number + 1, 1)
+
+    play(story)
+
+
+async def subscribe(client: Client, node: ua.NodeId) -> Any:
+    """A bare subscription to a node, without the client's bookkeeping; its number."""
+    subscription = await client.create_subscription(20, Collector())
+    await subscription.subscribe_data_change(client.get_node(node), queuesize=100)
+    return subscription.subscription_id
