@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from hub.api.settings import ApiSettings
 from protocols.mqtt.broker import BrokerSettings
 
 
@@ -66,6 +67,7 @@ class HubSettings(BaseSettings):
     data_dir: Path = Field(default=Path(".lineside/hub"), title="Where the hub keeps its files")
     database: DatabaseSettings = DatabaseSettings()
     broker: BrokerSettings = BrokerSettings()
+    api: ApiSettings = ApiSettings()
     host_id: str = Field(
         default="lineside-hub", pattern=r"^[^/+#\s]+$", title="Sparkplug primary host id"
     )

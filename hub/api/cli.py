@@ -1,0 +1,177 @@
+"""`lineside-hub serve`: ingest, the call lane and the API in one process, or one of them alone."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from enum import StrEnum
+from typing import Annotated, Protocol
+
+import psycopg
+import typer
+import uvicorn
+from fastapi import FastAPI
+from pydantic import ValidationError
+
+from hub.api.app import create_app
+from hub.calls.events import EventConsumer
+from hub.calls.publisher import CallPublisher
+from hub.settings import HubSettings
+from hub.store.cli import migrate_database
+from hub.store.connect import Database, open_database
+from hub.store.embedded import EmbeddedError
+
+logger = logging.getLogger(__name__)
+
+DRAIN_S = 3
+"""How long a stop waits for requests under way."""
+
+
+class PartName(StrEnum):
+    """What a process may run."""
+
+    API = "api"
+    INGEST = "ingest"
+    CALLS = "calls"
+
+
+class _Part(Protocol):
+    """A worker with threads of its own."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    @property
+    def alive(self) -> bool: ...
+
+
+def register(app: typer.Typer) -> None:
+    """Add this part's commands."""
+    app.command("serve")(serve)
+
+
+def serve(
+    only: Annotated[
+        list[PartName] | None,
+        typer.Option(help="Run this part alone; may be given more than once."),
+    ] = None,
+) -> None:
+    """Run the hub until SIGTERM or Ctrl-C. Says `ready http://…` once it serves."""
+    parts = frozenset(only or PartName)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        settings = HubSettings()
+        with open_database(settings.database, settings.data_dir) as database:
+            migrate_database(database)
+            _run(settings, database, parts, stopping)
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_input=False):
+            name = "__".join(str(part) for part in problem["loc"]).upper()
+            typer.echo(f"LINESIDE_HUB_{name}: {problem['msg']}", err=True)
+        raise typer.Exit(2) from None
+    except (psycopg.OperationalError, EmbeddedError, OSError, ValueError) as error:
+        typer.echo(f"cannot serve: {str(error).strip()}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _run(
+    settings: HubSettings,
+    database: Database,
+    parts: frozenset[PartName],
+    stopping: threading.Event,
+) -> None:
+    workers = _workers(settings, database, parts)
+    with ExitStack() as open_parts:
+        listener = None
+        if PartName.API in parts:
+            listener = open_parts.enter_context(_listen(settings.api.host, settings.api.port))
+        for name, worker in workers.items():
+            logger.info("starting %s", name)
+            worker.start()
+            open_parts.callback(worker.stop)
+        if listener is None:
+            typer.echo("ready")
+            stopping.wait()
+        elif not stopping.is_set():
+            works = _works(workers)
+            _serve_http(create_app(database, settings.api, works), listener)
+        logger.info("stopping")
+
+
+def _workers(
+    settings: HubSettings, database: Database, parts: frozenset[PartName]
+) -> dict[str, _Part]:
+    """The workers of these parts, not started."""
+    dsn = database.dsn("ingest")
+    workers: dict[str, _Part] = {}
+    if PartName.CALLS in parts:
+        workers["calls publisher"] = CallPublisher(dsn, settings.broker, settings.host_id)
+        workers["calls events"] = EventConsumer(dsn, settings.broker, settings.host_id)
+    return workers
+
+
+def _works(workers: Mapping[str, _Part]) -> dict[str, Callable[[], bool]]:
+    """For each part that runs here, whether all its workers do."""
+    parts = {name.partition(" ")[0] for name in workers}
+    return {
+        part: lambda part=part: all(  # type: ignore[misc]  # mypy knows no type for the default
+            worker.alive for name, worker in workers.items() if name.startswith(part)
+        )
+        for part in parts
+    }
+
+
+@contextmanager
+def _listen(host: str, port: int) -> Iterator[socket.socket]:
+    """A listening socket. Raises `OSError` that names the address and what to do."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            raise OSError(
+                f"{host}:{port} cannot be listened on ({error.strerror}); "
+                "choose another in LINESIDE_HUB_API__PORT"
+            ) from None
+        yield listener
+
+
+class _Server(uvicorn.Server):
+    """Says when it serves, and ends the live events before it waits for connections to end."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and sockets:
+            host, port = sockets[0].getsockname()[:2]
+            typer.echo(f"ready http://{f'[{host}]' if ':' in host else host}:{port}/")
+            sys.stdout.flush()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        app = self.config.app
+        if isinstance(app, FastAPI):
+            app.state.live.close()
+        await super().shutdown(sockets)
+
+
+def _serve_http(app: FastAPI, listener: socket.socket) -> None:
+    """Serve until a signal; uvicorn takes the signals itself and hands them on at its end."""
+    _Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=DRAIN_S,
+        )
+    ).run(sockets=[listener])
