@@ -21,6 +21,8 @@ from pydantic import ValidationError
 from hub.api.app import create_app
 from hub.calls.events import EventConsumer
 from hub.calls.publisher import CallPublisher
+from hub.ingest.service import Ingest
+from hub.ingest.settings import IngestSettings
 from hub.settings import HubSettings
 from hub.store.cli import migrate_database
 from hub.store.connect import Database, open_database
@@ -112,6 +114,10 @@ def _workers(
     """The workers of these parts, not started."""
     dsn = database.dsn("ingest")
     workers: dict[str, _Part] = {}
+    if PartName.INGEST in parts:
+        workers["ingest"] = Ingest(
+            database, settings.broker, IngestSettings(host_id=settings.host_id)
+        )
     if PartName.CALLS in parts:
         workers["calls publisher"] = CallPublisher(dsn, settings.broker, settings.host_id)
         workers["calls events"] = EventConsumer(dsn, settings.broker, settings.host_id)
