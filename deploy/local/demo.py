@@ -112,13 +112,13 @@ class Demo:
         self._screen = screen
         self._seen: Progress | None = None
         self._changed_at = time.monotonic()
-        self.faults = self._plan_faults(stack.settings.cars)
+        self.faults = self._plan_faults(stack.cars)
 
     def run(self) -> Verdict:
         """Let all cars pass, make the faults, wait until all is in or nothing moves any more, and
         print the table. Raises `ProcessError` if a part has ended by itself."""
         self._stack.start_plant()
-        while self._look().passed < self._stack.settings.cars:
+        while self._look().passed < self._stack.cars:
             self._work_faults()
             self._give_up_if_stuck("cars no longer pass")
             time.sleep(PROGRESS_EVERY_S)

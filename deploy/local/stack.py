@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -33,10 +34,15 @@ from hub.store.connect import Database, open_database
 
 START_TIMEOUT_S = 60.0
 COMMAND_TIMEOUT_S = 120.0
+PLANT_FILE = files("hub.orders") / "sample" / "plant.yaml"
 PLANT_TAKT_S = 60.0
 """Seconds per car in the plant's own time; the demo runs faster by this over its takt."""
 SCRAMBLE = 0.05
 """Share of cars that fall back behind others before the control point, as cars do."""
+_PLANNED_CARS = """
+SELECT count(*) FROM lineside.sequence_position
+WHERE sequence = (SELECT max(id) FROM lineside.production_sequence)
+"""
 BROKERS: Mapping[str, type[LocalBroker]] = {
     broker.kind: broker for broker in (EmbeddedBroker, Mosquitto)
 }
@@ -67,6 +73,8 @@ class LocalStack:
         self.settings = settings
         self.logs = settings.directory / "logs"
         self.broker = BROKERS[settings.broker](settings.directory / "broker")
+        self.cars = settings.cars
+        """Cars to be built: no more than the orders hold, once those are in."""
         self._say = say
         self._open = ExitStack()
         self._database: Database | None = None
@@ -111,7 +119,7 @@ class LocalStack:
             "plant",
             [
                 *("lineside-sim", "--verbose", "plant", "--url", self.url, "--plant", PLANT),
-                *("--control-point", CONTROL_POINT, "--cars", self.settings.cars),
+                *("--control-point", CONTROL_POINT, "--cars", self.cars),
                 *("--takt-s", PLANT_TAKT_S, "--speed", self.settings.speed),
                 *("--scramble", SCRAMBLE, "--seed", self.settings.seed),
             ],
@@ -172,17 +180,21 @@ class LocalStack:
             self._start_supplier(supplier)
 
     def _load_plant(self) -> None:
-        self._command("lineside-hub", "plant", "load", Path(__file__).with_name("plant.yaml"))
+        self._command("lineside-hub", "plant", "load", PLANT_FILE)
         if self.settings.orders is None:
             self._command(
                 *("lineside-hub", "orders", "generate", "--plant", PLANT),
-                *("--count", self.settings.cars, "--seed", self.settings.seed),
+                *("--cars", self.settings.cars, "--seed", self.settings.seed),
             )
         else:
             self._command(
                 "lineside-hub", "orders", "import", "--plant", PLANT, self.settings.orders
             )
         self._command("lineside-hub", "sequence", "make", "--plant", PLANT)
+        with self.database() as database:
+            (planned,) = database.execute(_PLANNED_CARS).fetchone() or (0,)
+        self.cars = min(self.settings.cars, planned)
+        self._say(f"{planned} cars in sequence, {self.cars} of them to be built")
 
     def _start_supplier(self, supplier: Supplier) -> None:
         directory = self.settings.directory / supplier.node
@@ -193,7 +205,8 @@ class LocalStack:
                 *("lineside-sim", "--verbose", "line", "--plant", PLANT, "--line", supplier.line),
                 *("--part-groups", ",".join(supplier.part_groups), "--port", port),
                 *("--seed", supplier.seed, "--speed", self.settings.speed),
-                *("--ship-idle-s", 3, "--ledger", self._ledger(supplier)),
+                *("--rack-slots", supplier.rack_slots, "--ship-idle-s", 3),
+                *("--ledger", self._ledger(supplier)),
                 *("--state", directory / "plc-state.json"),
             ],
         )

@@ -23,12 +23,15 @@ class Supplier:
     node: str
     line: str
     part_groups: tuple[str, ...]
+    rack_slots: int
     seed: int
 
 
 SUPPLIERS = (
-    Supplier("seatworks", "gw-seat", "SEAT1", ("SEAT-FRONT", "SEAT-REAR"), seed=1),
-    Supplier("trimworks", "gw-trim", "TRIM1", ("DOOR-TRIM", "BUMPER", "COCKPIT"), seed=2),
+    Supplier("seatworks", "gw-seat", "SEAT1", ("SEAT-FRONT", "SEAT-REAR"), rack_slots=12, seed=1),
+    Supplier(
+        "trimworks", "gw-trim", "TRIM1", ("DOOR-TRIM", "BUMPER", "COCKPIT"), rack_slots=20, seed=2
+    ),
 )
 
 
