@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable
 from copy import copy
 from datetime import UTC, datetime
@@ -60,6 +61,8 @@ class PlcServer:
 
     async def listen(self) -> None:
         """Open the port. Raises `OSError` if it is taken."""
+        # asyncua reports a taken port with a traceback; ask the system first.
+        socket.create_server((self._host, self._port)).close()
         await self._server.start()
         listener = self._server.bserver
         if listener is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Callable
 from types import TracebackType
 
 from firmware_sim.proxy.faults import FaultCommand, FaultName, Faults
@@ -32,6 +33,7 @@ class FaultProxy:
         self.faults = Faults()
         self._chance = random.Random(seed)  # noqa: S311  a simulation
         self._listener: asyncio.Server | None = None
+        self._changing = asyncio.Lock()
         self._links: dict[asyncio.Task[None], Link] = {}
         self._ends: dict[FaultName, asyncio.Task[None]] = {}
 
@@ -63,7 +65,7 @@ class FaultProxy:
         """Begin the fault, and end it after its time. The same fault begun again takes the place of
         the one before."""
         self._forget_ends(command.fault)
-        await self._set(command.apply(self.faults))
+        await self._change(command.apply)
         if command.seconds is not None and command.fault != "none":
             end = asyncio.create_task(self._lift_later(command, command.seconds))
             self._ends[command.fault] = end
@@ -79,23 +81,25 @@ class FaultProxy:
         # Out of the books first: healing must not be cancelled half way by the next command.
         del self._ends[command.fault]
         try:
-            await self._set(command.lift(self.faults))
+            await self._change(command.lift)
         except OSError as error:
             logger.error("%s cannot be healed: %s", command.fault, error)
 
-    async def _set(self, faults: Faults) -> None:
-        if faults == self.faults:
-            return
-        before, self.faults = self.faults, faults
-        logger.info("now %s", faults)
-        if faults.cut:
-            self._stop_listening()
-        for task, link in self._links.items():
-            if faults.cut or (before.half_open and not faults.half_open and link.lost_bytes):
-                link.reset()
-                task.cancel()
-        if before.cut and not faults.cut:
-            await self._listen()
+    async def _change(self, change: Callable[[Faults], Faults]) -> None:
+        async with self._changing:
+            before, faults = self.faults, change(self.faults)
+            if faults == before:
+                return
+            if before.cut and not faults.cut:
+                await self._listen()
+            self.faults = faults
+            logger.info("now %s", faults)
+            if faults.cut:
+                self._stop_listening()
+            for task, link in self._links.items():
+                if faults.cut or (link.lost_bytes and not faults.half_open):
+                    link.reset()
+                    task.cancel()
 
     async def _listen(self) -> None:
         self._listener = await asyncio.start_server(self._accept, self.host, self.port)
@@ -106,13 +110,8 @@ class FaultProxy:
             self._listener.close()
             self._listener = None
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is None:  # a coroutine always runs in a task
-            raise RuntimeError("connection without a task")
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = Link((reader, writer), lambda: self.faults, self._chance)
+        task = asyncio.create_task(link.carry(*self._target))
         self._links[task] = link
-        try:
-            await link.carry(*self._target)
-        finally:
-            del self._links[task]
+        task.add_done_callback(self._links.__delitem__)

@@ -1,0 +1,123 @@
+"""`lineside-sim` as its users start it: as a process."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from firmware_sim.cli import app
+from firmware_sim.line.ledger import read_ledger
+from firmware_sim.line.process import PROCESS_TAGS
+from tests.firmware_sim.line.gateway import a_call, gateway
+
+PATIENCE_S = 30
+
+
+@contextmanager
+def sim(*arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """A running `lineside-sim`, ended with SIGTERM, which it must obey in order."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from firmware_sim.cli import main; main()", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 0, errors
+        assert "Traceback" not in errors
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def first_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def refusal(*arguments: object) -> str:
+    """What a `lineside-sim` that must fail says, on one line and in small letters."""
+    outcome = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert outcome.exit_code in (1, 2)
+    assert outcome.exception is None or isinstance(outcome.exception, SystemExit)
+    return " ".join(outcome.stderr.replace("│", " ").lower().split())
+
+
+def test_a_line_says_where_it_is_and_keeps_its_state_over_a_restart(tmp_path: Path) -> None:
+    options = [
+        *("line", "--part-groups", "SEAT-FRONT,SEAT-REAR", "--speed", 1e6, "--nok-rate", 0),
+        *("--state", tmp_path / "state.json", "--ledger", tmp_path / "ledger.jsonl"),
+    ]
+
+    async def hand_over(endpoint: str, strobe: int, number: int) -> None:
+        async with gateway(endpoint) as visitor:
+            assert (await visitor.hand_over(strobe, a_call(number))).accepted
+            await visitor.take(lambda taken: any(r.kind == "packed" for r in taken))
+
+    for strobe in (1, 2):
+        with sim(*options) as process:
+            ready, endpoint = first_line(process).split()
+            assert ready == "ready"
+            asyncio.run(hand_over(endpoint, strobe, strobe))
+    entries = list(read_ledger(tmp_path / "ledger.jsonl"))
+    results = [entry for entry in entries if hasattr(entry, "no")]
+    assert [entry.no for entry in results] == [1, 2, 3, 4, 5, 6]
+    assert len(entries) > len(PROCESS_TAGS)
+
+
+def test_a_proxy_obeys_the_fault_command() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as target:
+        address = f"127.0.0.1:{target.getsockname()[1]}"
+        with sim("proxy", "--target", address) as process:
+            _, listening, _, control = first_line(process).split()
+            host, port = listening.split(":")
+            socket.create_connection((host, int(port)), PATIENCE_S).close()
+            with sim("fault", control, "cut", "--seconds", 30) as command:
+                assert '"cut": true' in first_line(command)
+                command.wait(PATIENCE_S)
+            try:
+                socket.create_connection((host, int(port)), PATIENCE_S).close()
+            except ConnectionRefusedError:
+                return
+            raise AssertionError("a cut proxy took a connection")
+
+
+def test_a_plant_can_be_stopped_while_the_hub_is_away() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with sim("plant", "--url", f"http://127.0.0.1:{port}") as process:
+            connection, _ = silent.accept()
+            connection.close()
+            silent.accept()[0].close()
+            process.send_signal(signal.SIGTERM)
+            assert first_line(process) == "stopped; run again to go on"
+            assert process.wait(PATIENCE_S) == 0
+
+
+def test_bad_options_are_named() -> None:
+    assert "--nok-rate" in refusal("line", "--nok-rate", 3)
+    assert "--url" in refusal("plant", "--url", "hub")
+    assert "not host:port" in refusal("proxy", "--target", "somewhere")
+    assert "drop takes a value" in refusal("fault", "127.0.0.1:1", "drop")
+
+
+def test_what_cannot_start_says_why(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text("{}x")
+    assert "not the state of a line PLC" in refusal("line", "--state", tmp_path / "state.json")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert "address already in use" in refusal("line", "--port", port)
+        assert "address already in use" in refusal(
+            "proxy", "--target", "127.0.0.1:1", "--port", port
+        )
