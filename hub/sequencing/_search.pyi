@@ -1,0 +1,28 @@
+from array import array
+from typing import Literal
+
+MAX_RATIOS: int
+
+class Line:
+    cost: int
+    best_cost: int
+    priced: int
+    made: int
+    def __init__(
+        self,
+        options: memoryview,
+        colours: array[int],
+        tail: int,
+        most: array[int],
+        window: array[int],
+        weight: array[int],
+        colour_weight: int,
+        batch_limit: int,
+        seed: int,
+    ) -> None: ...
+    def anneal(self, moves: int, temperature: float, swaps: int, insertions: int) -> None: ...
+    def back_to_best(self) -> None: ...
+    def best_order(self) -> list[int]: ...
+    def order(self) -> list[int]: ...
+    def evaluate(self) -> int: ...
+    def move(self, kind: Literal["swap", "insert", "reverse"], a: int, b: int) -> int: ...

@@ -1,0 +1,743 @@
+"""Moves on a sequence, priced by what they change: the inner loop of the optimiser.
+
+The line is yesterday's tail (fixed) followed by the day. For each ratio three bit sets stand beside
+the line: which positions hold a car with the option, which windows (by their first position) are
+over the limit, and which are at it or over. Taking an option out of a position then lowers the cost
+by the number of over-full windows around it, and bringing one in raises it by the number of full
+ones: a handful of shifts and population counts per ratio, however long the window is. An insertion
+shifts all windows between its ends by one, so that their costs telescope and only the windows at
+both ends are counted. Accepted moves shift the bit sets by words.
+
+Counting windows by prefix of their load was published by Ribeiro, Aloise, Noronha, Rocha and
+Urrutia (EJOR 191, 2008); that small moves, tried by the million, win, by Estellon, Gardi and
+Nouioua (EJOR 191, 2008). The bit sets are our own step from there.
+"""
+
+from libc.math cimport log
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memmove, memset
+
+cdef extern from *:
+    """
+    #define lineside_popcount(x) __builtin_popcountll(x)
+    #define lineside_lowest(x) __builtin_ctzll(x)
+    """
+    int lineside_popcount(uint64_t x) noexcept nogil
+    int lineside_lowest(uint64_t x) noexcept nogil
+
+cdef enum:
+    PAD = 8  # words before and after each bit set, so that reads may run over its ends
+
+MAX_RATIOS = 64
+"""A car's options are one machine word."""
+
+
+cdef struct Ratio:
+    int most
+    int window
+    int first            # first window that holds a car of the day
+    int64_t weight
+    uint64_t* has        # by position: the car there has the option
+    uint64_t* over       # by window: load > most
+    uint64_t* full       # by window: load >= most
+    int16_t* load        # by window
+
+
+cdef inline uint64_t word_at(const uint64_t* bits, int at) noexcept nogil:
+    """The 64 bits that begin at bit `at`."""
+    cdef int shift = at & 63
+    cdef const uint64_t* word = bits + (at >> 6)
+    return word[0] if shift == 0 else (word[0] >> shift) | (word[1] << (64 - shift))
+
+
+cdef inline int bit(const uint64_t* bits, int at) noexcept nogil:
+    return <int>((bits[at >> 6] >> (at & 63)) & 1)
+
+
+cdef inline void set_bit(uint64_t* bits, int at, bint value) noexcept nogil:
+    cdef uint64_t mask = <uint64_t>1 << (at & 63)
+    if value:
+        bits[at >> 6] |= mask
+    else:
+        bits[at >> 6] &= ~mask
+
+
+cdef inline int count(const uint64_t* bits, int first, int last) noexcept nogil:
+    """Bits set in first … last; 0 if last < first."""
+    cdef int total = 0, n = last - first + 1
+    while n >= 64:
+        total += lineside_popcount(word_at(bits, first))
+        first += 64
+        n -= 64
+    if n > 0:
+        total += lineside_popcount(word_at(bits, first) & ((<uint64_t>1 << n) - 1))
+    return total
+
+
+cdef inline int count_where(
+    const uint64_t* bits, const uint64_t* other, int shift, uint64_t flip, int first, int last
+) noexcept nogil:
+    """Bits s set in first … last for which bit s + shift of `other` is 1 (flip: all ones: is 0)."""
+    cdef int total = 0, n = last - first + 1
+    cdef uint64_t both
+    while n > 0:
+        both = word_at(bits, first) & (word_at(other, first + shift) ^ flip)
+        if n < 64:
+            both &= (<uint64_t>1 << n) - 1
+        total += lineside_popcount(both)
+        first += 64
+        n -= 64
+    return total
+
+
+cdef inline uint64_t between(int word, int first, int last) noexcept nogil:
+    """Mask of the bits of this word that lie in first … last, which touch it."""
+    cdef uint64_t mask = ~<uint64_t>0
+    if word == first >> 6:
+        mask &= ~<uint64_t>0 << (first & 63)
+    if word == last >> 6:
+        mask &= ~<uint64_t>0 >> (63 - (last & 63))
+    return mask
+
+
+cdef void shift_down(uint64_t* bits, int first, int last) noexcept nogil:
+    """Bits first + 1 … last move one down; bit `last` stays as it is."""
+    cdef int word
+    cdef uint64_t mask
+    for word in range(first >> 6, ((last - 1) >> 6) + 1):
+        mask = between(word, first, last - 1)
+        bits[word] = (bits[word] & ~mask) | (word_at(bits, (word << 6) + 1) & mask)
+
+
+cdef void shift_up(uint64_t* bits, int first, int last) noexcept nogil:
+    """Bits first … last - 1 move one up; bit `first` stays as it is."""
+    cdef int word = last >> 6
+    cdef uint64_t mask
+    while word >= (first + 1) >> 6:
+        mask = between(word, first + 1, last)
+        bits[word] = (bits[word] & ~mask) | (word_at(bits, (word << 6) - 1) & mask)
+        word -= 1
+
+
+cdef inline int excess(const Ratio* ratio, int load) noexcept nogil:
+    return load - ratio.most if load > ratio.most else 0
+
+
+cdef inline int greater(int a, int b) noexcept nogil:
+    return a if a > b else b
+
+
+cdef inline int lesser(int a, int b) noexcept nogil:
+    return a if a < b else b
+
+
+cdef class Line:
+    """A line of cars, its cost, and moves on it.
+
+    options: uint8[cars, ratios], whether a car has the option of a ratio; the first `tail` cars are
+    yesterday's. colours: int32[cars]. most, window, weight: of each ratio. colour_weight: of one
+    change of colour. batch_limit: longest run of one colour in the day, 0 for none. A move that
+    would break the limit is never made; the order given must keep it.
+    """
+
+    cdef readonly int64_t cost
+    """Of the order that stands now."""
+    cdef readonly int64_t best_cost
+    cdef readonly int64_t priced
+    """Moves whose change of cost was worked out, on all objectives."""
+    cdef readonly int64_t made
+    cdef int cars, tail, ratios, batch_limit, words
+    cdef int64_t colour_weight
+    cdef Ratio* ratio
+    cdef uint64_t* bits
+    cdef int16_t* loads
+    cdef uint64_t* features    # by car: bit r = it has the option of ratio r
+    cdef int32_t* colour       # by car
+    cdef int32_t* at           # by position: which car
+    cdef int32_t* best
+    cdef uint64_t random0, random1, random2, random3
+
+    def __cinit__(
+        self,
+        const uint8_t[:, ::1] options,
+        const int32_t[::1] colours,
+        int tail,
+        const int32_t[::1] most,
+        const int32_t[::1] window,
+        const int64_t[::1] weight,
+        int64_t colour_weight,
+        int batch_limit,
+        uint64_t seed,
+    ):
+        cdef int r, car
+        self.cars, self.ratios, self.tail = options.shape[0], options.shape[1], tail
+        if self.ratios > 64:
+            raise ValueError(f"{self.ratios} ratios; at most 64 can be searched")
+        if tail < 0 or tail >= self.cars or colours.shape[0] != self.cars:
+            raise ValueError("a line needs a car of the day, and a colour for each car")
+        self.batch_limit, self.colour_weight = batch_limit, colour_weight
+        self.words = (self.cars >> 6) + 2 * PAD + 1
+        self.ratio = <Ratio*>calloc(self.ratios + 1, sizeof(Ratio))
+        self.bits = <uint64_t*>calloc(3 * (self.ratios + 1) * self.words, sizeof(uint64_t))
+        self.loads = <int16_t*>calloc((self.ratios + 1) * (self.cars + 1), sizeof(int16_t))
+        self.features = <uint64_t*>calloc(self.cars, sizeof(uint64_t))
+        self.colour = <int32_t*>calloc(self.cars, sizeof(int32_t))
+        self.at = <int32_t*>calloc(self.cars, sizeof(int32_t))
+        self.best = <int32_t*>calloc(self.cars, sizeof(int32_t))
+        if not (self.ratio and self.bits and self.loads and self.features and self.colour
+                and self.at and self.best):
+            raise MemoryError
+        for r in range(self.ratios):
+            if window[r] < 1 or most[r] < 0:
+                raise ValueError(f"ratio {most[r]}/{window[r]} is none")
+            self.ratio[r].most, self.ratio[r].window = most[r], window[r]
+            self.ratio[r].weight = weight[r]
+            self.ratio[r].first = greater(0, tail - window[r] + 1)
+            self.ratio[r].has = self.bits + (3 * r) * self.words + PAD
+            self.ratio[r].over = self.bits + (3 * r + 1) * self.words + PAD
+            self.ratio[r].full = self.bits + (3 * r + 2) * self.words + PAD
+            self.ratio[r].load = self.loads + r * (self.cars + 1)
+        for car in range(self.cars):
+            self.at[car] = car
+            self.colour[car] = colours[car]
+            for r in range(self.ratios):
+                if options[car, r]:
+                    self.features[car] |= <uint64_t>1 << r
+        self._seed(seed)
+        self.evaluate()
+        self.keep_best()
+
+    def __dealloc__(self):
+        free(self.ratio)
+        free(self.bits)
+        free(self.loads)
+        free(self.features)
+        free(self.colour)
+        free(self.at)
+        free(self.best)
+
+    # ---- what the optimiser calls
+
+    def anneal(self, int64_t moves, double temperature, int swaps, int insertions) -> None:
+        """Price `moves` random moves and make those that the temperature allows, without the GIL.
+
+        swaps, insertions: shares of the moves in percent; the rest are reversals.
+        """
+        with nogil:
+            self._anneal(moves, temperature, swaps, insertions)
+
+    def back_to_best(self) -> None:
+        """Go on from the best order so far."""
+        memcpy(self.at, self.best, self.cars * sizeof(int32_t))
+        self.evaluate()
+
+    def best_order(self) -> list:
+        """The day's cars in the best order so far, as numbers 0 … cars of the day - 1."""
+        return [self.best[p] - self.tail for p in range(self.tail, self.cars)]
+
+    def evaluate(self) -> int:
+        """Work out loads and cost anew from the order that stands; returns the cost."""
+        cdef int r, p
+        cdef Ratio* ratio
+        cdef int64_t cost = 0
+        memset(self.bits, 0, 3 * self.ratios * self.words * sizeof(uint64_t))
+        memset(self.loads, 0, self.ratios * (self.cars + 1) * sizeof(int16_t))
+        for r in range(self.ratios):
+            ratio = &self.ratio[r]
+            for p in range(self.cars):
+                set_bit(ratio.has, p, (self.features[self.at[p]] >> r) & 1)
+            for p in range(ratio.first, self.cars):
+                ratio.load[p] = -1  # no load, so that recount sets both bits
+            self.recount(ratio, ratio.first, self.cars - 1)
+            for p in range(ratio.first, self.cars):
+                cost += excess(ratio, ratio.load[p]) * ratio.weight
+        for p in range(greater(self.tail, 1), self.cars):
+            cost += self.change(p - 1, p) * self.colour_weight
+        self.cost = cost
+        return cost
+
+    def move(self, str kind, int a, int b) -> int:
+        """Make one move whatever it costs, for tests: «swap», «insert» (the car of a goes to b) or
+        «reverse», on positions of the day. Returns the change of cost as it was priced."""
+        cdef int64_t delta
+        a += self.tail
+        b += self.tail
+        if kind != "insert" and a > b:
+            a, b = b, a
+        if a == b:
+            return 0
+        if kind == "swap":
+            delta = self.price_swap(a, b)
+            self.swap(a, b)
+        elif kind == "insert":
+            delta = self.price_insert(a, b)
+            self.insert(a, b)
+            self.follow_insert(a, b)
+        else:
+            delta = self.price_reverse(a, b)
+            self.reverse(a, b)
+            self.follow_reverse(a, b)
+        self.cost += delta
+        return delta
+
+    def order(self) -> list:
+        """The day's cars as they stand now."""
+        return [self.at[p] - self.tail for p in range(self.tail, self.cars)]
+
+    # ---- random numbers: xoshiro256** (Blackman and Vigna), seeded by splitmix64
+
+    cdef void _seed(self, uint64_t seed):
+        cdef uint64_t z
+        cdef list drawn = []
+        for _ in range(4):
+            seed += <uint64_t>0x9E3779B97F4A7C15
+            z = seed
+            z = (z ^ (z >> 30)) * <uint64_t>0xBF58476D1CE4E5B9
+            z = (z ^ (z >> 27)) * <uint64_t>0x94D049BB133111EB
+            drawn.append(z ^ (z >> 31))
+        self.random0, self.random1, self.random2, self.random3 = drawn
+
+    cdef inline uint64_t draw(self) noexcept nogil:
+        cdef uint64_t result = self.random1 * 5
+        cdef uint64_t shifted = self.random1 << 17
+        result = ((result << 7) | (result >> 57)) * 9
+        self.random2 ^= self.random0
+        self.random3 ^= self.random1
+        self.random1 ^= self.random2
+        self.random0 ^= self.random3
+        self.random2 ^= shifted
+        self.random3 = (self.random3 << 45) | (self.random3 >> 19)
+        return result
+
+    cdef inline int below(self, int n) noexcept nogil:
+        """0 … n - 1."""
+        return <int>(((self.draw() >> 32) * <uint64_t>n) >> 32)
+
+    cdef inline int anywhere(self) noexcept nogil:
+        """A position of the day."""
+        return self.tail + self.below(self.cars - self.tail)
+
+    # ---- what a position costs
+
+    cdef inline int change(self, int p, int q) noexcept nogil:
+        """1 if the cars at p and q differ in colour; 0 beyond the line's ends."""
+        if p < 0 or q >= self.cars:
+            return 0
+        return self.colour[self.at[p]] != self.colour[self.at[q]]
+
+    cdef inline bint alike(self, int p, int q) noexcept nogil:
+        """Whether exchanging the cars changes nothing."""
+        cdef int a = self.at[p], b = self.at[q]
+        return self.features[a] == self.features[b] and self.colour[a] == self.colour[b]
+
+    cdef inline void set_load(self, Ratio* ratio, int window, int load) noexcept nogil:
+        if ratio.load[window] != load:
+            ratio.load[window] = load
+            set_bit(ratio.over, window, load > ratio.most)
+            set_bit(ratio.full, window, load >= ratio.most)
+
+    cdef inline void recount(self, Ratio* ratio, int first, int last) noexcept nogil:
+        """Work out the loads of the windows first … last anew."""
+        cdef int load, window
+        if first > last:
+            return
+        load = count(ratio.has, first, lesser(first + ratio.window, self.cars) - 1)
+        for window in range(first, last + 1):
+            self.set_load(ratio, window, load)
+            load -= bit(ratio.has, window)
+            if window + ratio.window < self.cars:
+                load += bit(ratio.has, window + ratio.window)
+
+    cdef inline void add_load(self, Ratio* ratio, int first, int last, int by) noexcept nogil:
+        cdef int window
+        for window in range(first, last + 1):
+            self.set_load(ratio, window, ratio.load[window] + by)
+
+    # ---- swap: the cars of i < j change places
+
+    cdef int64_t price_swap(self, int i, int j) noexcept nogil:
+        cdef uint64_t left = self.features[self.at[i]], right = self.features[self.at[j]]
+        cdef uint64_t differing = left ^ right
+        cdef int64_t delta = 0
+        cdef int r, from_i, to_i, from_j
+        cdef Ratio* ratio
+        while differing:
+            r = lineside_lowest(differing)
+            differing &= differing - 1
+            ratio = &self.ratio[r]
+            # Windows that hold only i begin in from_i … to_i, those that hold only j in from_j … j.
+            from_i = greater(i - ratio.window + 1, ratio.first)
+            to_i = lesser(i, j - ratio.window)
+            from_j = greater(j - ratio.window + 1, i + 1)
+            if (left >> r) & 1:
+                delta += ratio.weight * (
+                    count(ratio.full, from_j, j) - count(ratio.over, from_i, to_i)
+                )
+            else:
+                delta += ratio.weight * (
+                    count(ratio.full, from_i, to_i) - count(ratio.over, from_j, j)
+                )
+        return delta + self.colour_weight * self.recolour_swap(i, j)
+
+    cdef inline int recolour_swap(self, int i, int j) noexcept nogil:
+        cdef int a = self.colour[self.at[i]], b = self.colour[self.at[j]], other, changes = 0
+        if a == b:
+            return 0
+        if i > 0:
+            other = self.colour[self.at[i - 1]]
+            changes += (other != b) - (other != a)
+        if j + 1 < self.cars:
+            other = self.colour[self.at[j + 1]]
+            changes += (other != a) - (other != b)
+        if j > i + 1:
+            other = self.colour[self.at[i + 1]]
+            changes += (other != b) - (other != a)
+            other = self.colour[self.at[j - 1]]
+            changes += (other != a) - (other != b)
+        return changes
+
+    cdef void swap(self, int i, int j) noexcept nogil:
+        cdef uint64_t left = self.features[self.at[i]]
+        cdef uint64_t differing = left ^ self.features[self.at[j]]
+        cdef int r, moved, car
+        cdef Ratio* ratio
+        while differing:
+            r = lineside_lowest(differing)
+            differing &= differing - 1
+            ratio = &self.ratio[r]
+            moved = 1 if (left >> r) & 1 else -1
+            self.add_load(
+                ratio,
+                greater(i - ratio.window + 1, ratio.first),
+                lesser(i, j - ratio.window),
+                -moved,
+            )
+            self.add_load(ratio, greater(j - ratio.window + 1, i + 1), j, moved)
+            set_bit(ratio.has, i, moved < 0)
+            set_bit(ratio.has, j, moved > 0)
+        car = self.at[i]
+        self.at[i] = self.at[j]
+        self.at[j] = car
+
+    # ---- insertion: the car of i goes to j, those between move up by one towards i
+
+    cdef inline int64_t price_insert(self, int i, int j) noexcept nogil:
+        return self.price_forward(i, j) if i < j else self.price_backward(i, j)
+
+    cdef int64_t price_forward(self, int i, int j) noexcept nogil:
+        cdef uint64_t features = self.features[self.at[i]]
+        cdef uint64_t ones = ~<uint64_t>0
+        cdef int64_t delta = 0
+        cdef int r, changed, first, last, window
+        cdef Ratio* ratio
+        for r in range(self.ratios):
+            ratio = &self.ratio[r]
+            window = ratio.window
+            # Windows that hold i but not j lose that car and gain the one behind their end; windows
+            # that hold j but not i lose their first and gain that car; whole windows between them
+            # take over the load of the next one.
+            first = greater(i - window + 1, ratio.first)
+            last = lesser(i - 1, j - window)
+            if (features >> r) & 1:
+                changed = -count_where(ratio.over, ratio.has, window, ones, first, last)
+                first = greater(i, j - window + 1)
+                changed += count_where(ratio.full, ratio.has, 0, ones, first, j)
+            else:
+                changed = count_where(ratio.full, ratio.has, window, 0, first, last)
+                first = greater(i, j - window + 1)
+                changed -= count_where(ratio.over, ratio.has, 0, 0, first, j)
+            if j - window >= i:
+                changed += excess(ratio, ratio.load[j - window + 1]) - excess(ratio, ratio.load[i])
+            delta += ratio.weight * changed
+        cdef int colour = self.colour[self.at[i]], other
+        cdef int changes = (self.colour[self.at[j]] != colour) - self.change(i, i + 1)
+        if i > 0:
+            changes += self.change(i - 1, i + 1) - self.change(i - 1, i)
+        if j + 1 < self.cars:
+            other = self.colour[self.at[j + 1]]
+            changes += (other != colour) - self.change(j, j + 1)
+        return delta + self.colour_weight * changes
+
+    cdef int64_t price_backward(self, int i, int j) noexcept nogil:
+        cdef uint64_t features = self.features[self.at[i]]
+        cdef uint64_t ones = ~<uint64_t>0
+        cdef int64_t delta = 0
+        cdef int r, changed, first, last, window
+        cdef Ratio* ratio
+        for r in range(self.ratios):
+            ratio = &self.ratio[r]
+            window = ratio.window
+            first = greater(j - window + 1, ratio.first)
+            last = lesser(j, i - window)
+            if (features >> r) & 1:
+                changed = count_where(ratio.full, ratio.has, window - 1, ones, first, last)
+                first = greater(j + 1, i - window + 2)
+                changed -= count_where(ratio.over, ratio.has, -1, ones, first, i)
+            else:
+                changed = -count_where(ratio.over, ratio.has, window - 1, 0, first, last)
+                first = greater(j + 1, i - window + 2)
+                changed += count_where(ratio.full, ratio.has, -1, 0, first, i)
+            if i - window + 1 > j:
+                changed += excess(ratio, ratio.load[j]) - excess(ratio, ratio.load[i - window + 1])
+            delta += ratio.weight * changed
+        cdef int colour = self.colour[self.at[i]], other
+        cdef int changes = (self.colour[self.at[j]] != colour) - self.change(i - 1, i)
+        if i + 1 < self.cars:
+            changes += self.change(i - 1, i + 1) - self.change(i, i + 1)
+        if j > 0:
+            other = self.colour[self.at[j - 1]]
+            changes += (other != colour) - self.change(j - 1, j)
+        return delta + self.colour_weight * changes
+
+    cdef inline void insert(self, int i, int j) noexcept nogil:
+        """Move the car; `follow_insert` brings loads after."""
+        cdef int car = self.at[i]
+        if i < j:
+            memmove(self.at + i, self.at + i + 1, (j - i) * sizeof(int32_t))
+        else:
+            memmove(self.at + j + 1, self.at + j, (i - j) * sizeof(int32_t))
+        self.at[j] = car
+
+    cdef void follow_insert(self, int i, int j) noexcept nogil:
+        cdef uint64_t features = self.features[self.at[j]]
+        cdef int r, edge
+        cdef Ratio* ratio
+        for r in range(self.ratios):
+            ratio = &self.ratio[r]
+            if i < j:
+                shift_down(ratio.has, i, j)
+                set_bit(ratio.has, j, (features >> r) & 1)
+                edge = j - ratio.window + 1
+                if edge > i:
+                    memmove(ratio.load + i, ratio.load + i + 1, (edge - i) * sizeof(int16_t))
+                    shift_down(ratio.over, i, edge)
+                    shift_down(ratio.full, i, edge)
+                self.recount(
+                    ratio, greater(i - ratio.window + 1, ratio.first), lesser(i - 1, edge - 1)
+                )
+                self.recount(ratio, greater(i, edge), j)
+            else:
+                shift_up(ratio.has, j, i)
+                set_bit(ratio.has, j, (features >> r) & 1)
+                edge = i - ratio.window + 1
+                if edge > j:
+                    memmove(
+                        ratio.load + j + 1, ratio.load + j, (edge - j) * sizeof(int16_t)
+                    )
+                    shift_up(ratio.over, j, edge)
+                    shift_up(ratio.full, j, edge)
+                self.recount(
+                    ratio, greater(j - ratio.window + 1, ratio.first), lesser(j, edge - 1)
+                )
+                self.recount(ratio, greater(j, edge) + 1, i)
+
+    # ---- reversal of i … j
+
+    cdef int64_t price_reverse(self, int i, int j) noexcept nogil:
+        cdef int64_t delta = 0
+        cdef int r, k, reach, gained, changed, window
+        cdef Ratio* ratio
+        for r in range(self.ratios):
+            ratio = &self.ratio[r]
+            # Windows inside are mirrored: their costs change places. Those over one end gain or
+            # lose the difference between the segment's first and last cars, as far as they reach.
+            reach = lesser(j - i, ratio.window - 1)
+            changed = gained = 0
+            for k in range(reach):
+                gained += bit(ratio.has, j - k) - bit(ratio.has, i + k)
+                if gained == 0:
+                    continue
+                window = i + k - ratio.window + 1
+                if window >= ratio.first:
+                    changed += excess(ratio, ratio.load[window] + gained)
+                    changed -= excess(ratio, ratio.load[window])
+                window = j - k
+                if window + ratio.window - 1 > j:
+                    changed += excess(ratio, ratio.load[window] - gained)
+                    changed -= excess(ratio, ratio.load[window])
+            delta += ratio.weight * changed
+        cdef int changes = 0
+        if i > 0:
+            changes += self.change(i - 1, j) - self.change(i - 1, i)
+        if j + 1 < self.cars:
+            changes += self.change(i, j + 1) - self.change(j, j + 1)
+        return delta + self.colour_weight * changes
+
+    cdef inline void reverse(self, int i, int j) noexcept nogil:
+        """Turn the cars; `follow_reverse` brings loads after."""
+        cdef int car
+        while i < j:
+            car = self.at[i]
+            self.at[i] = self.at[j]
+            self.at[j] = car
+            i += 1
+            j -= 1
+
+    cdef void follow_reverse(self, int i, int j) noexcept nogil:
+        cdef int r, p
+        cdef Ratio* ratio
+        for r in range(self.ratios):
+            ratio = &self.ratio[r]
+            for p in range(i, j + 1):
+                set_bit(ratio.has, p, (self.features[self.at[p]] >> r) & 1)
+            self.recount(ratio, greater(i - ratio.window + 1, ratio.first), j)
+
+    # ---- the paint shop's limit
+
+    cdef bint batches_fit(self, int p, int q) noexcept nogil:
+        """Whether no run of one colour that touches p … q is over the limit."""
+        cdef int run = 0, colour = -1
+        if self.batch_limit == 0:
+            return True
+        p = greater(p, self.tail)
+        while p > self.tail and self.change(p - 1, p) == 0:
+            p -= 1
+        while p < self.cars:
+            if self.colour[self.at[p]] == colour:
+                run += 1
+                if run > self.batch_limit:
+                    return False
+            elif p > q:
+                return True
+            else:
+                colour, run = self.colour[self.at[p]], 1
+            p += 1
+        return True
+
+    # ---- the search
+
+    cdef inline bint allows(self, int64_t delta, double temperature) noexcept nogil:
+        """The rule of Metropolis."""
+        if delta <= 0:
+            return True
+        if temperature <= 0:
+            return False
+        # 1 - u lies in (0, 1], so the logarithm is finite.
+        return delta <= -temperature * log(<double>((self.draw() >> 11) + 1) * 2.0**-53)
+
+    cdef inline void keep_best(self) noexcept nogil:
+        self.best_cost = self.cost
+        memcpy(self.best, self.at, self.cars * sizeof(int32_t))
+
+    cdef int troubled(self) noexcept nogil:
+        """A position in a window that is over its limit, or anywhere if none is found soon."""
+        cdef int attempt, window, word, nth, p
+        cdef uint64_t over
+        cdef Ratio* ratio
+        if self.ratios:
+            for attempt in range(6):
+                ratio = &self.ratio[self.below(self.ratios)]
+                word = (ratio.first + self.below(self.cars - ratio.first)) >> 6
+                over = ratio.over[word]
+                if over == 0:
+                    continue
+                for nth in range(self.below(lineside_popcount(over))):
+                    over &= over - 1
+                window = (word << 6) + lineside_lowest(over)
+                p = window + self.below(ratio.window)
+                if self.tail <= p < self.cars:
+                    return p
+        return self.anywhere()
+
+    cdef inline int of_the_same_colour(self, int p) noexcept nogil:
+        """Another position whose car has the colour of the one at p but other options, if found."""
+        cdef int attempt, q = p
+        for attempt in range(12):
+            q = self.anywhere()
+            if (
+                self.colour[self.at[q]] == self.colour[self.at[p]]
+                and self.features[self.at[q]] != self.features[self.at[p]]
+            ):
+                break
+        return q
+
+    cdef bint try_swap(self, double temperature) noexcept nogil:
+        cdef int kind = self.below(16), i, j
+        cdef int64_t delta
+        if kind < 5:
+            i, j = self.anywhere(), self.anywhere()
+        elif kind < 9:
+            i, j = self.troubled(), self.anywhere()
+        elif kind < 13:
+            i = self.troubled()
+            j = self.of_the_same_colour(i)
+        else:
+            i = self.anywhere()
+            j = i + 1 + self.below(30)
+        if j >= self.cars or i == j or self.alike(i, j):
+            return False
+        if i > j:
+            i, j = j, i
+        delta = self.price_swap(i, j)
+        self.priced += 1
+        if not self.allows(delta, temperature):
+            return False
+        self.swap(i, j)
+        if self.change(i, j) and not (self.batches_fit(i, i) and self.batches_fit(j, j)):
+            self.swap(i, j)
+            return False
+        self.cost += delta
+        return True
+
+    cdef bint try_insert(self, double temperature) noexcept nogil:
+        cdef int i = self.anywhere(), j
+        cdef int64_t delta
+        j = i + self.below(81) - 40 if self.below(4) else self.anywhere()
+        if i == j or j < self.tail or j >= self.cars:
+            return False
+        delta = self.price_insert(i, j)
+        self.priced += 1
+        if not self.allows(delta, temperature):
+            return False
+        self.insert(i, j)
+        if not (self.batches_fit(i - 1, i) and self.batches_fit(j, j)):
+            self.insert(j, i)
+            return False
+        self.follow_insert(i, j)
+        self.cost += delta
+        return True
+
+    cdef bint try_reverse(self, double temperature) noexcept nogil:
+        cdef int i = self.anywhere(), j = i + 1 + self.below(60)
+        cdef int64_t delta
+        if j >= self.cars:
+            return False
+        if self.below(2):  # whole paint batches: their number then stays as it is
+            while i > self.tail and self.change(i - 1, i) == 0:
+                i -= 1
+            while j + 1 < self.cars and self.change(j, j + 1) == 0:
+                j += 1
+        delta = self.price_reverse(i, j)
+        self.priced += 1
+        if not self.allows(delta, temperature):
+            return False
+        self.reverse(i, j)
+        if not (self.batches_fit(i, i) and self.batches_fit(j, j)):
+            self.reverse(i, j)
+            return False
+        self.follow_reverse(i, j)
+        self.cost += delta
+        return True
+
+    cdef void _anneal(
+        self, int64_t moves, double temperature, int swaps, int insertions
+    ) noexcept nogil:
+        cdef int64_t attempt, until = self.priced + moves
+        cdef int kind
+        cdef bint made
+        # A day of cars that are all alike has no move to price: attempts are bounded too.
+        for attempt in range(16 * moves):
+            if self.priced >= until:
+                break
+            kind = self.below(100)
+            if kind < swaps:
+                made = self.try_swap(temperature)
+            elif kind < swaps + insertions:
+                made = self.try_insert(temperature)
+            else:
+                made = self.try_reverse(temperature)
+            if made:
+                self.made += 1
+                if self.cost < self.best_cost:
+                    self.keep_best()

@@ -1,0 +1,193 @@
+"""An anytime search for a better sequence: annealing over all objectives at once.
+
+The objectives of the mark lie a factor of a thousand apart, so one geometric fall of the
+temperature, from below the first weight to below the last, settles them one after the other: while
+it is hot only the first objective resists, at the end only moves that cost nothing are made. A
+valid sequence stands at every moment; the paint shop's limit is never broken.
+"""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from hub.sequencing.model import WEIGHTS, Car, Instance, InstanceError, Objective, Ratio
+from hub.sequencing.scoring import score
+
+STEP_MOVES = 20_000
+"""Moves between two looks at the clock, the temperature and the stop request."""
+SWAPS, INSERTIONS = 60, 25
+"""Shares of the moves in percent; the rest are reversals."""
+HOT, COLD = 0.3, 0.3
+"""First temperature as a part of the largest weight, last one as a part of the smallest."""
+QUENCH = 0.03
+"""Part of the effort that goes, at the end, into moves from the best that cost nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a search stands."""
+
+    mark: int
+    """Of the best sequence so far."""
+    moves: int
+    elapsed_s: float
+    done: float
+    """Part of the effort spent, 0 … 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The best sequence of a search, and how it came about."""
+
+    cars: tuple[Car, ...]
+    mark: int
+    moves: int
+    """Moves priced on all objectives."""
+    elapsed_s: float
+    to_best_s: float
+    """When the best was found."""
+    course: tuple[tuple[float, int], ...]
+    """Best mark over time: (seconds, mark) at each look that found a better one."""
+
+
+def optimise(
+    instance: Instance,
+    *,
+    time_limit_s: float | None = None,
+    max_moves: int | None = None,
+    seed: int = 1,
+    start: Sequence[Car] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Found:
+    """The best sequence found within the effort allowed; at least one bound must be given.
+
+    With `max_moves` alone the result depends only on the instance, the start and the seed. `start`
+    is the sequence to begin with, by default the order given; where it breaks the paint shop's
+    limit it is mended first. `stop` is asked every few milliseconds and ends the search with the
+    best so far.
+
+    Raises `InstanceError` if no sequence can keep the paint shop's limit, or there are no cars.
+    """
+    # Imported here: the search needs the compiled kernel, the rest of the package does not.
+    from hub.sequencing._search import Line
+
+    if time_limit_s is None and max_moves is None:
+        raise ValueError("a search needs a time limit or a number of moves")
+    cars = mend_batches(instance, tuple(start if start is not None else instance.cars))
+    began = time.monotonic()
+    line = Line(*_arrays(instance, cars), seed)
+    weights = [w for w in _weights(instance).values() if w]
+    hot, cold = HOT * max(weights, default=1), COLD * min(weights, default=1)
+    course = [(0.0, line.best_cost)]
+    quenching = False
+    while line.best_cost > 0:
+        elapsed = time.monotonic() - began
+        done = max(
+            elapsed / time_limit_s if time_limit_s else 0.0,
+            line.priced / max_moves if max_moves else 0.0,
+        )
+        if on_progress is not None:
+            on_progress(Progress(line.best_cost, line.priced, elapsed, min(done, 1.0)))
+        if done >= 1 or (stop is not None and stop()):
+            break
+        if done >= 1 - QUENCH and not quenching:
+            quenching = True
+            line.back_to_best()
+        temperature = 0.0 if quenching else hot * (cold / hot) ** (done / (1 - QUENCH))
+        before = line.priced
+        left = max_moves - before if max_moves is not None else STEP_MOVES
+        line.anneal(min(STEP_MOVES, left), temperature, SWAPS, INSERTIONS)
+        if line.best_cost < course[-1][1]:
+            course.append((time.monotonic() - began, line.best_cost))
+        if line.priced == before:
+            break  # one car: there is nothing to move
+    order = tuple(cars[i] for i in line.best_order())
+    return Found(
+        order,
+        score(instance, order).mark,
+        line.priced,
+        time.monotonic() - began,
+        course[-1][0],
+        tuple(course),
+    )
+
+
+def mend_batches(instance: Instance, cars: tuple[Car, ...]) -> tuple[Car, ...]:
+    """The same cars, in this order as far as the paint shop's limit allows.
+
+    Raises `InstanceError` if there are no cars, or so many of one colour that no order keeps it.
+    """
+    if not cars:
+        raise InstanceError("there are no cars to be sequenced")
+    limit = instance.rules.batch_limit
+    if limit is None:
+        return cars
+    left = Counter(car.colour for car in cars)
+    colour, count = left.most_common(1)[0]
+    if count > limit * (len(cars) - count + 1):
+        raise InstanceError(
+            f"{count} of {len(cars)} cars have colour {colour}: "
+            f"no order keeps batches of at most {limit}"
+        )
+    waiting = list(cars)
+    mended: list[Car] = []
+    run = 0
+    while waiting:
+        last = mended[-1].colour if mended else None
+        place = next(
+            place
+            for place, car in enumerate(waiting)
+            if _fits(left, car.colour, run + 1 if car.colour == last else 1, limit)
+        )
+        car = waiting.pop(place)
+        run = run + 1 if car.colour == last else 1
+        left[car.colour] -= 1
+        mended.append(car)
+    return tuple(mended)
+
+
+def _fits(left: Counter[str], colour: str, run: int, limit: int) -> bool:
+    """Whether a car of `colour`, the run-th in a row, can come next, and the rest after it."""
+    if run > limit:
+        return False
+    total = left.total() - 1
+    # A colour needs one batch more than there are other cars to part them, at most; the run that
+    # stands already takes from its first batch.
+    after = {c: n - (c == colour) for c, n in left.items()}
+    return all(n <= limit * (total - n + 1) - (run if c == colour else 0) for c, n in after.items())
+
+
+def _weights(instance: Instance) -> dict[Objective, int]:
+    return dict(zip(instance.rules.objectives, WEIGHTS, strict=False))
+
+
+def _arrays(
+    instance: Instance, cars: tuple[Car, ...]
+) -> tuple[memoryview, array[int], int, array[int], array[int], array[int], int, int]:
+    """The instance as the kernel takes it."""
+    weights = _weights(instance)
+    ratios = [
+        (ratio, weight)
+        for ratio in instance.rules.ratios
+        if (weight := weights.get("high_priority" if ratio.high_priority else "low_priority", 0))
+    ]
+    if not ratios:  # one that nothing can violate, so that there always is a column
+        ratios = [(Ratio("", 1, 1, high_priority=False), 0)]
+    line = [*instance.yesterday, *cars]
+    flags = bytes(ratio.option in car.options for car in line for ratio, _ in ratios)
+    numbers: dict[str, int] = {}
+    return (
+        memoryview(flags).cast("B", (len(line), len(ratios))),
+        array("i", [numbers.setdefault(car.colour, len(numbers)) for car in line]),
+        len(instance.yesterday),
+        array("i", [ratio.most for ratio, _ in ratios]),
+        array("i", [ratio.window for ratio, _ in ratios]),
+        array("q", [weight for _, weight in ratios]),
+        weights.get("colour_changes", 0),
+        instance.rules.batch_limit or 0,
+    )

@@ -1,0 +1,147 @@
+"""The search: moves are priced as the scorer prices them, what is found is valid and better."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hub.sequencing._search import Line
+from hub.sequencing.model import Car, Instance, InstanceError, Ratio, Rules
+from hub.sequencing.optimise import _arrays, mend_batches, optimise
+from hub.sequencing.scoring import score
+
+
+def instance(
+    seed: int,
+    cars: int = 60,
+    *,
+    ratios: int = 4,
+    tail: int = 5,
+    colours: int = 4,
+    limit: int | None = 6,
+    objectives: tuple[str, ...] = ("high_priority", "colour_changes", "low_priority"),
+) -> Instance:
+    draw = random.Random(seed)
+    names = [f"O{n}" for n in range(ratios)]
+    rules = Rules(
+        tuple(
+            Ratio(name, draw.randint(0, 2), draw.choice([2, 3, 5, 9, 70]), n % 2 == 0)
+            for n, name in enumerate(names)
+        ),
+        objectives,  # type: ignore[arg-type]  # names of objectives, as in the model
+        limit,
+    )
+
+    def car(number: str) -> Car:
+        options = frozenset(name for name in names if draw.random() < 0.4)
+        return Car(number, f"c{draw.randrange(colours)}", options)
+
+    today = tuple(car(f"{n:04d}") for n in range(cars))
+    return Instance(today, rules, tuple(car(f"y{n}") for n in range(tail)))
+
+
+def line(of: Instance, seed: int = 1) -> Line:
+    return Line(*_arrays(of, of.cars), seed)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    tail=st.sampled_from([0, 1, 5, 80]),
+    moves=st.lists(
+        st.tuples(
+            st.sampled_from(["swap", "insert", "reverse"]), st.integers(0, 89), st.integers(0, 89)
+        ),
+        max_size=25,
+    ),
+)
+def test_a_move_changes_the_mark_by_its_price(
+    seed: int, tail: int, moves: list[tuple[str, int, int]]
+) -> None:
+    of = instance(seed, 90, tail=tail, limit=None)
+    standing = line(of)
+    assert standing.cost == score(of).mark
+    for kind, a, b in moves:
+        standing.move(kind, a, b)  # type: ignore[arg-type]  # one of the three kinds
+        order = [of.cars[i] for i in standing.order()]
+        assert standing.cost == score(of, order).mark, (kind, a, b)
+
+
+def test_a_hundred_thousand_random_moves_leave_no_drift() -> None:
+    for seed in range(8):
+        of = instance(seed, 150, ratios=9, tail=seed * 20, limit=5)
+        standing = Line(*_arrays(of, mend_batches(of, of.cars)), seed)
+        for temperature in (1e6, 1e3, 1.0, 0.0):
+            standing.anneal(12_500, temperature, 40, 40)
+            assert standing.cost == standing.evaluate()
+
+
+def test_what_is_found_holds_each_car_once_keeps_the_limit_and_is_better() -> None:
+    of = instance(3, 200)
+    found = optimise(of, max_moves=200_000)
+    assert sorted(c.production_no for c in found.cars) == [c.production_no for c in of.cars]
+    result = score(of, found.cars)
+    assert result.feasible
+    assert result.mark == found.mark
+    assert found.mark < score(of, mend_batches(of, of.cars)).mark
+    assert [mark for _, mark in found.course] == sorted(
+        (mark for _, mark in found.course), reverse=True
+    )
+
+
+def test_by_moves_the_result_depends_on_the_seed_alone() -> None:
+    of = instance(4, 80)
+    assert (
+        optimise(of, max_moves=50_000, seed=9).cars == optimise(of, max_moves=50_000, seed=9).cars
+    )
+    assert optimise(of, max_moves=50_000, seed=9).moves <= 50_000
+
+
+def test_a_search_that_is_stopped_returns_its_best() -> None:
+    of = instance(5, 80)
+    looks = iter([False, False, True])
+    found = optimise(of, time_limit_s=3600, stop=lambda: next(looks))
+    assert score(of, found.cars).mark == found.mark
+    assert found.moves > 0
+
+
+def test_progress_is_told_and_never_gets_worse() -> None:
+    marks: list[int] = []
+    optimise(instance(6), max_moves=100_000, on_progress=lambda p: marks.append(p.mark))
+    assert marks == sorted(marks, reverse=True)
+    assert len(marks) > 3
+
+
+@pytest.mark.parametrize("of", [instance(7, 1), instance(8, 2), instance(9, 5, ratios=0, tail=0)])
+def test_small_days_are_sequenced_too(of: Instance) -> None:
+    assert len(optimise(of, max_moves=1_000).cars) == len(of.cars)
+
+
+def test_cars_that_are_all_alike_stay_as_they_are_in_cost() -> None:
+    rules = Rules((Ratio("O", 0, 2, True),), ("high_priority",))
+    cars = tuple(Car(str(n), "c", frozenset({"O"})) for n in range(20))
+    assert optimise(Instance(cars, rules), max_moves=10_000).mark == 20 * 1_000_000 * 2 - 1_000_000
+
+
+@given(colours=st.lists(st.sampled_from("abc"), min_size=1, max_size=30), limit=st.integers(1, 4))
+def test_batches_are_mended_whenever_they_can_be(colours: list[str], limit: int) -> None:
+    cars = tuple(Car(str(n), colour) for n, colour in enumerate(colours))
+    of = Instance(cars, Rules((), ("colour_changes",), limit))
+    most = max(colours.count(c) for c in colours)
+    if most > limit * (len(cars) - most + 1):
+        with pytest.raises(InstanceError, match="no order keeps batches"):
+            mend_batches(of, cars)
+        return
+    mended = mend_batches(of, cars)
+    assert sorted(mended, key=lambda c: int(c.production_no)) == list(cars)
+    assert score(of, mended).feasible
+    if score(of).feasible:
+        assert mended == cars
+
+
+def test_no_cars_are_an_error() -> None:
+    with pytest.raises(InstanceError, match="no cars"):
+        optimise(Instance(()), max_moves=1)
