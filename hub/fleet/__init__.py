@@ -1,0 +1,6 @@
+"""The fleet as the database knows it: gateways, how they are, and what is missing of their data."""
+
+from hub.fleet.completeness import Completeness, MissingSpan, completeness
+from hub.fleet.gateways import GatewayView, Traffic, gateways
+
+__all__ = ["Completeness", "GatewayView", "MissingSpan", "Traffic", "completeness", "gateways"]
