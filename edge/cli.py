@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
+from edge import agent
 from edge.config import ConfigError, EdgeConfig, load, sample
 from edge.journal import JournalError
 
@@ -56,8 +58,6 @@ def check(config: ConfigPath = DEFAULT_PATH) -> None:
 @app.command()
 def run(config: ConfigPath = DEFAULT_PATH) -> None:
     """Run the gateway until it is told to stop (SIGTERM, Ctrl-C). Exit codes: 0, 1, 2."""
-    from edge import agent  # the other commands need no network and start faster without it
-
     loaded = _load(config)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -65,8 +65,8 @@ def run(config: ConfigPath = DEFAULT_PATH) -> None:
     logging.getLogger("asyncua").setLevel(logging.ERROR)  # it reports each retry; we report changes
     try:
         asyncio.run(agent.run(loaded))
-    except JournalError as error:
-        _fail(str(error))
+    except (JournalError, OSError, sqlite3.OperationalError) as error:
+        _fail(f"{loaded.data_dir}: {error}")
 
 
 def main() -> None:

@@ -108,6 +108,7 @@ class _Session:
         self._first = asyncio.Event()
         self._heard_at = time.monotonic()
         self._writing = False
+        self._monitored = False
         self._subscription_id: int | None = None
         self._namespaces: list[str] = []
         client.connection_lost_callback = self._on_lost
@@ -130,6 +131,7 @@ class _Session:
         result = await self._client.uaclient.create_subscription(parameters, self._on_publish)
         self._subscription_id = result.SubscriptionId
         await self._monitor(list(range(len(settings.tags))))
+        self._monitored = True
 
     async def first_values(self) -> None:
         """Return when the server has been heard for the first time, and what came is durable."""
@@ -245,6 +247,8 @@ class _Session:
             except Exception as error:
                 self._lose(error)
                 await asyncio.Event().wait()  # until cancelled: it must not be acknowledged
+        elif not self._monitored:
+            return  # the sign of life that begins a subscription; first values are yet to come
         self._first.set()
 
     async def _store(self, message: ua.NotificationMessage) -> None:

@@ -1,0 +1,93 @@
+"""An OPC UA server to read from, with whatever nodes a test wants, that can go and come back."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from asyncua import ua
+from asyncua.common.node import Node
+from asyncua.server.internal_server import InternalServer
+from asyncua.server.server import Server
+from asyncua.server.user_managers import UserManager
+
+from firmware_sim.line.subscriptions import use_plc_subscriptions
+
+URI = "urn:test:plc"
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Plc:
+    """Nodes by name, all in namespace `URI`, which has the index 2."""
+
+    def __init__(self, port: int, users: UserManager | None = None) -> None:
+        inner = InternalServer(user_manager=users)
+        use_plc_subscriptions(inner)
+        self.server = Server(inner)
+        self.endpoint = f"opc.tcp://127.0.0.1:{port}/"
+        self.server.set_endpoint(self.endpoint)
+        self.server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        self.nodes: dict[str, Node] = {}
+
+    async def add(self, name: str, value: Any, variant: ua.VariantType | None = None) -> None:
+        """Add a node; its first value has the source time `START`."""
+        parent = self.server.get_objects_node()
+        node = await parent.add_variable(f"ns=2;s={name}", f"2:{name}", value, variant)
+        self.nodes[name] = node
+        await self.set(name, value, variant)
+
+    async def set(
+        self,
+        name: str,
+        value: Any,
+        variant: ua.VariantType | None = None,
+        *,
+        at_ms: int = 0,
+        status: int = 0,
+    ) -> None:
+        """Write a value with the source time START + at_ms."""
+        if variant is None:
+            variant = await self.nodes[name].read_data_type_as_variant_type()
+        await self.server.write_attribute_value(
+            self.nodes[name].nodeid,
+            ua.DataValue(
+                ua.Variant(value, variant),
+                StatusCode=ua.StatusCode(ua.UInt32(status)),
+                # asyncua names its wire type here, and takes any datetime
+                SourceTimestamp=START + timedelta(milliseconds=at_ms),  # type: ignore[arg-type]
+            ),
+        )
+
+
+@asynccontextmanager
+async def run_plc(
+    *, port: int | None = None, users: UserManager | None = None, **values: Any
+) -> AsyncIterator[Plc]:
+    """A running server with a node for each of `values`."""
+    plc = Plc(port or free_port(), users)
+    await plc.server.init()
+    assert await plc.server.register_namespace(URI) == 2
+    for name, value in values.items():
+        await plc.add(name, value)
+    await plc.server.start()
+    try:
+        yield plc
+    finally:
+        with contextlib.suppress(ConnectionError):
+            await plc.server.stop()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def us(at_ms: int) -> int:
+    """Source time START + at_ms as the journal has it."""
+    return round(START.timestamp() * 1_000_000) + at_ms * 1000

@@ -1,0 +1,413 @@
+"""The OPC UA source against a real server: what comes into the journal, and what becomes a gap."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asyncua import Client, ua
+from asyncua.crypto.permission_rules import User, UserRole
+from asyncua.server.user_managers import UserManager
+
+from edge.journal import Gap, JournalSettings, SampleBatch, TelemetryJournal
+from edge.sources import make_source
+from edge.sources.opcua import ConnectFailedError, OpcUaSettings, connect, node_id
+from edge.sources.opcua.connect import APPLICATION_URI, close
+from protocols.sparkplug import DataType
+from tests.edge.journal.test_journal import small_disk
+from tests.edge.sources.plc import START, URI, Plc, free_port, run_plc, us
+
+BAD_SENSOR = ua.StatusCodes.BadSensorFailure
+UNCERTAIN = ua.StatusCodes.UncertainLastUsableValue
+
+
+class Devices:
+    """Hears which devices are online."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def device_online(self, device: str) -> None:
+        self.heard.append(f"{device} online")
+
+    def device_offline(self, device: str, reason: str) -> None:
+        self.heard.append(f"{device} offline")
+
+
+class Reading:
+    """A source that runs, and what it has put into the journal."""
+
+    def __init__(self, journal: TelemetryJournal, devices: Devices) -> None:
+        self.journal = journal
+        self.devices = devices
+
+    @property
+    def records(self) -> list[SampleBatch | Gap]:
+        found = self.journal.read(0, 2**53, 10**9)
+        return [s.record for s in found if isinstance(s.record, (SampleBatch, Gap))]
+
+    @property
+    def gaps(self) -> list[Gap]:
+        return [r for r in self.records if isinstance(r, Gap)]
+
+    def samples(self, name: str) -> list[tuple[int, Any, int]]:
+        """(time in µs, value, quality) of one tag, in order."""
+        ids = {t.id for t in self.journal.tags() if t.name == name}
+        return [
+            (
+                record.times_us[i],
+                record.others.get(i, record.numbers[i]),
+                record.qualities.get(i, 192),
+            )
+            for record in self.records
+            if isinstance(record, SampleBatch)
+            for i, tag in enumerate(record.tags)
+            if tag in ids
+        ]
+
+    def values(self, name: str) -> list[Any]:
+        return [value for _, value, _ in self.samples(name)]
+
+
+@asynccontextmanager
+async def reading(path: Path, settings: OpcUaSettings) -> AsyncIterator[Reading]:
+    journal = TelemetryJournal.open(path, JournalSettings(commit_ms=1, keep_free_mb=0))
+    devices = Devices()
+    task = asyncio.create_task(make_source(settings, journal, devices).run())
+    try:
+        yield Reading(journal, devices)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await journal.close()
+
+
+def settings_for(endpoint: str, *tags: str | dict[str, Any], **more: Any) -> OpcUaSettings:
+    listed = [{"name": t, "node": f"ns=2;s={t}"} if isinstance(t, str) else t for t in tags]
+    quick = {"publishing_ms": 20, "sampling_ms": 0, "timeout_s": 3, "retry_nodes_s": 0.1}
+    return OpcUaSettings.model_validate(
+        {"device": "press", "endpoint": endpoint, "tags": listed, **quick, **more}
+    )
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 - looks at a file that others write
+            await asyncio.sleep(0.01)
+
+
+def run(work: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(work())  # type: ignore[arg-type]  # every `work` is a coroutine function
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.sqlite"
+
+
+def test_every_type_comes_into_the_journal_as_it_travels(path: Path) -> None:
+    at = datetime(2026, 5, 4, 3, 2, 1, 999000, tzinfo=UTC)
+    v = ua.VariantType
+    cases: dict[str, tuple[Any, ua.VariantType, DataType, Any]] = {
+        "bool": (True, v.Boolean, DataType.Boolean, 1.0),
+        "byte": (200, v.Byte, DataType.Int32, 200.0),
+        "int16": (-5, v.Int16, DataType.Int32, -5.0),
+        "uint32": (2**32 - 1, v.UInt32, DataType.Int64, 2.0**32 - 1),
+        "int64": (2**53, v.Int64, DataType.Int64, 2.0**53),
+        "int64_big": (-(2**63), v.Int64, DataType.Int64, -(2**63)),
+        "uint64_big": (2**64 - 1, v.UInt64, DataType.UInt64, 2**64 - 1),
+        "float": (0.5, v.Float, DataType.Double, 0.5),
+        "double": (0.1, v.Double, DataType.Double, 0.1),
+        "text": ("00123 é 中", v.String, DataType.String, "00123 é 中"),
+        "instant": (at, v.DateTime, DataType.DateTime, 1_777_863_721_999.0),
+        "array": ([1.5, float("nan")], v.Double, DataType.String, [1.5, "nan"]),
+        "texts": (["a", "中"], v.String, DataType.String, ["a", "中"]),
+        "bytes": (b"\x01\x02", v.ByteString, DataType.String, "AQI="),
+        "local": (ua.LocalizedText("Hallo"), v.LocalizedText, DataType.String, "Hallo"),
+    }
+
+    async def work() -> None:
+        async with run_plc() as plc:
+            for name, (value, variant, _, _) in cases.items():
+                await plc.add(name, value, variant)
+            async with reading(path, settings_for(plc.endpoint, *cases)) as got:
+                await until(lambda: all(got.samples(name) for name in cases))
+                types = {t.name: t.datatype for t in got.journal.tags()}
+                for name, (_, _, datatype, expected) in cases.items():
+                    ((time_us, value, quality),) = got.samples(name)
+                    if isinstance(expected, list):
+                        value = json.loads(value)
+                    assert (name, value, types[name]) == (name, expected, datatype)
+                    assert (time_us, quality) == (us(0), 192)
+
+    run(work)
+
+
+def test_changes_come_in_order_with_quality_unit_and_class(path: Path) -> None:
+    async def work() -> None:
+        async with run_plc(Force=0.0, Counter=0) as plc:
+            force = {"name": "Force", "node": f"nsu={URI};s=Force", "unit": "kN", "class": "high"}
+            async with reading(
+                path, settings_for(plc.endpoint, force, "Counter", queue_size=1000)
+            ) as got:
+                await until(lambda: got.devices.heard == ["press online"])
+                for n in range(1, 100):
+                    await plc.set("Force", n / 2, at_ms=n)
+                await plc.set("Force", 7.0, at_ms=100, status=UNCERTAIN)
+                await plc.set("Force", None, ua.VariantType.Null, at_ms=101, status=BAD_SENSOR)
+                await plc.set("Counter", 1, at_ms=1)
+                await until(lambda: got.values("Counter") == [0.0, 1.0])
+                expected: list[tuple[int, Any, int]] = [(us(n), n / 2, 192) for n in range(100)]
+                expected += [(us(100), 7.0, 64), (us(101), None, 0)]
+                assert got.samples("Force") == expected
+                assert not got.gaps
+                assert {t.name: t.unit for t in got.journal.tags()} == {
+                    "Force": "kN",
+                    "Counter": "",
+                }
+                classes = {
+                    tag: record.sample_class.name
+                    for record in got.records
+                    if isinstance(record, SampleBatch)
+                    for tag in record.tags
+                }
+                assert sorted(classes.values()) == ["HIGH", "NORMAL"]
+
+    run(work)
+
+
+def test_a_filter_drops_what_is_not_worth_a_sample(path: Path) -> None:
+    async def work() -> None:
+        async with run_plc(Force=0, Done=0) as plc:
+            force = {"name": "Force", "node": "ns=2;s=Force", "scale": 0.1, "deadband": 0.45}
+            async with reading(path, settings_for(plc.endpoint, force, "Done")) as got:
+                await until(lambda: got.devices.heard == ["press online"])
+                for at_ms, raw in enumerate([2, 4, 5, 6, 9, 10, 0], start=1):
+                    await plc.set("Force", raw, at_ms=at_ms)
+                await plc.set("Done", 1, at_ms=1)
+                await until(lambda: got.values("Done") == [0.0, 1.0])
+                assert got.values("Force") == [0.0, 0.5, 1.0, 0.0]
+                types = {t.name: t.datatype for t in got.journal.tags()}
+                assert types == {"Force": DataType.Double, "Done": DataType.Int64}
+
+    run(work)
+
+
+def test_an_unknown_node_stops_nobody_and_heals(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work() -> None:
+        async with run_plc(Force=1.0) as plc:
+            strange = {"name": "Strange", "node": "nsu=urn:nobody;s=x"}
+            settings = settings_for(plc.endpoint, "Force", "Late", strange)
+            async with reading(path, settings) as got:
+                await until(lambda: got.values("Force") == [1.0])
+                await plc.set("Force", 2.0, at_ms=1)
+                await until(lambda: got.values("Force") == [1.0, 2.0])
+                await asyncio.sleep(0.5)  # several tries
+                assert [(g.device, g.to_us, g.cause) for g in got.gaps] == [
+                    ("press", None, f"tag {name}: node {node} refused: {why}")
+                    for name, node, why in (
+                        ("Strange", "nsu=urn:nobody;s=x", "the server has no namespace urn:nobody"),
+                        ("Late", "ns=2;s=Late", "BadNodeIdUnknown"),
+                    )
+                ]
+                await plc.add("Late", 5.0)
+                await until(lambda: got.values("Late") == [5.0])
+                healed = got.gaps[2]
+                assert healed.cause == got.gaps[1].cause
+                assert healed.from_us == got.gaps[1].from_us
+                assert healed.to_us is not None
+
+    with caplog.at_level(logging.INFO, logger="edge"):
+        run(work)
+    said = [r.getMessage() for r in caplog.records if r.name == "edge.sources.opcua.source"]
+    assert len(said) == 3
+    assert "BadNodeIdUnknown; it is tried again every 0.1 s, the other tags go on" in said[1]
+    assert said[2].endswith("well again")
+
+
+def test_a_plc_that_goes_and_comes_back_leaves_one_gap(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    port = free_port()
+
+    async def work() -> None:
+        settings = settings_for(f"opc.tcp://127.0.0.1:{port}/", "Force", "Still")
+        async with reading(path, settings) as got:
+            await asyncio.sleep(1.0)  # several tries
+            assert not got.devices.heard
+            async with run_plc(port=port, Force=1.0, Still=0.0):
+                await until(lambda: got.values("Force") == [1.0])
+                await until(lambda: got.devices.heard == ["press online"])
+            await until(lambda: got.devices.heard == ["press online", "press offline"])
+            async with run_plc(port=port, Still=0.0) as plc:
+                # The nodes come one after the other; the source may connect in between.
+                await plc.add("Force", 9.0)
+                await plc.set("Force", 9.0, at_ms=60_000)
+                await until(lambda: got.values("Force")[-1] == 9.0)
+                await until(lambda: len(got.devices.heard) == 3)
+            assert got.values("Still") == [0.0]
+            lost = [g for g in got.gaps if g.cause.startswith("connection lost")]
+            assert [(g.device, g.from_us, g.to_us) for g in lost] == [("press", us(0), us(60_000))]
+
+    with caplog.at_level(logging.WARNING, logger="edge"):
+        run(work)
+    failures = [r.getMessage() for r in caplog.records if r.name == "edge.supervise"]
+    assert 1 <= len(failures) <= 2
+    assert f"opc.tcp://127.0.0.1:{port}/" in failures[0]
+
+
+def test_a_restarted_agent_stores_nothing_twice_and_names_what_it_missed(path: Path) -> None:
+    async def work() -> None:
+        async with run_plc(Force=1.0, Still=0.0) as plc:
+            settings = settings_for(plc.endpoint, "Force", "Still")
+            async with reading(path, settings) as got:
+                await until(lambda: bool(got.values("Force") and got.values("Still")))
+            async with reading(path, settings) as got:  # nothing has changed: no gap
+                await until(lambda: got.devices.heard == ["press online"])
+                await plc.set("Force", 2.0, at_ms=5)
+                await until(lambda: got.values("Force") == [1.0, 2.0])
+                assert not got.gaps
+            await plc.set("Force", 3.0, at_ms=7000)
+            await plc.set("Force", 4.0, at_ms=8000)
+            async with reading(path, settings) as got:
+                await until(lambda: got.values("Force") == [1.0, 2.0, 4.0])
+                assert got.values("Still") == [0.0]
+                assert got.gaps == [Gap("press", us(5), us(8000), "agent stopped")]
+
+    run(work)
+
+
+def test_an_overflowing_queue_is_a_gap(path: Path) -> None:
+    async def work() -> None:
+        async with run_plc(Force=0.0) as plc:
+            settings = settings_for(plc.endpoint, "Force", queue_size=3, publishing_ms=300)
+            async with reading(path, settings) as got:
+                await until(lambda: got.devices.heard == ["press online"])
+                for n in range(1, 21):
+                    await plc.set("Force", float(n), at_ms=n)
+                await until(lambda: bool(got.values("Force")[-1] == 20.0))
+                held = [value for value in got.values("Force") if value]
+                assert len(held) < 20
+                lost = set(map(float, range(1, 21))) - set(held)
+                assert all("OPC UA queue overflow: Force" in gap.cause for gap in got.gaps)
+                for value in lost:
+                    assert any(
+                        g.from_us is not None
+                        and g.to_us is not None
+                        and g.from_us <= us(int(value)) <= g.to_us
+                        for g in got.gaps
+                    )
+
+    run(work)
+
+
+def test_a_full_disk_is_felt_by_the_plc_and_loses_nothing(path: Path) -> None:
+    async def work() -> None:
+        async with run_plc(Text="") as plc:
+            settings = settings_for(plc.endpoint, "Text")
+            async with reading(path, settings) as got:
+                await until(lambda: got.devices.heard == ["press online"])
+                texts = [f"{n:03}" + "x" * 5000 for n in range(60)]
+                with small_disk(150_000):
+                    for n, text in enumerate(texts):
+                        await plc.set("Text", text, at_ms=n + 1)
+                        await asyncio.sleep(0.02)
+                    await until(lambda: got.journal.full)
+                    assert len(got.values("Text")) < 60
+                await until(lambda: got.values("Text") == ["", *texts])
+                assert {g.cause for g in got.gaps} == {"gateway disk full"}
+
+    run(work)
+
+
+def test_a_source_without_tags_is_online_for_its_hand_over(path: Path) -> None:
+    async def work() -> None:
+        async with run_plc() as plc, reading(path, settings_for(plc.endpoint)) as got:
+            await until(lambda: got.devices.heard == ["press online"])
+            assert got.journal.state.next == 0
+
+    run(work)
+
+
+class OneUser(UserManager):
+    """Knows one user."""
+
+    def get_user(
+        self,
+        iserver: Any,
+        username: str | None = None,
+        password: Any = None,
+        certificate: Any = None,
+    ) -> User | None:
+        known = (username, password) == ("gateway", "right")
+        return User(role=UserRole.User, name=username) if known else None
+
+
+def test_user_and_password(tmp_path: Path) -> None:
+    async def work() -> None:
+        secret = tmp_path / "password"
+        secret.write_text("right\nsecond line\n")
+        async with run_plc(users=OneUser()) as plc:
+            settings = settings_for(plc.endpoint, username="gateway", password_file=str(secret))
+            client = await connect(settings)
+            await close(client, 3)
+            wrong = settings_for(plc.endpoint, username="gateway", password="wrong")
+            with pytest.raises(ConnectFailedError, match=plc.endpoint) as refused:
+                await connect(wrong)
+            assert "wrong" not in str(refused.value)
+
+    run(work)
+
+
+def test_a_secured_channel(tmp_path: Path) -> None:
+    async def certificate(name: str, uri: str) -> tuple[Path, Path]:
+        maker = Client("opc.tcp://127.0.0.1:1")
+        maker.application_uri = uri
+        return await maker.setup_self_signed_certificate(
+            tmp_path / f"{name}.key.pem", tmp_path / f"{name}.der"
+        )
+
+    async def work() -> None:
+        server_certificate, server_key = await certificate("server", "urn:test:server")
+        own_certificate, own_key = await certificate("own", APPLICATION_URI)
+        plc = Plc(free_port())
+        plc.server.set_security_policy([ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt])
+        await plc.server.init()
+        await plc.server.set_application_uri("urn:test:server")
+        await plc.server.load_certificate(str(server_certificate))
+        await plc.server.load_private_key(str(server_key))
+        await plc.server.start()
+        try:
+            for pinned in (None, str(server_certificate)):
+                security = {
+                    "certificate_file": str(own_certificate),
+                    "key_file": str(own_key),
+                    "server_certificate_file": pinned,
+                }
+                client = await connect(settings_for(plc.endpoint, security=security))
+                assert await client.get_namespace_array()
+                await close(client, 3)
+            with pytest.raises(ConnectFailedError):
+                await connect(settings_for(plc.endpoint))
+        finally:
+            await plc.server.stop()
+
+    run(work)
+
+
+def test_node_ids() -> None:
+    namespaces = ["http://opcfoundation.org/UA/", "urn:gateway", URI]
+    assert node_id(f"nsu={URI};s=a;b", namespaces) == node_id("ns=2;s=a;b", namespaces)
+    assert node_id("i=2258", namespaces) == ua.NodeId.from_string("i=2258")
+    with pytest.raises(ValueError, match="no namespace urn:other"):
+        node_id("nsu=urn:other;i=1", namespaces)
+    assert START.tzinfo is UTC
