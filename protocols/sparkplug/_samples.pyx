@@ -30,7 +30,7 @@ from array import array as new_array
 from protocols.sparkplug._codec_py import unsigned, write_value
 from protocols.sparkplug._samples_py import number_value
 from protocols.sparkplug.samples import Samples
-from protocols.sparkplug.values import DEFAULT_LIMITS
+from protocols.sparkplug.values import DEFAULT_LIMITS, PayloadError
 
 cdef enum:
     INT32 = 3
@@ -298,20 +298,23 @@ def decode_samples(bytes data not None, limits=DEFAULT_LIMITS):
 
 
 cdef Py_ssize_t _count_metrics(const uint8_t* base, const uint8_t* end, int max_depth) except -1:
-    # How many metrics there will be, so that the columns are made once, in their size.
+    # How many metrics there will be at most, so that the columns are made once, in their size.
     cdef const uint8_t* at = base
     cdef const uint8_t* tag_at
     cdef uint64_t tag = 0
     cdef Py_ssize_t count = 0
     cdef Span ignored
-    while at < end:
-        tag_at = at
-        at = varint(base, at, end, &tag)
-        if tag == (2 << 3 | LENGTH):
-            at = span(base, at, end, tag, &ignored)
-            count += 1
-        else:
-            at = skip_field(base, tag_at, at, end, tag, max_depth)
+    try:
+        while at < end:
+            tag_at = at
+            at = varint(base, at, end, &tag)
+            if tag == (2 << 3 | LENGTH):
+                at = span(base, at, end, tag, &ignored)
+                count += 1
+            else:
+                at = skip_field(base, tag_at, at, end, tag, max_depth)
+    except PayloadError:
+        pass  # a metric before it may be wrong too, and is to be named first
     return count
 
 

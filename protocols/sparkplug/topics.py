@@ -57,12 +57,12 @@ SparkplugTopic = NodeTopic | DeviceTopic | StateTopic
 
 def node_topic(group: str, message: NodeMessage, node: str) -> str:
     """The topic of a node message. Raises `ValueError` for an id MQTT would not carry."""
-    return str(NodeTopic(check_id(group), message, check_id(node)))
+    return str(NodeTopic(_check_group(group), message, check_id(node)))
 
 
 def device_topic(group: str, message: DeviceMessage, node: str, device: str) -> str:
     """The topic of a device message. Raises `ValueError` for an id MQTT would not carry."""
-    return str(DeviceTopic(check_id(group), message, check_id(node), check_id(device)))
+    return str(DeviceTopic(_check_group(group), message, check_id(node), check_id(device)))
 
 
 def state_topic(host: str) -> str:
@@ -103,3 +103,9 @@ def check_id(name: str) -> str:
     if not name or not _FORBIDDEN.isdisjoint(name):
         raise ValueError(f"not a Sparkplug id (no '/', '+', '#', not empty): {name!r}")
     return name
+
+
+def _check_group(name: str) -> str:
+    if name == "STATE":
+        raise ValueError("a group cannot be called STATE: its topics would be those of hosts")
+    return check_id(name)

@@ -359,15 +359,21 @@ def test_items_and_bytes_are_bounded(codec: Codec) -> None:
         codec.decode(b"\x12\x00" * 6, limits=limits)
     with pytest.raises(PayloadError, match="at most 100"):
         codec.decode(bytes(101), limits=limits)
-    for fields in (
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
         {"dataset_value": {"rows": [{}] * 6}},
         {"template_value": {"metrics": [{}] * 6}},
         {"properties": {"values": [{}] * 6}},
         {"datatype": DataType.StringArray, "bytes_value": b"\0" * 6},
         {"datatype": DataType.BooleanArray, "bytes_value": b"\x06\0\0\0\xff"},
-    ):
-        with pytest.raises(PayloadError, match="more than 5 items"):
-            codec.decode(wire_metric(**fields), limits=limits)
+    ],
+)
+def test_nested_items_are_bounded(codec: Codec, fields: dict[str, Any]) -> None:
+    with pytest.raises(PayloadError, match="more than 5 items"):
+        codec.decode(wire_metric(**fields), limits=Limits(max_items=5))
 
 
 def test_unknown_fields_are_passed_over(codec: Codec) -> None:
