@@ -133,6 +133,8 @@ def _explain(detail: dict[str, Any]) -> str:
             return f"unknown key{_did_you_mean(str(loc[-1]), _known_keys(loc[:-1]))}"
         case "missing":
             return "is missing"
+        case "too_short":
+            return f"needs at least {detail['ctx']['min_length']} entry"
         case "value_error":
             return str(detail["ctx"]["error"])
         case "string_pattern_mismatch":

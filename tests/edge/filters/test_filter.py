@@ -1,0 +1,93 @@
+"""One tag's filter."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from edge.filters import DROPPED, Filter, FilterSettings, make_filter
+
+GOOD, BAD = 192, 0
+numbers = st.floats(-1e9, 1e9)
+
+
+def passed(settings: FilterSettings, *samples: tuple[object, int]) -> list[object]:
+    """What a new filter lets through of (value, time in s), all good."""
+    it = Filter(settings)
+    results = [it.apply(value, time_s * 1_000_000, GOOD) for value, time_s in samples]  # type: ignore[arg-type]
+    return [r for r in results if r is not DROPPED]
+
+
+def test_no_settings_need_no_filter() -> None:
+    assert make_filter(FilterSettings()) is None
+    assert make_filter(FilterSettings(shift=1)) is not None
+    assert make_filter(FilterSettings(deadband=0)) is not None
+
+
+def test_scaling_is_for_numbers() -> None:
+    it = Filter(FilterSettings(scale=0.1, shift=-40))
+    assert it.apply(500, 0, GOOD) == 10.0
+    assert it.apply(True, 0, GOOD) == -39.9
+    assert it.apply("500", 0, GOOD) == "500"
+    assert it.apply(None, 0, BAD) is None
+
+
+def test_deadband_is_measured_from_the_last_sample_not_from_the_last_value() -> None:
+    values = [0.0, 0.4, 0.8, 1.1, 1.5, 2.1]
+    assert passed(FilterSettings(deadband=1), *((v, 0) for v in values)) == [0.0, 1.1]
+
+
+def test_deadband_0_is_report_by_exception_for_any_value() -> None:
+    values = [1, 1, 2, "a", "a", "b", None, None, 2, 2**63, 2**63]
+    assert passed(FilterSettings(deadband=0), *((v, 0) for v in values)) == [
+        1, 2, "a", "b", None, 2, 2**63,
+    ]  # fmt: skip
+
+
+def test_heartbeat_lets_a_value_pass_when_the_last_sample_is_old() -> None:
+    settings = FilterSettings(deadband=5, heartbeat_s=10)
+    samples = [(0, 0), (1, 9), (1, 10), (2, 19), (2, 20)]
+    assert passed(settings, *samples) == [0, 1, 2]
+
+
+def test_a_change_of_quality_passes() -> None:
+    it = Filter(FilterSettings(deadband=5))
+    assert it.apply(1.0, 0, GOOD) == 1.0
+    assert it.apply(1.0, 1, BAD) == 1.0
+    assert it.apply(1.0, 2, BAD) is DROPPED
+    assert it.apply(1.0, 3, GOOD) == 1.0
+
+
+@given(st.lists(numbers), st.floats(0, 1e6))
+def test_whoever_reads_the_samples_is_never_further_off_than_the_deadband(
+    values: list[float], deadband: float
+) -> None:
+    it = Filter(FilterSettings(deadband=deadband))
+    shown: object = None
+    for value in values:
+        result = it.apply(value, 0, GOOD)
+        if result is not DROPPED:
+            shown = result
+        assert isinstance(shown, float)
+        assert abs(shown - value) <= deadband
+
+
+def test_nan_is_never_near_anything() -> None:
+    nan = float("nan")
+    assert len(passed(FilterSettings(deadband=1), (1.0, 0), (nan, 0), (1.0, 0))) == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "hint"),
+    [
+        ({"scale": 0}, "leave scale out"),
+        ({"heartbeat_s": 1}, "add deadband: 0"),
+        ({"deadband": -1}, "greater than or equal to 0"),
+        ({"deadband": float("inf")}, "finite"),
+    ],
+)
+def test_senseless_settings_are_refused(settings: dict[str, float], hint: str) -> None:
+    with pytest.raises(ValidationError, match=hint):
+        FilterSettings.model_validate(settings)

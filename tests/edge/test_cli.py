@@ -1,0 +1,61 @@
+"""The gateway's command line, without network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from edge.cli import app
+from edge.journal import DirectoryLock
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "edge.yaml"
+
+
+def invoke(*arguments: str | Path) -> tuple[int, str]:
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    return result.exit_code, result.output
+
+
+def test_init_then_check(file: Path) -> None:
+    code, output = invoke("init", "--config", file)
+    assert (code, "fill it in" in output) == (0, True)
+    code, output = invoke("check", "--config", file)
+    assert code == 0
+    assert "gateway my-company/gateway-1, 1 sources, 2 tags, 0 lines" in output
+
+
+def test_init_never_overwrites(file: Path) -> None:
+    file.write_text("mine")
+    code, output = invoke("init", "--config", file)
+    assert (code, "it is left as it is" in output) == (1, True)
+    assert file.read_text() == "mine"
+    code, output = invoke("init", "--config", file.parent / "nowhere" / "edge.yaml")
+    assert (code, "cannot be written" in output) == (1, True)
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_wrong_file_starts_nothing(file: Path, command: str) -> None:
+    file.write_text("version: 1\n")
+    code, output = invoke(command, "--config", file)
+    assert code == 1
+    assert f"{file}:1: gateway: is missing" in output
+    assert "2 errors; nothing was started" in output
+
+
+def test_run_refuses_a_directory_in_use(file: Path) -> None:
+    invoke("init", "--config", file)
+    lock = DirectoryLock(file.parent / "data")
+    code, output = invoke("run", "--config", file)
+    lock.release()
+    assert (code, "in use by another agent" in output) == (1, True)
+
+
+def test_wrong_use_is_2() -> None:
+    assert invoke("check", "--konfig", "x")[0] == 2
+    assert invoke("fly")[0] == 2
+    assert "Exit codes: 0 all well; 1" in " ".join(invoke("--help")[1].split())
