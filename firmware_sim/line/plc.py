@@ -33,7 +33,8 @@ class RunningLine:
 @asynccontextmanager
 async def run_line(settings: LineSettings) -> AsyncIterator[RunningLine]:
     """Run a line PLC for as long as the context lasts. Raises `StateError` for a bad state file,
-    `OSError` if the port is taken; an error inside the PLC ends the context with it."""
+    `OSError` if the port is taken; an error inside the PLC ends the context, in an
+    `ExceptionGroup`."""
     memory = RetentiveMemory(settings.state)
     ledger = None if settings.ledger is None else Ledger(settings.ledger)
     with nullcontext() if ledger is None else closing(ledger):

@@ -132,6 +132,8 @@ def _read(path: Path) -> LineState:
     try:
         return LineState.model_validate_json(path.read_bytes())
     except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "file"
         raise StateError(
-            f"{path}: not the state of a line PLC; remove it to start anew: {error}"
+            f"{path}: not the state of a line PLC, remove it to start anew; {where}: {first['msg']}"
         ) from None

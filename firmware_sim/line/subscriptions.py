@@ -1,7 +1,7 @@
 """Subscriptions as a good PLC keeps them, on top of asyncua's server.
 
 asyncua 2.1 differs from the standard where a gateway's promise depends on it, and each is put
-right here: an overflowing queue sets the Overflow bit (Part 4, 7.38.1), a message stays
+right here: an overflowing queue sets the Overflow bit (Part 4, StatusCode), a message stays
 republishable until it is acknowledged, republishing what is gone is an error, and a transferred
 subscription answers the publish requests of its new session. Notifications also skip the deep copy
 of each value, which costs more than all else on the way: the values written here are immutable.
@@ -18,7 +18,11 @@ from asyncua.common.utils import ServiceError
 from asyncua.server.address_space import AddressSpace
 from asyncua.server.internal_server import InternalServer
 from asyncua.server.internal_subscription import InternalSubscription
-from asyncua.server.monitored_item_service import MonitoredItemData, MonitoredItemService
+from asyncua.server.monitored_item_service import (
+    MonitoredItemData,
+    MonitoredItemService,
+    MonitoredItemValues,
+)
 from asyncua.server.subscription_service import SubscriptionService
 from asyncua.ua.status_codes import StatusCodes
 
@@ -26,31 +30,22 @@ OVERFLOW = 0x0000_0480
 """InfoType DataValue and its Overflow bit, within a status code."""
 
 
+class KeptValues(MonitoredItemValues):
+    """The last two values of an item, kept as they are."""
+
+    def set_current_datavalue(self, cur_val: ua.DataValue) -> None:
+        self.old_dvalue, self.current_dvalue = self.current_dvalue, cur_val
+
+
 class PlcMonitoredItems(MonitoredItemService):
-    """Notifies on change of value or status, or as the filter says, without copying values."""
+    """Monitored items that do not copy what they are told."""
 
-    async def datachange_callback(
-        self, handle: int, value: ua.DataValue, error: ua.StatusCode | None = None
-    ) -> None:
-        item = self._monitored_items[self._monitored_datachange[handle]]
-        if error is not None or item.filter is not None:
-            await super().datachange_callback(handle, value, error)
-            return
-        if item.mode == ua.MonitoringMode.Disabled:
-            return
-        last = item.mvalue.current_dvalue
-        item.mvalue.current_dvalue = value
-        if last is None or last.Value != value.Value or last.StatusCode != value.StatusCode:
-            await self._notify(item, value)
-
-    async def _notify(self, item: MonitoredItemData, value: ua.DataValue) -> None:
-        notification = ua.MonitoredItemNotification()
-        notification.ClientHandle = item.client_handle
-        notification.Value = value
-        assert item.monitored_item_id is not None  # noqa: S101  set when the item was created
-        await self.isub.enqueue_datachange_event(
-            item.monitored_item_id, notification, item.queue_size
-        )
+    def _make_monitored_item_common(
+        self, params: ua.MonitoredItemCreateRequest
+    ) -> tuple[ua.MonitoredItemCreateResult, MonitoredItemData]:
+        result, item = super()._make_monitored_item_common(params)
+        item.mvalue = KeptValues()
+        return result, item
 
 
 class PlcSubscription(InternalSubscription):

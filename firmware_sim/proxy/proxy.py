@@ -51,6 +51,8 @@ class FaultProxy:
         tasks = [*self._ends.values(), *self._links]
         for task in tasks:
             task.cancel()
+        for link in self._links.values():
+            link.reset()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._stop_listening()
 

@@ -114,7 +114,7 @@ def test_bad_options_are_named() -> None:
 
 def test_what_cannot_start_says_why(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text("{}x")
-    assert "not the state of a line PLC" in refusal("line", "--state", tmp_path / "state.json")
+    assert "not the state of a line plc" in refusal("line", "--state", tmp_path / "state.json")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert "address already in use" in refusal("line", "--port", port)
