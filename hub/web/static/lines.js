@@ -6,8 +6,8 @@ const ORDER = ["released", "received", "accepted", "unclear", "refused", "produc
   "inspected", "packed", "shipped"];
 const LOADED = new Set(["packed", "shipped"]);
 const DONE = new Set([...LOADED, "refused"]);
-const NEXT = 7;
-const RACKS = 4;
+const ROWS = 5;
+const RACKS = 3;
 
 /** What to ask the API for: the rack before the oldest open call, and those after it. */
 export function callsPath(plant, line) {
@@ -33,7 +33,10 @@ export function place(line) {
 }
 
 export function showLine(line, calls) {
-  const next = calls.filter((call) => !DONE.has(call.status)).slice(0, NEXT);
+  // What waits to be built; where that is little, what was done just before it.
+  const firstOpen = calls.findIndex((call) => !DONE.has(call.status));
+  const from = Math.min(firstOpen < 0 ? calls.length : firstOpen, Math.max(0, calls.length - ROWS));
+  const next = calls.slice(from, from + ROWS);
   place(line).replaceChildren(
     el("header", "", el("h2", "", line.id), el("p", "", `${line.supplier} · ${line.gateway}`),
       el("p", "dock", `to ${line.unloading_point}`), waiting(line)),
@@ -66,7 +69,7 @@ function table(calls) {
   const rows = calls.map((call) => {
     const dot = el("i", "dot");
     dot.style.backgroundColor = paint(call.colour);
-    const row = el("tr", "",
+    const row = el("tr", DONE.has(call.status) ? "done" : "",
       el("td", "seq", String(call.sequence_no).padStart(4, "0")),
       el("td", "", el("b", "", call.part_no), el("small", "", call.part_group)),
       el("td", "car", dot, call.production_no),
@@ -77,15 +80,16 @@ function table(calls) {
     return row;
   });
   if (!rows.length) {
-    const none = el("td", "none", "No call waits to be built.");
+    const none = el("td", "none", "No call yet.");
     none.colSpan = 6;
     rows.push(el("tr", "", none));
   }
-  return el("table", "next", el("caption", "", "Next calls"), el("thead", "", head),
+  return el("table", "next", el("caption", "", "Calls"), el("thead", "", head),
     el("tbody", "", ...rows));
 }
 
 function racks(line, calls) {
+  const columns = [5, 4, 6, 3].find((count) => line.rack_slots % count === 0) ?? 5;
   const byRack = Map.groupBy(calls, (call) => call.rack);
   const all = [...byRack.keys()];
   const firstOpen = all.findIndex((rack) =>
@@ -103,7 +107,9 @@ function racks(line, calls) {
       if (call) slot.title = `${call.part_no} for ${call.production_no}: ${call.status}`;
       return slot;
     });
-    return el("figure", gone ? "rack gone" : "rack", el("div", "slots", ...slots),
+    const grid = el("div", "slots", ...slots);
+    grid.style.gridTemplateColumns = `repeat(${columns}, 27px)`;
+    return el("figure", gone ? "rack gone" : "rack", grid,
       el("figcaption", "", el("b", "", rack),
         el("span", "", gone ? "shipped" : `${loaded} of ${line.rack_slots}`)));
   }));

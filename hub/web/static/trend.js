@@ -2,7 +2,7 @@
 
 import { clock, el, svg } from "./dom.js";
 
-export const SPAN_MS = 10 * 60 * 1000;
+const SPAN_MS = 2 * 60 * 1000;
 const MARGIN = { left: 58, right: 12, top: 10, bottom: 22 };
 
 export function showTags(tags) {
@@ -64,16 +64,15 @@ export function showTrend(page) {
     drawn.push(svg("rect", { class: "gap", x: from, y: MARGIN.top, width: Math.max(2, to - from),
       height: height - MARGIN.top - MARGIN.bottom }, svg("title", {}, gap.cause)));
   }
-  for (const value of steps(low, high, 4)) {
+  for (const value of steps(low, high, 6)) {
     drawn.push(svg("line", { class: "grid", x1: MARGIN.left, x2: width - MARGIN.right,
       y1: y(value), y2: y(value) }));
     drawn.push(svg("text", { class: "axis", x: MARGIN.left - 8, y: y(value) + 4,
       "text-anchor": "end" }, String(value)));
   }
-  for (let minute = 0; minute <= 10; minute += 2) {
-    const time = now - minute * 60_000;
-    drawn.push(svg("text", { class: "axis", x: x(time), y: height - 5,
-      "text-anchor": minute ? "middle" : "end" }, clock(time).slice(0, 5)));
+  for (let back = 0; back <= SPAN_MS; back += SPAN_MS / 4) {
+    drawn.push(svg("text", { class: "axis", x: x(now - back), y: height - 5,
+      "text-anchor": back ? "middle" : "end" }, clock(now - back)));
   }
   const path = numbers.map((sample, index) =>
     `${index ? "L" : "M"}${x(Date.parse(sample.time)).toFixed(1)} ${y(sample.value).toFixed(1)}`);
@@ -84,5 +83,5 @@ export function showTrend(page) {
   chart.replaceChildren(...drawn);
   document.getElementById("chart-gaps").textContent = page.gaps.length
     ? `${page.gaps.length} gaps, shaded: ${page.gaps.at(-1).cause}`
-    : page.samples.length ? "complete" : "no samples in these ten minutes";
+    : page.samples.length ? "complete" : "no samples in these two minutes";
 }

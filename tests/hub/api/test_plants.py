@@ -128,7 +128,7 @@ def test_what_does_not_exist_is_a_problem(client: httpx.Client, path: str) -> No
 
 def test_without_the_token_nothing_is_told(world: Database) -> None:
     with (
-        serving(world, ApiSettings(token=TOKEN)) as url,  # type: ignore[arg-type]  # made secret
+        serving(world, ApiSettings(token=TOKEN)) as url,
         httpx.Client(base_url=url) as client,
     ):
         for path in ("/v1/plants", "/v1/gateways", "/v1/tags", "/v1/live", "/v1/plants/P1/lines"):
@@ -142,7 +142,7 @@ def test_without_the_token_nothing_is_told(world: Database) -> None:
 
 
 def test_a_supplier_sees_its_own_line_and_no_plant(world: Database) -> None:
-    settings = ApiSettings(token=TOKEN, tenant="seatworks")  # type: ignore[arg-type]  # made secret
+    settings = ApiSettings(token=TOKEN, tenant="seatworks")
     with (
         serving(world, settings) as url,
         httpx.Client(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}) as client,
@@ -161,7 +161,7 @@ def test_the_api_is_open_on_loopback_only() -> None:
     with pytest.raises(ValueError, match="loopback only"):
         ApiSettings(host="0.0.0.0")
     with pytest.raises(ValueError, match="16 characters"):
-        ApiSettings(token="short").secret()  # type: ignore[arg-type]  # made secret
+        ApiSettings(token="short").secret()
 
 
 def test_the_description_names_every_route_and_its_problems(client: httpx.Client) -> None:
