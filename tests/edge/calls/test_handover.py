@@ -1,0 +1,158 @@
+"""The hand-over interrupted at every step: the PLC takes each call once, each is decided once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+import pytest
+
+from edge.calls import CallStore, Desk
+from edge.calls.handover import HandOver, next_strobe
+from edge.calls.plc import HandOverState, LinePlc
+from edge.sources.opcua.connect import close, connect
+from edge.status import Condition
+from firmware_sim.line.ledger import CallDecision, read_ledger
+from firmware_sim.line.plc import run_line
+from firmware_sim.line.settings import LineSettings
+from protocols.jis.messages import Call, Event
+from protocols.streams import State
+from tests.edge.plant import LINE, PART_GROUPS, PLANT, calls, edge_config
+
+pytestmark = pytest.mark.anyio
+
+NAME = f"{PLANT}/{LINE}"
+
+
+class PowerCutError(Exception):
+    """The gateway dies here."""
+
+
+class FailingPlc(LinePlc):
+    """A real session that loses power before or after one step of the hand-over."""
+
+    cut_before: str = ""
+    cut_after: str = ""
+
+    async def write_call(self, call: Call) -> None:
+        self._cut("write_call", self.cut_before)
+        await super().write_call(call)
+        self._cut("write_call", self.cut_after)
+
+    async def write_strobe(self, strobe: int) -> None:
+        self._cut("write_strobe", self.cut_before)
+        await super().write_strobe(strobe)
+        self._cut("write_strobe", self.cut_after)
+
+    def _cut(self, step: str, at: str) -> None:
+        if step == at:
+            raise PowerCutError(step)
+
+
+class FailingStore(CallStore):
+    """A real file whose process dies before or after one of its transactions."""
+
+    cut_before: str = ""
+    cut_after: str = ""
+
+    def offer(self, key: str) -> None:
+        if self.cut_before == "offer":
+            raise PowerCutError("offer")
+        super().offer(key)
+        if self.cut_after == "offer":
+            raise PowerCutError("offer")
+
+    def decide(self, event: Event) -> bool:
+        if self.cut_before == "decide":
+            raise PowerCutError("decide")
+        decided = super().decide(event)
+        if self.cut_after == "decide":
+            raise PowerCutError("decide")
+        return decided
+
+
+async def hand_over(path: Path, endpoint: str, *, before: str = "", after: str = "") -> None:
+    """One life of a gateway: hands over what is open, and dies at the given step."""
+    store = FailingStore.open(path)
+    store.cut_before, store.cut_after = before, after
+    desk = Desk(store, [NAME])
+    config = edge_config(path.parent, 1, int(endpoint.rstrip("/").rpartition(":")[2]))
+    client = await connect(config.sources[0])
+    try:
+        plc = await FailingPlc.attach(client)
+        plc.cut_before, plc.cut_after = before, after
+        work = HandOver(desk, plc, NAME, Condition(logging.getLogger(__name__), "line"))
+        await plc.watch(work.ring, lambda: None)
+        running = asyncio.create_task(work.run())
+        async with asyncio.timeout(20):
+            while not running.done():
+                if await desk.run(store.next_call, NAME) is None:
+                    break
+                await asyncio.sleep(0.02)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        if not running.cancelled() and not isinstance(running.exception(), PowerCutError):
+            raise AssertionError(f"not a power cut: {running.exception()!r}")
+    finally:
+        await close(client, 2)
+        desk.close()
+
+
+STEPS = [
+    (when, step)
+    for step in ("offer", "write_call", "write_strobe", "decide")
+    for when in ("before", "after")
+]
+
+
+async def test_interrupted_at_every_step(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger.jsonl"
+    async with run_line(LineSettings(line=LINE, ledger=ledger, queue_slots=64)) as line:
+        for number, (when, step) in enumerate(STEPS):
+            path = tmp_path / f"{when}-{step}.sqlite"
+            wanted = calls(1 + 2 * number, 2)
+            receive(path, *reversed(wanted))
+            await hand_over(path, line.endpoint, **{when: step})
+            await hand_over(path, line.endpoint)
+            keys = [str(call.key) for call in wanted]
+            decided = [e for e in read_ledger(ledger) if isinstance(e, CallDecision)]
+            taken = [d.key for d in decided if d.accepted and not d.repeated]
+            assert taken[2 * number :] == keys, f"{when} {step}: by call number, each once"
+            assert told(path) == [("accepted", key) for key in keys], f"{when} {step}"
+
+
+def receive(path: Path, *wanted: Call) -> None:
+    """Put calls into the inbox."""
+    store = CallStore.open(path)
+    store.read_state(State(7, 0, len(wanted)))
+    records = [call.model_dump(mode="json") for call in wanted]
+    store.receive(7, 0, records, {NAME: frozenset(PART_GROUPS)})
+    store.close()
+
+
+def told(path: Path) -> list[tuple[str, str]]:
+    """Kind and key of the events that lie ready for the hub."""
+    store = CallStore.open(path)
+    events = [Event.model_validate(event) for event in store.events(0, 100)]
+    store.close()
+    return [(event.kind, str(event.key)) for event in events]
+
+
+async def test_refused_by_the_plc(tmp_path: Path) -> None:
+    path = tmp_path / "calls.sqlite"
+    receive(path, *calls(1, 1))
+    settings = LineSettings(line=LINE, part_groups=frozenset({"OTHER"}))
+    async with run_line(settings) as line:
+        await hand_over(path, line.endpoint)
+    store = CallStore.open(path)
+    assert [(e["kind"], e["reason"]) for e in store.events(0, 9)] == [
+        ("refused", "unknown part group SEAT-FRONT")
+    ]
+    store.close()
+
+
+def test_a_strobe_is_new_and_never_zero() -> None:
+    at = calls(1, 1)[0].called_at
+    state = HandOverState(True, 2**32 - 1, 1, "", True, "", at)
+    assert next_strobe(state) == 2

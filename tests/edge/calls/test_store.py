@@ -1,0 +1,157 @@
+"""The file of calls and events: what one transaction promises, whatever is offered to it."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.calls.plc import SlotReading
+from edge.calls.store import CallStore, TakenResult
+from protocols.jis.messages import Call, Event
+from protocols.streams import Answer, State
+from tests.edge.plant import LINE, PART_GROUPS, PLANT, calls
+
+NAME = f"{PLANT}/{LINE}"
+ROUTES = {NAME: frozenset(PART_GROUPS)}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "calls.sqlite"
+
+
+def records(first: int, count: int) -> list[object]:
+    return [call.model_dump(mode="json") for call in calls(first, count)]
+
+
+def accepted(call: Call) -> Event:
+    return Event(kind="accepted", key=call.key, at=datetime.now(UTC))
+
+
+def result(no: int, kind: str = "produced", key: str | None = None) -> TakenResult:
+    fields = {
+        "No": no,
+        "Kind": kind,
+        "Key": str(calls(1, 1)[0].key) if key is None else key,
+        "Serial": "S1",
+        "Verdict": "",
+        "Rack": "",
+        "Slot": 0,
+        "At": datetime(2026, 1, 1, tzinfo=UTC),
+    }
+    return SlotReading(0, no, fields).taken()
+
+
+@given(offers=st.lists(st.tuples(st.integers(0, 9), st.integers(1, 5), st.booleans()), max_size=25))
+@settings(max_examples=25, deadline=None)
+def test_each_call_is_stored_once_and_in_order(
+    tmp_path_factory: pytest.TempPathFactory, offers: list[tuple[int, int, bool]]
+) -> None:
+    place = tmp_path_factory.mktemp("store") / "calls.sqlite"
+    store = CallStore.open(place)
+    store.read_state(State(5, 0, 10))
+    watermark = 0
+    for first, count, reopen in offers:
+        if reopen:
+            store.close()
+            store = CallStore.open(place)
+        answer = store.receive(5, first, records(first + 1, count), ROUTES).answer
+        if first <= watermark:
+            watermark = max(watermark, first + count)
+        assert answer == Answer(5, watermark)
+    numbers = []
+    while (waiting := store.next_call(NAME)) is not None:
+        numbers.append(waiting.call.call_no)
+        assert store.decide(accepted(waiting.call))
+        assert not store.decide(accepted(waiting.call)), "decided once"
+    assert numbers == list(range(1, watermark + 1))
+    store.close()
+
+
+def test_records_of_an_epoch_that_is_not_open_are_left_alone(path: Path) -> None:
+    store = CallStore.open(path)
+    assert store.position() == Answer(None)
+    assert store.receive(5, 0, records(1, 1), ROUTES).answer == Answer(None)
+    store.read_state(State(5, 0, 1))
+    assert store.receive(6, 0, records(1, 1), ROUTES).answer == Answer(5, 0)
+    answer, refused = store.read_state(State(6, 0, 1))
+    assert (answer, refused) == (Answer(6, 0), False)
+    answer, refused = store.read_state(State(5, 0, 1))
+    assert (answer, refused) == (Answer(6, 0), True)
+    store.close()
+
+
+def test_what_the_hub_lost_is_passed_over_and_named(path: Path) -> None:
+    store = CallStore.open(path)
+    store.read_state(State(5, 2, 9))
+    assert store.lose(5, 2, 4, "evicted") == Answer(5, 4)
+    assert store.lose(5, 6, 8, "evicted") == Answer(5, 4), "not before its turn"
+    store.close()
+    with sqlite3.connect(path) as database:
+        gaps = database.execute("SELECT first_no, next_no, cause FROM gap").fetchall()
+    database.close()
+    assert gaps == [(0, 2, "not kept by the hub"), (2, 4, "evicted")]
+
+
+def test_what_the_plc_reports_comes_after_its_acceptance(path: Path) -> None:
+    store = CallStore.open(path)
+    store.read_state(State(5, 0, 1))
+    store.receive(5, 0, records(1, 1), ROUTES)
+    store.offer(str(calls(1, 1)[0].key))
+    store.take_results(NAME, [result(1), result(2, "inspected")])
+    assert not store.decide(accepted(calls(1, 1)[0])), "the hand-over comes too late to say it"
+    assert [event["kind"] for event in store.events(0, 9)] == ["accepted", "produced", "inspected"]
+    assert store.last_result(NAME) == 2
+    assert store.is_taken(NAME, 1, result(1).digest)
+    assert not store.is_taken(NAME, 1, result(1, "packed").digest)
+    store.close()
+
+
+def test_a_result_that_makes_no_event_lies_in_quarantine(path: Path) -> None:
+    store = CallStore.open(path)
+    store.take_results(NAME, [result(1, "melted"), result(2, key="no key"), result(3)])
+    assert store.last_result(NAME) == 3
+    assert [event["kind"] for event in store.events(0, 9)] == ["produced"]
+    assert store.counts().quarantined == 2
+    store.close()
+
+
+def test_committed_events_are_kept_for_a_while_and_then_let_go(path: Path) -> None:
+    for hours, kept in ((1.0, 0), (0.0, 2)):
+        store = CallStore.open(path, retain_committed_h=hours)
+        if not store.event_state().next:
+            store.take_results(NAME, [result(n) for n in (1, 2, 3)])
+        assert store.commit_events(2) == kept
+        assert store.event_state() == State(store.event_state().epoch, kept, 3)
+        assert store.counts().events_pending == 1
+        store.close()
+
+
+def test_a_new_event_epoch_begins_with_what_is_not_known_committed(path: Path) -> None:
+    store = CallStore.open(path)
+    store.take_results(NAME, [result(n) for n in (1, 2, 3)])
+    store.commit_events(1)
+    before, last = store.event_state(), store.events(1, 3)
+    state = store.reopen_events()
+    assert state == State(state.epoch, 0, 2)
+    assert state.epoch != before.epoch
+    assert store.events(0, 2) == last
+    store.close()
+
+
+def test_a_damaged_file_is_set_aside(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = CallStore.open(path)
+    epoch = store.event_state().epoch
+    store.close()
+    path.write_bytes(b"\0" * 4096 + path.read_bytes()[4096:])
+    store = CallStore.open(path)
+    assert store.event_state().epoch != epoch
+    assert store.position() == Answer(None), "the hub hears that the cursor is lost"
+    assert "cannot be read" in caplog.text
+    assert len(list(path.parent.glob("*.damaged-*"))) >= 1
+    store.close()
