@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import psycopg
-from psycopg.types.range import Range
+from psycopg.rows import dict_row
 
 _GATEWAYS = """
-SELECT g.id, g.group_id, g.node_id, g.owner, g.partner,
-    coalesce(s.online, false), s.since, s.conflict, coalesce(s.delivery, 'unknown'),
-    coalesce(s.metrics, '{}'),
-    c.epoch, coalesce(c.watermark, 0), c.moved_at,
-    (SELECT count(*) FROM gap p WHERE p.gateway = g.id),
-    coalesce(c.ahead, '{}'),
-    coalesce(t.messages, 0), coalesce(t.records, 0), coalesce(t.samples, 0),
-    coalesce(t.duplicates, 0), coalesce(t.quarantined, 0), coalesce(t.refused, 0)
+SELECT g.id, g.group_id AS group, g.node_id AS node, g.owner, g.partner,
+    coalesce(s.online, false) AS online, s.since, s.conflict,
+    coalesce(s.delivery, 'unknown') AS delivery, coalesce(s.metrics, '{}') AS metrics,
+    c.epoch, coalesce(c.watermark, 0) AS watermark, coalesce(c.ahead, '{}') AS ahead,
+    c.moved_at AS committed_at,
+    (SELECT count(*) FROM gap p WHERE p.gateway = g.id) AS gap_count
 FROM gateway g
 LEFT JOIN gateway_status s ON s.gateway = g.id
 LEFT JOIN stream_cursor c ON c.gateway = g.id AND c.stream = 'telemetry' AND NOT c.closed
-LEFT JOIN gateway_traffic t ON t.gateway = g.id
 ORDER BY g.group_id, g.node_id
+"""
+_TRAFFIC = """
+SELECT gateway, messages, records, samples, duplicates, quarantined, refused FROM gateway_traffic
 """
 
 
@@ -31,17 +30,17 @@ ORDER BY g.group_id, g.node_id
 class Traffic:
     """What came of a gateway's telemetry since it was registered."""
 
-    messages: int
+    messages: int = 0
     """Received, of any kind that carries data."""
-    records: int
+    records: int = 0
     """Committed."""
-    samples: int
+    samples: int = 0
     """Rows committed."""
-    duplicates: int
+    duplicates: int = 0
     """Records that had been committed before."""
-    quarantined: int
+    quarantined: int = 0
     """Records kept raw because they could not be stored."""
-    refused: int
+    refused: int = 0
     """Messages not taken: of another epoch, without a birth, or no Sparkplug."""
 
 
@@ -75,9 +74,11 @@ class GatewayView:
 
 def gateways(conn: psycopg.Connection) -> list[GatewayView]:
     """All gateways that the connection's tenant may see, by group and node."""
-    return [_view(row[:14], row[14], Traffic(*row[15:])) for row in conn.execute(_GATEWAYS)]
+    traffic = {row[0]: Traffic(*row[1:]) for row in conn.execute(_TRAFFIC)}
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return [_view(row, traffic.get(row["id"], Traffic())) for row in cursor.execute(_GATEWAYS)]
 
 
-def _view(plain: tuple[Any, ...], ahead: Iterable[Range[int]], traffic: Traffic) -> GatewayView:
-    ranges = tuple((part.lower or 0, part.upper or 0) for part in ahead)
-    return GatewayView(*plain, ranges, traffic)
+def _view(row: dict[str, Any], traffic: Traffic) -> GatewayView:
+    ahead = tuple((part.lower, part.upper) for part in row.pop("ahead"))
+    return GatewayView(**row, ahead=ahead, traffic=traffic)
