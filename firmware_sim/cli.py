@@ -33,8 +33,9 @@ def setup(
         level=logging.INFO if verbose else logging.WARNING,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    # asyncua tells of every request and of each endpoint it cannot offer without a certificate.
+    # Both tell of every request, asyncua also of endpoints it cannot offer without a certificate.
     logging.getLogger("asyncua").setLevel(logging.ERROR)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 @app.command()

@@ -55,11 +55,11 @@ def test_an_overflowing_queue_marks_its_oldest_value(
 ) -> None:
     async def story(server: PlcServer, client: Client, node: ua.NodeId) -> None:
         collector = Collector()
-        subscription = await client.create_subscription(300, collector)
-        await asyncio.sleep(0.05)  # past its first publication, which comes at once
+        subscription = await client.create_subscription(20, collector, publishing=False)
         await subscription.subscribe_data_change(client.get_node(node), queuesize=queue)
         for value in range(1, 7):
             await server.write(NODE, float(value))
+        await subscription.set_publishing_mode(True)
         await until_true(lambda: len(collector.seen) >= len(expected))
         assert collector.seen == expected
 
