@@ -40,6 +40,17 @@ lint: build
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
+# Each reports beside the bare thing in the same run; results go to bench-results/.
+.PHONY: bench
+bench: build
+	@failed=; for each in $(basename $(notdir $(wildcard tests/benchmarks/bench_*.py))); do \
+	  $(BIN)/python -m tests.benchmarks.$$each || failed="$$failed $$each"; \
+	done; test -z "$$failed" || { echo "goals missed:$$failed"; exit 1; }
+
+.PHONY: peers
+peers: build
+	@$(BIN)/python -m tests.fixtures.peers
+
 .PHONY: build
 build: $(VENV)/.built
 

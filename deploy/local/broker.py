@@ -119,6 +119,7 @@ class Mosquitto(LocalBroker):
         settings.write_text(
             f"listener {self.port} {self.host}\n"
             "allow_anonymous true\n"
+            "set_tcp_nodelay true\n"
             # Started by root it would otherwise change to a user who cannot write here.
             + ("user root\n" if os.getuid() == 0 else "")
             + "persistence true\n"
