@@ -275,6 +275,24 @@ def test_a_restarted_plc_goes_on_where_it_was(tmp_path: Path) -> None:
     assert numbers == [1, 2, 3, 4, 5, 6]
 
 
+def test_a_part_under_way_at_a_restart_is_finished_under_its_serial(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+
+    async def before(gw: Gateway, line: RunningLine) -> None:
+        await gw.hand_over(1, a_call(1))
+        await until_true(lambda: line.state.next_result == 2)
+
+    async def after(gw: Gateway, line: RunningLine) -> None:
+        results = await gw.take(lambda taken: len(taken) == 3)
+        assert kinds(results) == ["produced", "inspected", "packed"]
+        assert len({result.serial for result in results}) == 1
+
+    # Slow enough to be caught between two stations.
+    play(with_(state=state, speed=1, cycle_s=1, steps=1), before)
+    assert '"produced":true' in state.read_text()
+    play(with_(state=state), after)
+
+
 def test_what_belongs_to_the_plc_cannot_be_written() -> None:
     async def story(gw: Gateway, line: RunningLine) -> None:
         with pytest.raises(ua.UaStatusCodeError):
