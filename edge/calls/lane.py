@@ -60,6 +60,7 @@ class CallLane:
         self._resend_after_s = resend_after_s
         self._figures = figures
         self._state_said_at = -math.inf
+        self._heard = False
         self._calls = jis_topic(group, node, "calls")
         self._calls_ack = jis_topic(group, node, "calls/ack")
         self._events = jis_topic(group, node, "events")
@@ -174,6 +175,10 @@ class CallLane:
             return writer
         now = time.monotonic()
         outcome = writer.on_answer(answer, now)
+        if answer.epoch == writer.epoch and not self._heard:
+            self._heard = True
+            if answer.watermark > store.events_at_open:
+                outcome = Outcome.ROLLED_BACK
         if outcome is Outcome.PROGRESS:
             writer.trimmed(await run(store.commit_events, writer.watermark))
             self._identity.recover()

@@ -96,6 +96,8 @@ class CallStore:
     def __init__(self, database: sqlite3.Connection, retain_committed_h: float) -> None:
         self._db = database
         self._retain_us = int(retain_committed_h * 3_600_000_000)
+        self.events_at_open = self.event_state().next
+        """Next offset of the event stream when the file was opened: nothing beyond was sent yet."""
 
     @classmethod
     def open(cls, path: Path, *, retain_committed_h: float = 24.0) -> Self:

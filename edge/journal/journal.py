@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from edge.journal.errors import DamagedError, JournalClosedError, JournalError
 from edge.journal.lock import DirectoryLock
@@ -64,6 +65,7 @@ class TelemetryJournal:
         self._appends: list[_Append] = []
         self._new_tags: list[Tag] = []
         self._corrupt: list[tuple[int, int]] = []
+        self._renewals: list[asyncio.Future[State]] = []
         self._closing = False
         self._failure: JournalError | None = None
         self._full_since_us: int | None = None
@@ -174,6 +176,22 @@ class TelemetryJournal:
         """The hub has committed all below `watermark`; rows go after `retain_committed_h`."""
         self._watermark = max(self._watermark, min(watermark, self._state.next))
 
+    async def begin_epoch(self) -> State:
+        """Go on under a new epoch that begins with all that is not committed; the new state.
+
+        For a hub that has more of the old epoch than this journal ever held: the file is an old
+        copy. Raises `JournalError` if the journal cannot write.
+        """
+        renewed: asyncio.Future[State] = self._loop.create_future()
+        with self._wake:
+            if self._failure is not None:
+                raise self._failure
+            if self._closing:
+                raise JournalClosedError("the journal is closed")
+            self._renewals.append(renewed)
+            self._wake.notify()
+        return await renewed
+
     def tag_id(self, device: str, name: str, datatype: int, unit: str = "") -> int:
         """The durable id of a tag, and the word that it is in use now; new ones are registered.
 
@@ -260,6 +278,7 @@ class TelemetryJournal:
             while not self._closing:
                 self._await_work(tidied + _TIDY_EVERY_S)
                 self._write()
+                self._renew()
                 if time.monotonic() - tidied >= _TIDY_EVERY_S:
                     more = self._tidy()
                     tidied = time.monotonic() - (_TIDY_EVERY_S if more else 0)
@@ -279,7 +298,7 @@ class TelemetryJournal:
         """Wait for the first append, then for others to share its commit."""
         with self._wake:
             self._wake.wait_for(
-                lambda: self._closing or self._appends or self._corrupt,
+                lambda: self._closing or self._appends or self._corrupt or self._renewals,
                 timeout=max(0.0, deadline - time.monotonic()),
             )
             if self._appends:
@@ -338,6 +357,24 @@ class TelemetryJournal:
         self._bytes = used
         self._state = _state_of(store)
         return settled
+
+    def _renew(self) -> None:
+        """Begin the new epoch that was asked for; while the disk is full it is asked for still."""
+        with self._wake:
+            renewals = list(self._renewals)
+        if not renewals:
+            return
+        try:
+            with self._store.transaction():
+                self._store.begin_epoch(self._watermark)
+        except sqlite3.OperationalError as error:
+            self._note_full(error)
+            return
+        self._watermark = 0
+        self._state = _state_of(self._store)
+        with self._wake:
+            del self._renewals[: len(renewals)]
+        self._call_in_loop(_tell, renewals, self._state)
 
     def _tidy(self) -> bool:
         """Store the tags' last times and let go of what is committed. True: there is more to do."""
@@ -398,15 +435,22 @@ class TelemetryJournal:
         with self._wake:
             self._closing = True
             appends, self._appends = self._appends, []
+            renewals, self._renewals = self._renewals, []
         error = self._failure or JournalClosedError("the journal was closed before it could write")
-        self._call_in_loop(_refuse, [append.done for append in appends], error)
+        self._call_in_loop(_refuse, [*(append.done for append in appends), *renewals], error)
 
     def _call_in_loop(self, call: Callable[..., None], *args: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
             self._loop.call_soon_threadsafe(call, *args)
 
 
-def _refuse(waiting: list[asyncio.Future[int]], error: JournalError) -> None:
+def _tell(waiting: list[asyncio.Future[State]], state: State) -> None:
+    for renewed in waiting:
+        if not renewed.done():
+            renewed.set_result(state)
+
+
+def _refuse(waiting: list[asyncio.Future[Any]], error: JournalError) -> None:
     for done in waiting:
         if not done.done():
             done.set_exception(error)

@@ -221,6 +221,48 @@ class Store:
             self._db.execute("DELETE FROM record WHERE offset = ?", (offset,))
             self._entomb(offset, offset + 1, CORRUPT, from_us, to_us)
 
+    def begin_epoch(self, watermark: int) -> None:
+        """A new epoch with all from `watermark` on, its offsets from 0 on; the rest goes."""
+        base = max(self.position.watermark, min(watermark, self.position.next))
+        self._drop_below(base)
+        self.reflect()
+        rows = self._db.execute(
+            "SELECT offset, kind, device, class, first_us, last_us, head_check"
+            " FROM record ORDER BY offset"
+        ).fetchall()
+        # Ascending: the offset a row moves to was left by the one before it. A row whose check
+        # does not hold must not get one that does.
+        self._db.executemany(
+            "UPDATE record SET offset = ?, head_check = ? WHERE offset = ?",
+            [
+                (
+                    offset - base,
+                    bodies.head_check(offset - base, *head)
+                    if check == bodies.head_check(offset, *head)
+                    else check,
+                    offset,
+                )
+                for offset, *head, check in rows
+            ],
+        )
+        tombstones = self._db.execute("SELECT first FROM lost ORDER BY first").fetchall()
+        self._db.executemany(
+            "UPDATE lost SET first = first - ?, after = after - ? WHERE first = ?",
+            [(base, base, first) for (first,) in tombstones],
+        )
+        self._db.execute("UPDATE tag SET last_offset = max(last_offset - ?, -1)", (base,))
+        for tag_id, offset in self.last_offset.items():
+            self.last_offset[tag_id] = max(offset - base, -1)
+        position = self.position
+        self.position = replace(
+            position,
+            epoch=draw_epoch(),
+            first_kept=0,
+            next=position.next - base,
+            watermark=0,
+            reflected=position.reflected - base,
+        )
+
     def used_bytes(self) -> int:
         """Bytes of the file that hold something."""
         pages: int = self._pragma("page_count") - self._pragma("freelist_count")

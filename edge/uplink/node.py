@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import NoReturn
 
 from edge.journal import Gap, SampleBatch, Stored, Tag, TelemetryJournal
 from edge.link import Link, LinkError, Message
@@ -59,6 +60,10 @@ class HostOfflineError(LinkError):
     """The primary host went offline: the session ends, and what comes waits in the journal."""
 
 
+class RolledBackError(LinkError):
+    """This disk is an old copy: the journal goes on under a new epoch, and so does the uplink."""
+
+
 class EdgeNode:
     """The uplink of one gateway. `serve` is one MQTT session; the caller starts the next."""
 
@@ -92,6 +97,8 @@ class EdgeNode:
         self._host = HostWatch()
         self._last: dict[int, Value] = {}
         self._recalled: set[int] = set()
+        self._next_at_start: int | None = journal.state.next
+        """Until the first answer: the hub cannot have more than that, as nothing was sent yet."""
         self._session: _Session | None = None
         self._host_condition = Condition(logger, f"host {host_id}")
         self._identity = Condition(logger, "telemetry stream")
@@ -121,6 +128,15 @@ class EdgeNode:
             connected()
             try:
                 await self._session.run()
+            except RolledBackError as error:
+                state = await self._journal.begin_epoch()
+                logger.error(
+                    "%s: this disk is an old copy; going on under epoch %d, which sends again what "
+                    "is not known to be committed",
+                    error,
+                    state.epoch,
+                )
+                raise
             finally:
                 self._session = None
                 _say(link, will)
@@ -224,6 +240,10 @@ class _Session:
             logger.warning("an answer of the hub is not readable: %s", error)
             return
         writer = self._writer
+        if answer.epoch == writer.epoch and self._of._next_at_start is not None:
+            start, self._of._next_at_start = self._of._next_at_start, None
+            if max([answer.watermark, *(after for _, after in answer.ahead)]) > start:
+                self._roll_back()
         outcome = writer.on_answer(answer, time.monotonic())
         if outcome in (Outcome.PROGRESS, Outcome.UNCHANGED):
             self._journal.committed(writer.watermark)
@@ -232,10 +252,7 @@ class _Session:
         elif outcome is Outcome.LOST_CURSOR:
             writer.connected()
         elif outcome is Outcome.ROLLED_BACK:
-            self._of._identity.fail(
-                f"the hub has more of epoch {writer.epoch} than was ever written here: this disk "
-                "is an old copy"
-            )
+            self._roll_back()
         elif answer.epoch != writer.epoch:
             self._of._identity.fail(
                 f"the hub is at epoch {answer.epoch}, not at ours ({writer.epoch}): another "
@@ -243,6 +260,11 @@ class _Session:
                 "them",
                 after=3,
             )
+
+    def _roll_back(self) -> NoReturn:
+        raise RolledBackError(
+            f"the hub has more of epoch {self._writer.epoch} than was written here"
+        )
 
     # --- what we say ---------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import logging
 import random
+import shutil
 from array import array
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -68,7 +69,13 @@ class Gateway:
 @asynccontextmanager
 async def gateway(directory: Path, port: int) -> AsyncIterator[Gateway]:
     """A gateway whose uplink runs."""
-    made = Gateway(directory, port)
+    async with running(Gateway(directory, port)) as made:
+        yield made
+
+
+@asynccontextmanager
+async def running(made: Gateway) -> AsyncIterator[Gateway]:
+    """Run a gateway's uplink."""
     uplink = asyncio.create_task(
         keep_running(
             "uplink", made.node.serve, expected=(LinkError,), hint_when_short_lived="identity"
@@ -238,6 +245,36 @@ async def test_hub_restored_from_a_backup_asks_again(tmp_path: Path, broker: Loc
             await gw.append()
             await until(lambda: len(hub.samples) == 3, "what the backup did not have")
     assert sorted(values_of(hub)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("offline", [1, 8])
+async def test_disk_restored_from_an_old_copy(
+    tmp_path: Path, broker: LocalBroker, caplog: pytest.LogCaptureFixture, offline: int
+) -> None:
+    """`offline`: records appended before the hub is heard, fewer or more than it has beyond."""
+    with Hub(broker.port, GROUP, NODE) as hub:
+        async with gateway(tmp_path / "new", broker.port) as gw:
+            await gw.append()
+            await until(lambda: gw.journal.depth == 0, "the cursor")
+        shutil.copytree(tmp_path / "new", tmp_path / "old")
+        async with gateway(tmp_path / "new", broker.port) as gw:
+            gw.count = itertools.count(10)
+            for _ in range(5):
+                await gw.append()
+            await until(lambda: gw.journal.depth == 0, "the cursor")
+        old = Gateway(tmp_path / "old", broker.port)
+        old.count = itertools.count(20)
+        for _ in range(offline):
+            await old.append()
+        before = old.journal.epoch
+        async with running(old):
+            await until(lambda: old.journal.epoch != before, "a new epoch")
+            await old.append()
+            await until(lambda: len(hub.samples) == 7 + offline, "what was appended since")
+            await until(lambda: old.journal.depth == 0, "the cursor")
+    assert values_of(hub)[:6] == [0, 10, 11, 12, 13, 14]
+    assert sorted(values_of(hub)[6:]) == list(range(20, 21 + offline))
+    assert caplog.text.count("this disk is an old copy") == 1
 
 
 async def test_two_gateways_with_one_identity(
