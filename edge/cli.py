@@ -62,7 +62,7 @@ def run(config: ConfigPath = DEFAULT_PATH) -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    logging.getLogger("asyncua").setLevel(logging.ERROR)  # it reports each retry; we report changes
+    logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # it reports each retry, we changes
     try:
         asyncio.run(agent.run(loaded))
     except (JournalError, OSError, sqlite3.OperationalError) as error:

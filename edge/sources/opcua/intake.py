@@ -230,6 +230,8 @@ class Intake:
 
     def _missed(self, sequence: int) -> str | None:
         """Keep the count of message numbers; what was missed, in words, or None."""
+        if not sequence:
+            return None  # asyncua's own message, when it has lost the connection
         last, self._sequence = self._sequence, sequence
         if last is None or sequence == last % 0xFFFF_FFFF + 1:
             return None

@@ -16,7 +16,7 @@ from typing import Any
 
 from asyncua import Client, ua
 
-from edge.journal import Gap, TelemetryJournal
+from edge.journal import Gap, JournalError, TelemetryJournal
 from edge.sources.base import DeviceListener
 from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.opcua.connect import close, connect, node_id
@@ -63,6 +63,7 @@ class OpcUaSource:
             self._serve,
             expected=(OSError, TimeoutError, ua.UaError),
             hint_when_short_lived="the PLC drops the session soon after it is made",
+            fatal=(JournalError,),
         )
 
     async def _serve(self, connected: Callable[[], None]) -> None:
