@@ -107,7 +107,7 @@ class HandOverDesk:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            strobe = int(str(self._server.read(CALL_STROBE)))
+            strobe = self._server.number(CALL_STROBE)
             if strobe not in (0, self._memory.state.echo.strobe) and self._has_room():
                 await self._server.write(CALL_FREE, False)
                 await self._answer(strobe)
@@ -138,16 +138,15 @@ class HandOverDesk:
         self._taken()
 
     def _read_call(self) -> HandedCall:
-        # A client may write null for a text; the PLC reads an empty one.
-        texts = {name: str(self._server.read(call_field(name)) or "") for name in CALL_FIELDS}
+        server = self._server
         return HandedCall(
-            key=texts["Key"],
-            part_no=texts["PartNo"],
-            colour=texts["Colour"],
-            rack=texts["Rack"],
-            sequence_no=int(texts["SequenceNo"] or 0),
-            slot=int(texts["Slot"] or 0),
-            quantity=int(texts["Quantity"] or 0),
+            key=server.text(call_field("Key")),
+            part_no=server.text(call_field("PartNo")),
+            colour=server.text(call_field("Colour")),
+            rack=server.text(call_field("Rack")),
+            sequence_no=server.number(call_field("SequenceNo")),
+            slot=server.number(call_field("Slot")),
+            quantity=server.number(call_field("Quantity")),
         )
 
     def _has_room(self) -> bool:

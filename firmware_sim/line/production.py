@@ -70,7 +70,7 @@ class Production:
         """Work for ever, giving results out on `ring`."""
         state = self._memory.state
         while True:
-            if self._server.read(SHIP):
+            if self._server.flag(SHIP):
                 await self._ship_all(ring)
                 await self._server.write(SHIP, False)
             elif state.part is not None:

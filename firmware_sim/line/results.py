@@ -75,7 +75,7 @@ class ResultRing:
     def _take_acknowledgements(self) -> bool:
         freed = False
         for slot, result in enumerate(self._shown):
-            if result is not None and self._server.read(result_field(slot, "Ack")) == result.no:
+            if result is not None and self._server.number(result_field(slot, "Ack")) == result.no:
                 self._memory.state.acknowledge(result.no)
                 self._shown[slot] = None
                 freed = True

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from copy import copy
 from datetime import UTC, datetime
 from types import TracebackType
+from typing import Any
 
 from asyncua import ua
 from asyncua.common.node import Node
@@ -122,13 +123,17 @@ class PlcServer:
         )
         status.check()
 
-    def read(self, identifier: str) -> Value:
-        """The present value of a variable."""
-        value = self._aspace.read_attribute_value(
-            self._node_ids[identifier], AttributeIds.Value
-        ).Value
-        result: Value = value.Value if value is not None else ""
-        return result
+    def flag(self, identifier: str) -> bool:
+        """The present value of a Boolean; a client's null reads as false."""
+        return bool(self._value(identifier))
+
+    def number(self, identifier: str) -> int:
+        """The present value of an integer; a client's null reads as 0."""
+        return int(self._value(identifier) or 0)
+
+    def text(self, identifier: str) -> str:
+        """The present value of a String; a client's null reads as empty."""
+        return str(self._value(identifier) or "")
 
     def on_write(self, identifier: str, told: Callable[[], None]) -> None:
         """Call `told` after each write of a variable, by a client or from inside."""
@@ -140,6 +145,12 @@ class PlcServer:
             self._node_ids[identifier], AttributeIds.Value, changed
         )
         status.check()
+
+    def _value(self, identifier: str) -> Any:
+        variant = self._aspace.read_attribute_value(
+            self._node_ids[identifier], AttributeIds.Value
+        ).Value
+        return None if variant is None else variant.Value
 
     def _node_id(self, identifier: str) -> ua.NodeId:
         return ua.NodeId(ua.String(identifier), ua.Int16(self._index))

@@ -88,6 +88,16 @@ def test_a_bad_call_is_refused_with_a_reason_and_harms_no_other() -> None:
     play(FAST, story)
 
 
+def test_a_text_written_as_null_reads_as_empty() -> None:
+    async def story(gw: Gateway, line: RunningLine) -> None:
+        null: Any = None
+        assert (await gw.hand_over(1, a_call(1, Colour=null))).accepted
+        assert not (await gw.hand_over(2, a_call(2, Key=null))).accepted
+        assert list(line.state.taken) == [a_call(1)["Key"]]
+
+    play(FAST, story)
+
+
 def test_a_full_queue_drops_free_and_answers_once_it_has_room() -> None:
     async def story(gw: Gateway, line: RunningLine) -> None:
         # No result is acknowledged, so the line stands still after the first part.
