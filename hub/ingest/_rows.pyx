@@ -292,13 +292,13 @@ cdef class RowBuffer:
         cdef uint64_t unsigned
         if field == INT:
             if datatype == INT8:
-                raw = <int8_t>(raw & 0xFF)
+                raw = <int8_t>raw
             elif datatype == INT16:
-                raw = <int16_t>(raw & 0xFFFF)
+                raw = <int16_t>raw
             elif datatype == INT32 or datatype == INT64:
-                raw = <int32_t>(raw & 0xFFFFFFFF)
+                raw = <int32_t>raw
             else:
-                raw = raw & 0xFFFFFFFF
+                raw = <uint32_t>raw
         elif raw < 0 and (
             datatype == UINT64
             or datatype == DATETIME
