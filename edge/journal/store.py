@@ -206,10 +206,7 @@ class Store:
         """Replace rows that cannot be read by a tombstone; what is already gone is left alone."""
         position = self.position
         for offset in range(max(first, position.first_kept), min(after, position.next)):
-            covered = self._db.execute(
-                "SELECT 1 FROM lost WHERE first <= ? AND after > ?", (offset, offset)
-            ).fetchone()
-            if covered:
+            if self._tombstone_at(offset) is not None:
                 continue
             row = self._db.execute(
                 "SELECT kind, device, class, first_us, last_us, head_check"
@@ -318,7 +315,7 @@ class Store:
         if offset > self.position.reflected:
             self.reflect()
         self._db.execute("DELETE FROM record WHERE offset < ?", (offset,))
-        self._db.execute("DELETE FROM lost WHERE after <= ?", (offset,))
+        self._db.execute("DELETE FROM lost WHERE first < ? AND after <= ?", (offset, offset))
         self._db.execute("UPDATE lost SET first = ? WHERE first < ?", (offset, offset))
         self.position = replace(self.position, first_kept=offset)
 
@@ -348,17 +345,25 @@ class Store:
         self, first: int, after: int, cause: str, from_us: int | None, to_us: int | None
     ) -> None:
         """Add a tombstone, as one with its neighbours of the same cause."""
-        for n_first, n_after, n_from, n_to in self._db.execute(
-            "SELECT first, after, from_us, to_us FROM lost"
-            " WHERE cause = ? AND (after = ? OR first = ?)",
-            (cause, first, after),
-        ).fetchall():
+        for neighbour in (self._tombstone_at(first - 1), self._tombstone_at(after)):
+            if neighbour is None or neighbour[2] != cause:
+                continue
+            n_first, n_after, _, n_from, n_to = neighbour
             self._db.execute("DELETE FROM lost WHERE first = ?", (n_first,))
             first, after = min(first, n_first), max(after, n_after)
             from_us, to_us = _least(from_us, n_from), _most(to_us, n_to)
         self._db.execute(
             "INSERT INTO lost VALUES (?, ?, ?, ?, ?)", (first, after, cause, from_us, to_us)
         )
+
+    def _tombstone_at(self, offset: int) -> tuple[Any, ...] | None:
+        """The tombstone that covers an offset, found by the one that begins last before it."""
+        row: tuple[Any, ...] | None = self._db.execute(
+            "SELECT first, after, cause, from_us, to_us FROM lost"
+            " WHERE first <= ? ORDER BY first DESC LIMIT 1",
+            (offset,),
+        ).fetchone()
+        return row if row is not None and offset < row[1] else None
 
     def _pragma(self, name: str) -> int:
         value: int = self._db.execute(f"PRAGMA {name}").fetchone()[0]
@@ -417,8 +422,9 @@ def read(
         first, after = max(first, first_kept), min(after, end)
         lost = db.execute(
             "SELECT first, after, cause, from_us, to_us FROM lost"
-            " WHERE after > ? AND first < ? ORDER BY first",
-            (first, after),
+            " WHERE first >= coalesce((SELECT max(first) FROM lost WHERE first <= ?), 0)"
+            " AND first < ? AND after > ? ORDER BY first",
+            (first, after, first),
         ).fetchall()
         rows, after = _rows(db, first, after, max_bytes)
     finally:
