@@ -21,8 +21,14 @@ from protocols.opcua.line import NAMESPACE
 from tests.edge.hub import Hub
 from tests.edge.plant import DEVICE, GROUP, NODE, Child, agent, calls, edge_config, line_plc
 from tests.edge.waiting import until
+from tests.fixtures.broker import BROKERS
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.slow,
+    # One broker is enough here, a real Mosquitto if there is one: uplink and lane meet both.
+    pytest.mark.parametrize("broker", list(BROKERS)[-1:], indirect=True),
+]
 
 TAGS = [{"name": tag.node, "node": f"nsu={NAMESPACE};s={tag.node}"} for tag in PROCESS_TAGS]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -195,3 +196,25 @@ async def test_replaced_gateway_gets_the_calls_again(tmp_path: Path, broker: Loc
             await until(lambda: hub.calls_answer, "the new gateway's answer")
             hub.open_call_epoch([call.model_dump(mode="json") for call in calls(1, 2)])
             await until(lambda: figures.calls_open == 2, "the calls")
+
+
+async def test_disk_restored_from_an_old_copy(
+    tmp_path: Path, broker: LocalBroker, plc: Plc, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = tmp_path / "old"
+    with Hub(broker.port, GROUP, NODE) as hub:
+        async with lane(tmp_path / "new", broker.port, None):
+            hub.call(*calls(1, 1, line="SEAT9"))
+            await until(lambda: len(hub.events) == 1, "the refusal")
+        shutil.copytree(tmp_path / "new", old)
+        async with lane(tmp_path / "new", broker.port, None):
+            hub.call(*calls(2, 2, line="SEAT9"))
+            await until(lambda: len(hub.events) == 3, "two more")
+        async with lane(old, broker.port, plc) as figures:
+            hub.open_call_epoch([call.model_dump(mode="json") for call in calls(5, 2)])
+            await until(lambda: kinds(hub.events)["shipped"] == 2, "two parts shipped", 40)
+            await until(lambda: figures.events_pending == 0, "all committed")
+    told = [(e.kind, str(e.key), e.verdict, e.serial) for e in hub.events if e.kind != "refused"]
+    assert len(set(told)) == len(told)
+    assert kinds(hub.events)["accepted"] == 2
+    assert caplog.text.count("this disk is an old copy") == 1

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from edge.calls import CallStore, Desk
+from edge.calls import results as results_module
 from edge.calls.handover import HandOver
 from edge.calls.plc import LinePlc
 from edge.calls.results import ResultReader
@@ -28,6 +29,13 @@ from tests.edge.waiting import until
 pytestmark = pytest.mark.anyio
 
 NAME = f"{PLANT}/{LINE}"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results_module, "POLL_S", 0.1)
+
+
 RESULTS = 12
 """Three parts: produced, inspected, packed, shipped."""
 

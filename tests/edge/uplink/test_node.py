@@ -134,7 +134,7 @@ async def test_nothing_is_born_before_the_host_is_online(
 
 async def test_live_goes_ahead_of_backlog(tmp_path: Path, broker: LocalBroker) -> None:
     alone = Gateway(tmp_path, broker.port)
-    backlog = [value for _ in range(400) for value in await alone.append(5)]
+    backlog = [value for _ in range(200) for value in await alone.append(5)]
     await alone.journal.close()
     with Hub(broker.port, GROUP, NODE) as hub:
         async with gateway(tmp_path, broker.port) as gw:
