@@ -20,9 +20,9 @@ help:
 	@echo 'make test    lint, types, layering and the whole test suite'
 	@echo 'make lint    style, types and layering alone'
 	@echo 'make bench   measure, against the bare thing in the same run'
-	@echo 'make peers   other makers'"'"' Sparkplug codecs from npm, for the conformance tests'
+	@echo 'make peers   other makers'"'"' Sparkplug codecs and a TimescaleDB, for the tests that want them'
 	@echo 'make build   the environment and the compiled modules, no more'
-	@echo 'make clean   remove all that was made, except what the demo kept in .lineside'
+	@echo 'make clean   remove all that was made, what demos left in .lineside too'
 
 .PHONY: demo
 demo: build
@@ -50,6 +50,7 @@ bench: build
 .PHONY: peers
 peers: build
 	@$(BIN)/python -m tests.fixtures.peers
+	@$(BIN)/python -m tests.fixtures.timescale
 
 .PHONY: build
 build: $(VENV)/.built
@@ -70,6 +71,6 @@ $(VENV)/.built: $(VENV)/.ready $(PYX)
 
 .PHONY: clean
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .lineside build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find protocols edge hub firmware_sim deploy tests -name __pycache__ -prune -exec rm -rf {} +
 	find protocols edge hub -name '*.so' -delete

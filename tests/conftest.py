@@ -8,7 +8,7 @@ import pytest
 
 pytest_plugins = [
     f"tests.fixtures.{name}"
-    for name in ("leftovers", "broker", "postgres", "peers")
+    for name in ("leftovers", "broker", "postgres", "timescale", "peers")
     if find_spec(f"tests.fixtures.{name}")
 ]
 

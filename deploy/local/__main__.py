@@ -47,7 +47,8 @@ def main() -> int:
     chosen = options()
     # The parts' own logs go to files; here only what the demo cannot go on with.
     logging.basicConfig(level=logging.ERROR)
-    signal.signal(signal.SIGTERM, _end)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
     directory = chosen.directory or _fresh_directory()
     screen = Screen()
     screen.say(f"data and logs in {directory}")
@@ -88,6 +89,9 @@ def _takt(text: str) -> float:
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:
+    """End in order; a second Ctrl-C does not interrupt that, so that nothing is left running."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

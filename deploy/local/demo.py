@@ -3,6 +3,7 @@ must still be there once."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable
@@ -203,7 +204,8 @@ def run(settings: StackSettings, *, keep: bool, screen: Screen) -> bool:
             screen.say("every call, event and sample is there once, or inside a named gap")
         if keep:
             screen.say(f"left running at {stack.url}; Ctrl-C ends it")
-            while True:
-                stack.check_alive()
-                time.sleep(1)
+            with contextlib.suppress(KeyboardInterrupt):
+                while True:
+                    stack.check_alive()
+                    time.sleep(1)
     return not verdict.problems
