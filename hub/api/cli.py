@@ -27,6 +27,7 @@ from hub.settings import HubSettings
 from hub.store.cli import migrate_database
 from hub.store.connect import Database, open_database
 from hub.store.embedded import EmbeddedError
+from hub.store.maintenance import Maintenance
 
 logger = logging.getLogger(__name__)
 
@@ -118,6 +119,7 @@ def _workers(
         workers["ingest"] = Ingest(
             database, settings.broker, IngestSettings(host_id=settings.host_id)
         )
+        workers["ingest maintenance"] = Maintenance(dsn, settings.database.keep_samples_days)
     if PartName.CALLS in parts:
         workers["calls publisher"] = CallPublisher(dsn, settings.broker, settings.host_id)
         workers["calls events"] = EventConsumer(dsn, settings.broker, settings.host_id)
@@ -139,7 +141,8 @@ def _works(workers: Mapping[str, _Part]) -> dict[str, Callable[[], bool]]:
 def _listen(host: str, port: int) -> Iterator[socket.socket]:
     """A listening socket. Raises `OSError` that names the address and what to do."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as listener:
+    # Named as TCP, else asyncio leaves Nagle's algorithm on, and an answer's body waits 40 ms.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))

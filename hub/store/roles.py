@@ -33,27 +33,28 @@ def bootstrap(admin_dsn: str, database: str, passwords: Mapping[Role, str]) -> N
     `admin_dsn` connects as a superuser: only one may make a role that passes row security, and
     install TimescaleDB, which is done where the server offers it.
     """
+    name = sql.Identifier(database)
     with psycopg.connect(admin_dsn, autocommit=True) as connection:
-        for role in ROLES:
-            _make_role(connection, role, passwords[role])
+        make_roles(connection, passwords)
         exists = connection.execute("SELECT FROM pg_database WHERE datname = %s", [database])
         if exists.fetchone() is None:
-            connection.execute(
-                sql.SQL("CREATE DATABASE {} OWNER lineside_owner").format(sql.Identifier(database))
-            )
+            connection.execute(sql.SQL("CREATE DATABASE {} OWNER lineside_owner").format(name))
+        connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
+        connection.execute(
+            sql.SQL("GRANT CONNECT ON DATABASE {} TO lineside_ingest, lineside_api").format(name)
+        )
     with psycopg.connect(make_conninfo(admin_dsn, dbname=database)) as connection:
-        prepare_database(connection)
+        prepare_schema(connection)
 
 
-def prepare_database(connection: psycopg.Connection) -> None:
-    """Inside the hub's database, as a superuser: schema, extension, and no rights for strangers."""
-    (database,) = connection.execute("SELECT current_database()").fetchone() or ("",)
-    connection.execute(
-        sql.SQL(
-            "REVOKE ALL ON DATABASE {database} FROM PUBLIC;"
-            "GRANT CONNECT ON DATABASE {database} TO lineside_owner, lineside_ingest, lineside_api"
-        ).format(database=sql.Identifier(database))
-    )
+def make_roles(connection: psycopg.Connection, passwords: Mapping[Role, str]) -> None:
+    """The three roles of the server, as a superuser; those that exist get the rights they need."""
+    for role in ROLES:
+        _make_role(connection, role, passwords[role])
+
+
+def prepare_schema(connection: psycopg.Connection) -> None:
+    """Inside the hub's database, as a superuser: its schema, and TimescaleDB where offered."""
     connection.execute("CREATE SCHEMA IF NOT EXISTS lineside AUTHORIZATION lineside_owner")
     offered = connection.execute(
         "SELECT FROM pg_available_extensions WHERE name = 'timescaledb'"

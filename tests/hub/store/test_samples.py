@@ -1,0 +1,172 @@
+"""Samples and their minutes: one set of names, columns and answers on both storages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from hub.api import telemetry
+from hub.store import Database, tenant
+from hub.store.maintenance import Maintenance, maintain
+from tests.fixtures.timescale import Storage
+
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def make_tag(connection: psycopg.Connection) -> int:
+    """A tag of the supplier seatworks; ingest's rights."""
+    for name, kind in (("seatworks", "supplier"), ("carmaker", "oem"), ("other", "oem")):
+        connection.execute("INSERT INTO tenant VALUES (%s, %s, %s)", [name, name, kind])
+    row = connection.execute(
+        "WITH g AS (INSERT INTO gateway (owner, partner, group_id, node_id) "
+        "VALUES ('seatworks', 'carmaker', 'seatworks', 'gw') RETURNING id), "
+        "d AS (INSERT INTO device (owner, partner, gateway, name, online, since) "
+        "SELECT 'seatworks', 'carmaker', id, 'press', true, now() FROM g RETURNING id) "
+        "INSERT INTO tag (owner, partner, device, name, datatype) "
+        "SELECT 'seatworks', 'carmaker', id, 'force', 10 FROM d RETURNING id"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def insert(
+    connection: psycopg.Connection, tag: int, samples: Sequence[tuple[float, float | None]]
+) -> None:
+    """Samples as (seconds after noon, value)."""
+    for second, value in samples:
+        connection.execute(
+            "INSERT INTO sample (tag_id, time, value) VALUES (%s, %s, %s)",
+            [tag, NOON + timedelta(seconds=second), value],
+        )
+
+
+def minutes(connection: psycopg.Connection, tag: int) -> list[tuple[Any, ...]]:
+    """(minute after noon, samples, low, high, mean, last)."""
+    rows = connection.execute(
+        "SELECT minute, samples, low, high, mean, last FROM sample_minute "
+        "WHERE tag_id = %s ORDER BY minute",
+        [tag],
+    ).fetchall()
+    return [((row[0] - NOON) // MINUTE, *row[1:]) for row in rows]
+
+
+EXPECTED = [(0, 3, 1.0, 3.0, 2.0, 3.0), (1, 2, 7.0, 7.0, 7.0, 7.0)]
+
+
+def test_minutes_are_rolled_up_alike(storage: Storage) -> None:
+    with storage.as_role("ingest") as connection:
+        tag = make_tag(connection)
+        # Out of order, a boundary, and a minute that ends in a sample without a number.
+        insert(connection, tag, [(59.9, 3), (0, 1), (30, 2), (60, 7), (61, None)])
+        assert minutes(connection, tag) == EXPECTED
+        maintain(connection, NOON + 30 * MINUTE)
+        assert minutes(connection, tag) == EXPECTED
+
+
+def test_late_samples_change_their_minute(storage: Storage) -> None:
+    with storage.as_role("ingest") as connection:
+        tag = make_tag(connection)
+        insert(connection, tag, [(0, 1), (60, 7)])
+        maintain(connection, NOON + 30 * MINUTE)
+        insert(connection, tag, [(30, 2), (59.9, 3), (61, None)])
+        connection.execute("SELECT sample_touched(%s)", [[NOON, NOON + 61 * MINUTE / 60]])
+        maintain(connection, NOON + 30 * MINUTE)
+        assert minutes(connection, tag) == EXPECTED
+
+
+def test_samples_outside_the_prepared_days_are_kept(storage: Storage) -> None:
+    with storage.as_role("ingest") as connection:
+        tag = make_tag(connection)
+        years = [-50 * 365 * 86400.0, 0.0, 20 * 365 * 86400.0]
+        insert(connection, tag, [(second, 1) for second in years])
+        maintain(connection, NOON)
+        # Their days get partitions later; nothing is lost, and nothing doubled.
+        connection.execute("SELECT sample_prepare(%s, %s)", [NOON - 9 * DAY, NOON + 9 * DAY])
+        assert connection.execute("SELECT count(*) FROM sample").fetchone() == (3,)
+
+
+DAY = timedelta(days=1)
+
+
+def test_old_days_are_let_go_whole(storage: Storage) -> None:
+    with storage.as_role("ingest") as connection:
+        tag = make_tag(connection)
+        connection.execute("SELECT sample_prepare(%s, %s)", [NOON - 5 * DAY, NOON])
+        insert(connection, tag, [(-86400.0 * day, day) for day in range(5)])
+        maintain(connection, NOON, keep_days=2)
+        left = connection.execute("SELECT value FROM sample ORDER BY value").fetchall()
+        assert left == [(0.0,), (1.0,), (2.0,)]
+
+
+def test_tenants_read_samples_through_views_alone(storage: Storage) -> None:
+    with storage.as_role("ingest") as connection:
+        tag = make_tag(connection)
+        insert(connection, tag, [(0, 1), (1, 2)])
+    with storage.as_role("api") as connection:
+        for view, seen in (("sample_view", 2), ("sample_minute_view", 1)):
+            count = f"SELECT count(*) FROM {view}"
+            assert connection.execute(count.encode()).fetchone() == (0,)
+            for name, expected in (("seatworks", seen), ("carmaker", seen), ("other", 0)):
+                with tenant(connection, name):
+                    assert connection.execute(count.encode()).fetchone() == (expected,)
+
+
+@pytest.mark.parametrize(
+    "statement", ["SELECT FROM sample", "DELETE FROM sample", "SELECT FROM sample_minute"]
+)
+def test_the_api_has_no_rights_on_the_samples_themselves(storage: Storage, statement: str) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), storage.as_role("api") as connection:
+        connection.execute(statement.encode())
+
+
+def test_ingest_may_not_change_what_it_stored(storage: Storage) -> None:
+    for statement in ("UPDATE sample SET value = 0", "DELETE FROM sample", "TRUNCATE sample"):
+        with (
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+            storage.as_role("ingest") as connection,
+        ):
+            connection.execute(statement.encode())
+
+
+@pytest.mark.parametrize("query", ["_RAW", "_EXTREMES", "_MINUTE_EXTREMES", "_GAPS"])
+def test_the_queries_of_the_api_answer_alike(storage: Storage, query: str) -> None:
+    with storage.as_role("ingest") as connection:
+        tag = make_tag(connection)
+        insert(connection, tag, [(0, 1), (10, 9), (20, -4), (70, 5)])
+        connection.execute(
+            "INSERT INTO gap (owner, gateway, stream, from_time, cause) "
+            "SELECT 'seatworks', id, 'telemetry', %s, 'cut' FROM gateway",
+            [NOON],
+        )
+    values = {"tag": tag, "from": NOON, "to": NOON + 2 * MINUTE, "points": 10, "parts": 1}
+    with storage.as_role("api") as connection, tenant(connection, "seatworks"):
+        rows = connection.execute(getattr(telemetry, query), values).fetchall()
+    found = [tuple(cell for cell in row if isinstance(cell, float | str)) for row in rows]
+    expected: dict[str, list[tuple[float | str, ...]]] = {
+        "_RAW": [(1.0,), (9.0,), (-4.0,), (5.0,)],
+        "_EXTREMES": [(9.0,), (-4.0,)],
+        "_MINUTE_EXTREMES": [(-4.0, 9.0)],
+        "_GAPS": [("cut",)],
+    }
+    assert found == expected[query]
+
+
+def test_maintenance_survives_a_database_that_is_away(database: Database) -> None:
+    running = Maintenance(database.dsn("ingest"), every_s=0.01)
+    away = Maintenance(database.dsn("ingest").replace("password=ingest", "password=x"))
+    for maintenance in (running, away):
+        maintenance.start()
+    with database.connect("ingest") as connection:
+        while connection.execute(
+            "SELECT count(*) FROM pg_inherits WHERE inhparent = 'sample'::regclass"
+        ).fetchone() != (7,):
+            connection.commit()
+    assert running.alive
+    assert away.alive
+    for maintenance in (running, away):
+        maintenance.stop()

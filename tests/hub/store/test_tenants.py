@@ -1,0 +1,193 @@
+"""Tenants are kept apart: tried on each table and view, with each role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import errors, sql
+
+from hub.orders.generate import generate
+from hub.orders.plant import read_plant
+from hub.orders.store import import_book, store_plant
+from hub.sequencing import make_sequence
+from hub.sequencing.store import store_sequence
+from hub.store import Database, tenant
+from tests.hub.orders import SAMPLE_PLANT
+
+OWNER_ALONE = {
+    "plant",
+    "order_book",
+    "vehicle_order",
+    "production_sequence",
+    "sequence_position",
+    "control_point_pass",
+}
+SEATS_ALONE = {"gateway_status", "device", "tag", "stream_cursor", "gap", "quarantine"}
+SHARED = {"jis_call", "call_outbox", "call_event", "call_stream"}
+NOBODYS = {"schema_migration", "unregistered_node"}
+"""Tables without a tenant, which the API does not see."""
+
+FILL = """
+INSERT INTO control_point_pass (plant, control_point, production_no, owner, pass_no, passed_at)
+    SELECT 'P1', 'TRIM-IN', production_no, owner, 1, now() FROM vehicle_order LIMIT 1;
+INSERT INTO gateway_status (gateway, owner, partner, online, since)
+    SELECT id, owner, partner, true, now() FROM gateway WHERE node_id = 'gw-seat';
+INSERT INTO gateway_traffic (gateway, owner, partner)
+    SELECT id, owner, partner FROM gateway WHERE node_id = 'gw-seat';
+INSERT INTO device (gateway, owner, partner, name, online, since)
+    SELECT id, owner, partner, 'press', true, now() FROM gateway WHERE node_id = 'gw-seat';
+INSERT INTO tag (device, owner, partner, name, datatype)
+    SELECT id, owner, partner, 'force', 10 FROM device;
+INSERT INTO stream_cursor (gateway, owner, partner, stream, epoch)
+    SELECT id, owner, partner, 'telemetry', 7 FROM gateway WHERE node_id = 'gw-seat';
+INSERT INTO gap (gateway, owner, partner, stream, cause)
+    SELECT id, owner, partner, 'telemetry', 'cut' FROM gateway WHERE node_id = 'gw-seat';
+INSERT INTO quarantine (gateway, owner, partner, stream, reason, raw)
+    SELECT id, owner, partner, 'telemetry', 'bad', 'x' FROM gateway WHERE node_id = 'gw-seat';
+INSERT INTO call_stream (gateway, epoch, owner, partner)
+    SELECT gateway, 7, owner, partner FROM supplier_line;
+INSERT INTO jis_call (owner, partner, plant, line, production_no, part_group, call_no, sequence_no,
+        part_no, quantity, colour, unloading_point, rack, slot, control_point, called_at, required_at)
+    SELECT g.owner, g.partner, g.plant, g.line, o.production_no, g.id,
+        row_number() OVER (PARTITION BY g.line), 1, 'P', 1, o.colour, 'D', 'R', 1, 'TRIM-IN', now(),
+        now()
+    FROM part_group g, vehicle_order o WHERE o.given_rank = 1;
+INSERT INTO call_outbox (gateway, epoch, record_offset, owner, partner, call, record)
+    SELECT l.gateway, 7, c.call_no, c.owner, c.partner, c.id, '{}'
+    FROM jis_call c JOIN supplier_line l ON l.id = c.line;
+INSERT INTO call_event (owner, partner, gateway, epoch, record_offset, call, kind, body, source_at)
+    SELECT c.owner, c.partner, l.gateway, 7, c.call_no, c.id, 'produced', '{}', now()
+    FROM jis_call c JOIN supplier_line l ON l.id = c.line;
+"""
+
+
+@pytest.fixture
+def world(database: Database) -> Iterator[Database]:
+    """One row at least in every table: carmaker's plant, and its suppliers seatworks, trimworks."""
+    with database.connect("ingest") as connection:
+        store_plant(connection, read_plant(SAMPLE_PLANT))
+        connection.execute("INSERT INTO tenant VALUES ('stranger', 'Stranger', 'oem')")
+        book = generate(3, 1)
+        import_book(connection, "P1", book)
+        store_sequence(connection, "P1", make_sequence(book.instance()))
+        connection.execute(FILL.encode())
+    yield database
+
+
+def tables(connection: psycopg.Connection) -> list[str]:
+    """All tables but those of samples, which tenants never touch."""
+    rows = connection.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'lineside'::regnamespace "
+        "AND relkind IN ('r', 'p') AND relname NOT LIKE 'sample%' ORDER BY 1"
+    )
+    return [str(name) for (name,) in rows]
+
+
+def count(connection: psycopg.Connection, table: str) -> int:
+    row = connection.execute(
+        sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def seen_by(world: Database, name: str) -> dict[str, int]:
+    """Rows the API sees for this tenant, by table."""
+    with world.connect("api") as connection, tenant(connection, name):
+        return {t: count(connection, t) for t in tables(connection) if t not in NOBODYS}
+
+
+def test_every_table_forces_its_policies(world: Database) -> None:
+    with world.connect("owner") as connection:
+        for table in tables(connection):
+            row = connection.execute(
+                "SELECT relrowsecurity AND relforcerowsecurity FROM pg_class WHERE oid = %s::regclass",
+                [table],
+            ).fetchone()
+            assert row == (table not in NOBODYS,), table
+
+
+def test_ingest_passes_the_policies_and_sees_all(world: Database) -> None:
+    with world.connect("ingest") as connection:
+        for table in set(tables(connection)) - NOBODYS:
+            assert count(connection, table) > 0, table
+
+
+@pytest.mark.parametrize("role", ["api", "owner"])
+def test_without_a_tenant_nothing_is_seen(world: Database, role: str) -> None:
+    with world.connect("api" if role == "api" else "owner") as connection:
+        for table in set(tables(connection)) - NOBODYS:
+            assert count(connection, table) == 0, table
+
+
+def test_a_stranger_sees_itself_alone(world: Database) -> None:
+    assert {t: n for t, n in seen_by(world, "stranger").items() if n} == {"tenant": 1}
+
+
+def test_the_car_maker_sees_its_plant_and_what_suppliers_share(world: Database) -> None:
+    assert all(seen_by(world, "carmaker").values())
+    with world.connect("api") as connection, tenant(connection, "carmaker"):
+        assert {n for (n,) in connection.execute("SELECT id FROM tenant")} == {
+            "carmaker",
+            "seatworks",
+            "trimworks",
+        }
+
+
+def test_suppliers_see_their_own_and_no_order_of_the_plant(world: Database) -> None:
+    seats, trim = seen_by(world, "seatworks"), seen_by(world, "trimworks")
+    for table in OWNER_ALONE:
+        assert (seats[table], trim[table]) == (0, 0), table
+    for table in SEATS_ALONE | {"gateway_traffic"}:
+        assert (seats[table], trim[table]) == (1, 0), table
+    for table in SHARED - {"call_stream"}:
+        assert (seats[table], trim[table]) == (2, 3), table
+    assert (seats["tenant"], seats["gateway"], seats["supplier_line"]) == (2, 1, 1)
+
+
+def test_the_api_writes_nowhere(world: Database) -> None:
+    with world.connect("api") as connection:
+        for table in tables(connection):
+            for statement in ("DELETE FROM {}", "TRUNCATE {}", "INSERT INTO {} DEFAULT VALUES"):
+                with pytest.raises(errors.InsufficientPrivilege), tenant(connection, "carmaker"):
+                    connection.execute(sql.SQL(statement).format(sql.Identifier(table)))
+
+
+def test_no_role_but_the_owner_defines_anything(world: Database) -> None:
+    for role in ("api", "ingest"):
+        with (
+            world.connect("api" if role == "api" else "ingest") as connection,
+            pytest.raises(errors.InsufficientPrivilege),
+        ):
+            connection.execute("CREATE TABLE mine (n integer)")
+
+
+def test_a_tenant_ends_with_its_transaction(world: Database) -> None:
+    with world.connect("api") as connection:
+        with tenant(connection, "carmaker"):
+            assert count(connection, "plant") == 1
+        assert count(connection, "plant") == 0
+        with pytest.raises(ZeroDivisionError), tenant(connection, "carmaker"):
+            raise ZeroDivisionError
+        assert count(connection, "plant") == 0
+
+
+def test_a_tenant_is_a_value_never_sql(world: Database) -> None:
+    with world.connect("api") as connection, tenant(connection, "x' OR owner = 'carmaker"):
+        assert count(connection, "plant") == 0
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE supplier_line SET partner = 'trimworks' WHERE id = 'SEAT1'",
+        "UPDATE jis_call SET partner = 'trimworks' WHERE line = 'SEAT1'",
+        "UPDATE vehicle_order SET owner = 'stranger'",
+        "UPDATE bom_rule SET partner = 'stranger'",
+    ],
+)
+def test_a_row_belongs_to_those_its_parent_belongs_to(world: Database, statement: str) -> None:
+    with world.connect("ingest") as connection, pytest.raises(errors.ForeignKeyViolation):
+        connection.execute(statement.encode())
