@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import paho.mqtt.client as mqtt
 
-from protocols.mqtt.broker import BrokerSettings, Will, make_client
+from protocols.mqtt.broker import BrokerSettings, Will, make_client, send_at_once
 
 _CONNECT_S = 10.0
 _CLOSE_S = 2.0
@@ -184,6 +184,7 @@ class Link:
     # of the socket and the first write come from the thread that connects.
 
     def _on_socket_open(self, _client: mqtt.Client, _data: Any, sock: Any) -> None:
+        send_at_once(sock)
         self._loop.call_soon_threadsafe(self._watch, sock)
 
     def _on_register_write(self, client: mqtt.Client, _data: Any, sock: Any) -> None:

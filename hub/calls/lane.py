@@ -7,9 +7,11 @@ are lost without harm: the streams send again whatever has not been committed an
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import select
+import socket
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -62,6 +64,7 @@ class Link:
         self._client.on_subscribe = self._on_subscribe
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
+        self._client.on_publish = self._on_publish
         self._client.connect_async(settings.host, settings.port, settings.keepalive_s)
 
     @property
@@ -146,6 +149,21 @@ class Link:
         if self._up:
             logger.warning("%s: lost the broker at %s: %s", self._name, self._where, reason)
         self._up = False
+
+    def _on_publish(
+        self,
+        client: mqtt.Client,
+        _userdata: Any,
+        _mid: int,
+        _reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        # A broker with Nagle's algorithm on holds the next message to us back until its word on
+        # this one is acknowledged, which TCP would put off by 40 ms.
+        sock = client.socket()
+        if isinstance(sock, socket.socket):
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def _on_message(self, _client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
         self._waiting.append(Received(message.topic, bytes(message.payload)))
