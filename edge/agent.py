@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import sqlite3
 from collections.abc import Coroutine
 from typing import Any
 
@@ -148,7 +149,10 @@ class _Parts:
                 fatal=(JournalError,),
             ),
             keep_running(
-                "call lane", lane.serve, expected=(LinkError,), hint_when_short_lived=_TAKEN_OVER
+                "call lane",
+                lane.serve,
+                expected=(LinkError, sqlite3.OperationalError),
+                hint_when_short_lived=_TAKEN_OVER,
             ),
         ]
         plcs = {source.device: source for source in config.sources}
@@ -158,7 +162,7 @@ class _Parts:
                 keep_running(
                     f"line {name}",
                     LineSession(self._desk, name, plcs[line.device]).serve,
-                    expected=(OSError, ua.UaError, PlcError),
+                    expected=(OSError, ua.UaError, PlcError, sqlite3.OperationalError),
                     hint_when_short_lived=_DROPPED,
                 )
             )

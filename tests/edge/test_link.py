@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ipaddress
+import ssl
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from deploy.local.broker import LocalBroker
 from deploy.local.ports import free_port
@@ -111,6 +119,80 @@ async def test_an_inbox_that_is_not_read_stays_bounded(
     got = [message.payload async for message in _read(link)]
     assert got == [str(n).encode() for n in range(10)]
     await link.close()
+
+
+async def test_over_tls_and_only_with_a_broker_it_trusts(
+    broker: LocalBroker, tmp_path: Path
+) -> None:
+    certificate = certify(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, tmp_path / "key.pem")
+    server = await asyncio.start_server(
+        lambda reader, writer: relay(reader, writer, broker.port), "127.0.0.1", 0, ssl=context
+    )
+    port = server.sockets[0].getsockname()[1]
+    trusting = BrokerSettings(host="127.0.0.1", port=port, ca_file=certificate, keepalive_s=5)
+    link = Link(trusting, "one", clean_session=True)
+    await link.connect()
+    await link.subscribe([("here", 1)])
+    for size in (1, 70_000, 200_000):
+        link.publish("here", b"x" * size, 1)
+    sizes: list[int] = []
+    async with asyncio.timeout(10):
+        while len(sizes) < 3:
+            message = await link.receive(1.0)
+            if message is not None:
+                sizes.append(len(message.payload))
+    assert sizes == [1, 70_000, 200_000]
+    await link.close()
+    with pytest.raises(LinkError, match="certificate verify failed"):
+        await Link(BrokerSettings(host="127.0.0.1", port=port), "two", clean_session=True).connect()
+    server.close()
+
+
+def certify(directory: Path) -> Path:
+    """A certificate for 127.0.0.1 that vouches for itself, and its key beside it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "broker")])
+    now = datetime.now(UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (directory / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    (directory / "certificate.pem").write_bytes(
+        certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return directory / "certificate.pem"
+
+
+async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
+    """Pass bytes between a TLS connection and the broker."""
+    inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
+
+    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(65536):
+                sink.write(data)
+                await sink.drain()
+        sink.close()
+
+    await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer))
 
 
 async def _last_word(link: Link) -> None:

@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 
 import pytest
+from asyncua import ua
 
 from edge.calls import CallStore, Desk
 from edge.calls.handover import HandOver, next_strobe
@@ -15,8 +16,10 @@ from edge.sources.opcua.connect import close, connect
 from edge.status import Condition
 from firmware_sim.line.ledger import CallDecision, read_ledger
 from firmware_sim.line.plc import run_line
+from firmware_sim.line.server import PlcServer
 from firmware_sim.line.settings import LineSettings
 from protocols.jis.messages import Call, Event
+from protocols.opcua import line
 from protocols.streams import State
 from tests.edge.plant import LINE, PART_GROUPS, PLANT, calls, edge_config
 
@@ -108,13 +111,13 @@ STEPS = [
 
 async def test_interrupted_at_every_step(tmp_path: Path) -> None:
     ledger = tmp_path / "ledger.jsonl"
-    async with run_line(LineSettings(line=LINE, ledger=ledger, queue_slots=64)) as line:
+    async with run_line(LineSettings(line=LINE, ledger=ledger, queue_slots=64)) as plc:
         for number, (when, step) in enumerate(STEPS):
             path = tmp_path / f"{when}-{step}.sqlite"
             wanted = calls(1 + 2 * number, 2)
             receive(path, *reversed(wanted))
-            await hand_over(path, line.endpoint, **{when: step})
-            await hand_over(path, line.endpoint)
+            await hand_over(path, plc.endpoint, **{when: step})
+            await hand_over(path, plc.endpoint)
             keys = [str(call.key) for call in wanted]
             decided = [e for e in read_ledger(ledger) if isinstance(e, CallDecision)]
             taken = [d.key for d in decided if d.accepted and not d.repeated]
@@ -143,13 +146,60 @@ async def test_refused_by_the_plc(tmp_path: Path) -> None:
     path = tmp_path / "calls.sqlite"
     receive(path, *calls(1, 1))
     settings = LineSettings(line=LINE, part_groups=frozenset({"OTHER"}))
-    async with run_line(settings) as line:
-        await hand_over(path, line.endpoint)
+    async with run_line(settings) as plc:
+        await hand_over(path, plc.endpoint)
     store = CallStore.open(path)
     assert [(e["kind"], e["reason"]) for e in store.events(0, 9)] == [
         ("refused", "unknown part group SEAT-FRONT")
     ]
     store.close()
+
+
+async def test_an_echo_that_names_another_call_is_unclear(tmp_path: Path) -> None:
+    """Whether the PLC took the call nobody can tell: it is never shown again by itself."""
+    path = tmp_path / "calls.sqlite"
+    receive(path, *calls(1, 2))
+    first, second = (str(call.key) for call in calls(1, 2))
+    answers = 0
+
+    async with PlcServer(line.NAMESPACE, "127.0.0.1", 0) as server:
+        string, boolean, uint32 = (
+            ua.VariantType.String,
+            ua.VariantType.Boolean,
+            ua.VariantType.UInt32,
+        )
+        for name in ("SequenceNo", "Slot", "Quantity"):
+            await server.add(line.call_field(name), ua.VariantType.Int32, 0, writable=True)
+        for name in ("Key", "PartNo", "Colour", "Rack"):
+            await server.add(line.call_field(name), string, "", writable=True)
+        await server.add(line.CALL_FREE, boolean, value=True)
+        await server.add(line.CALL_STROBE, uint32, 0, writable=True)
+        await server.add(line.ECHO_KEY, string, "")
+        await server.add(line.ECHO_ACCEPTED, boolean, value=False)
+        await server.add(line.ECHO_REASON, string, "")
+        await server.add(line.ECHO_STROBE, uint32, 0)
+        for slot in range(line.RESULT_SLOTS):
+            await server.add(line.result_field(slot, "No"), ua.VariantType.Int64, 0)
+        strobed = asyncio.Event()
+        server.on_write(line.CALL_STROBE, strobed.set)
+        await server.listen()
+
+        async def answer() -> None:
+            nonlocal answers
+            while True:
+                await strobed.wait()
+                strobed.clear()
+                answers += 1
+                key = server.text(line.call_field("Key")) if answers > 1 else "another"
+                await server.write(line.ECHO_KEY, key)
+                await server.write(line.ECHO_ACCEPTED, value=True)
+                await server.write(line.ECHO_STROBE, server.number(line.CALL_STROBE))
+
+        answering = asyncio.create_task(answer())
+        await hand_over(path, server.endpoint)
+        answering.cancel()
+    assert told(path) == [("unclear", first), ("accepted", second)]
+    assert answers == 2
 
 
 def test_a_strobe_is_new_and_never_zero() -> None:

@@ -155,3 +155,16 @@ def test_a_damaged_file_is_set_aside(path: Path, caplog: pytest.LogCaptureFixtur
     assert "cannot be read" in caplog.text
     assert len(list(path.parent.glob("*.damaged-*"))) >= 1
     store.close()
+
+
+def test_a_full_disk_moves_no_cursor(path: Path) -> None:
+    store = CallStore.open(path)
+    store.read_state(State(5, 0, 200))
+    (pages,) = store._db.execute("PRAGMA page_count").fetchone()
+    store._db.execute(f"PRAGMA max_page_count = {pages + 2}")
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        store.receive(5, 0, records(1, 200), ROUTES)
+    assert store.position() == Answer(5, 0), "what is not stored is not acknowledged"
+    store._db.execute("PRAGMA max_page_count = 1000000")
+    assert store.receive(5, 0, records(1, 200), ROUTES).answer == Answer(5, 200)
+    store.close()
