@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 from pydantic import SecretStr, ValidationError
@@ -173,9 +173,7 @@ def proxy(
 @app.command()
 def fault(
     control: Annotated[str, typer.Argument(help="the proxy's control port, host:port")],
-    name: Annotated[
-        str, typer.Argument(help="cut, half_open, delay, throttle, drop; none heals all")
-    ],
+    name: Annotated[FaultName, typer.Argument(help="what to break; none heals all")],
     value: Annotated[
         float | None,
         typer.Option(help="delay: seconds; throttle: bytes per second; drop: chance per chunk"),
@@ -185,7 +183,7 @@ def fault(
     """Make a fault in a running proxy, and print the faults that now hold."""
     host, port = _address(control, "CONTROL")
     try:
-        command = FaultCommand(fault=cast(FaultName, name), value=value, seconds=seconds)
+        command = FaultCommand(fault=name, value=value, seconds=seconds)
     except ValidationError as error:
         raise typer.BadParameter(error.errors(include_url=False)[0]["msg"]) from None
     try:
