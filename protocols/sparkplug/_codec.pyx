@@ -351,7 +351,7 @@ def decode(bytes data not None, types=None, limits=DEFAULT_LIMITS):
     cdef _Reader reader = _Reader.__new__(_Reader)
     reader.data = data
     reader.base = <const uint8_t*>PyBytes_AS_STRING(data)
-    reader.types = types if types else None
+    reader.types = None if not types else types if type(types) is dict else dict(types)
     reader.limits = limits
     reader.max_depth = limits.max_depth
     reader.max_items = limits.max_items
@@ -364,7 +364,7 @@ def decode(bytes data not None, types=None, limits=DEFAULT_LIMITS):
 cdef class _Reader:
     cdef bytes data
     cdef const uint8_t* base
-    cdef object types
+    cdef dict types
     cdef object limits
     cdef int max_depth
     cdef Py_ssize_t max_items
