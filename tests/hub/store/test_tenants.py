@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import psycopg
 import pytest
 from psycopg import errors, sql
@@ -49,7 +47,8 @@ INSERT INTO quarantine (gateway, owner, partner, stream, reason, raw)
 INSERT INTO call_stream (gateway, epoch, owner, partner)
     SELECT gateway, 7, owner, partner FROM supplier_line;
 INSERT INTO jis_call (owner, partner, plant, line, production_no, part_group, call_no, sequence_no,
-        part_no, quantity, colour, unloading_point, rack, slot, control_point, called_at, required_at)
+        part_no, quantity, colour, unloading_point, rack, slot, control_point, called_at,
+        required_at)
     SELECT g.owner, g.partner, g.plant, g.line, o.production_no, g.id,
         row_number() OVER (PARTITION BY g.line), 1, 'P', 1, o.colour, 'D', 'R', 1, 'TRIM-IN', now(),
         now()
@@ -64,7 +63,7 @@ INSERT INTO call_event (owner, partner, gateway, epoch, record_offset, call, kin
 
 
 @pytest.fixture
-def world(database: Database) -> Iterator[Database]:
+def world(database: Database) -> Database:
     """One row at least in every table: carmaker's plant, and its suppliers seatworks, trimworks."""
     with database.connect("ingest") as connection:
         store_plant(connection, read_plant(SAMPLE_PLANT))
@@ -73,7 +72,7 @@ def world(database: Database) -> Iterator[Database]:
         import_book(connection, "P1", book)
         store_sequence(connection, "P1", make_sequence(book.instance()))
         connection.execute(FILL.encode())
-    yield database
+    return database
 
 
 def tables(connection: psycopg.Connection) -> list[str]:
@@ -103,7 +102,8 @@ def test_every_table_forces_its_policies(world: Database) -> None:
     with world.connect("owner") as connection:
         for table in tables(connection):
             row = connection.execute(
-                "SELECT relrowsecurity AND relforcerowsecurity FROM pg_class WHERE oid = %s::regclass",
+                "SELECT relrowsecurity AND relforcerowsecurity FROM pg_class "
+                "WHERE oid = %s::regclass",
                 [table],
             ).fetchone()
             assert row == (table not in NOBODYS,), table

@@ -1,0 +1,59 @@
+"""The plant file: refused with line, reason and remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hub.orders.plant import read_plant
+from hub.orders.problems import InputError
+from tests.hub.orders import SAMPLE_PLANT
+
+
+def test_the_sample_plant() -> None:
+    plant = read_plant(SAMPLE_PLANT)
+    assert plant.plant.id == "P1"
+    assert [group.id for line in plant.lines for group in line.part_groups] == [
+        "SEAT-FRONT",
+        "SEAT-REAR",
+        "DOOR-TRIM",
+        "BUMPER",
+        "COCKPIT",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "said"),
+    [
+        ("takt_s: 60", "takt: 60", 13, r"plant\.takt: unknown key; did you mean takt_s\?"),
+        ("takt_s: 60", "takt_s: 0", 13, r"plant\.takt_s: .*greater than 0, not 0"),
+        ("takt_s: 60", "takt_s: .nan", 13, r"plant\.takt_s: .*finite"),
+        ("rack_slots: 12", "rack_slot: 12", 20, r"unknown key; did you mean rack_slots\?"),
+        ("seatworks/gw-seat\n", "seatworks/gw\n", 17, r"did you mean seatworks/gw-seat\?"),
+        ("id: TRIM1", "id: SEAT1", 24, r"line 'SEAT1' stands at lines\[0\]\.id already"),
+        ("id: BUMPER", "id: COCKPIT", 32, r"part group 'COCKPIT' stands at"),
+        ("owner: carmaker, takt_s", "owner: carmakr, takt_s", 13, r"did you mean carmaker\?"),
+        ("kind: oem", "kind: maker", 5, r"'maker' is not 'oem' or 'supplier'"),
+        ("bom: derived", "bom: [{part: X}]", 22, r"unknown key; did you mean part_no\?"),
+        ("version: 1", "version: 2", 2, r"version: 2 is not 1"),
+        ("version: 1", "version: [", 5, r"expected the node content"),
+        ("{id: P1, owner", "{id: P/1, owner", 13, r"plant\.id"),
+        ("partner: carmaker}", "partner: trimworks}", 17, r"delivers to trimworks, not to"),
+    ],
+)
+def test_mistakes_are_told_with_their_line(
+    tmp_path: Path, old: str, new: str, line: int, said: str
+) -> None:
+    text = SAMPLE_PLANT.read_text()
+    assert old in text
+    path = tmp_path / "plant.yaml"
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(InputError, match=rf"plant\.yaml:{line}: .*{said}"):
+        read_plant(path)
+
+
+def test_an_empty_file_is_no_plant(tmp_path: Path) -> None:
+    (tmp_path / "plant.yaml").write_text("# nothing\n")
+    with pytest.raises(InputError, match="holds no plant"):
+        read_plant(tmp_path / "plant.yaml")

@@ -1,0 +1,147 @@
+"""Plants and orders in the database: all or nothing, repeatable; derived bills of material."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from hub.orders.generate import generate
+from hub.orders.plant import read_plant
+from hub.orders.problems import InputError
+from hub.orders.roadef import read_folder
+from hub.orders.store import import_book, load_book, load_rules, store_plant
+from hub.sequencing import BillOfMaterial, make_sequence
+from hub.sequencing.store import store_sequence
+from hub.store import Database
+from tests.hub.orders import SAMPLE_DAY, SAMPLE_PLANT
+
+GROUPS = {"SEAT-FRONT", "SEAT-REAR", "DOOR-TRIM", "BUMPER", "COCKPIT"}
+
+
+@pytest.fixture
+def plant(database: Database) -> Iterator[psycopg.Connection]:
+    """A service connection to a database that holds the sample plant."""
+    with database.connect("ingest", autocommit=True) as connection:
+        store_plant(connection, read_plant(SAMPLE_PLANT))
+        yield connection
+
+
+def rows(connection: psycopg.Connection, table: str) -> int:
+    found = connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+def test_what_is_imported_comes_back(plant: psycopg.Connection) -> None:
+    book = read_folder(SAMPLE_DAY)
+    assert import_book(plant, "P1", book) == 120
+    assert load_book(plant, "P1") == book
+    assert load_book(plant, "P1", "day") == book
+
+
+def test_an_import_repeated_changes_nothing(plant: psycopg.Connection) -> None:
+    import_book(plant, "P1", generate(10, 1))
+    assert import_book(plant, "P1", generate(10, 1)) == 0
+    assert rows(plant, "vehicle_order") == 10
+
+
+def test_an_order_known_from_another_book_refuses_the_whole_book(
+    plant: psycopg.Connection,
+) -> None:
+    import_book(plant, "P1", generate(10, 1))
+    other = dataclasses.replace(generate(12, 1), source="other")
+    with pytest.raises(InputError, match=r"other: production number 000100001 is known from gen"):
+        import_book(plant, "P1", other)
+    assert rows(plant, "vehicle_order") == 10
+    assert rows(plant, "order_book") == 1
+
+
+def test_a_book_of_the_same_name_and_other_content_is_refused(plant: psycopg.Connection) -> None:
+    import_book(plant, "P1", generate(10, 1))
+    other = dataclasses.replace(generate(10, 2), source="generated-10-1")
+    with pytest.raises(InputError, match="imported before, with other content"):
+        import_book(plant, "P1", other)
+
+
+def test_an_unknown_plant_is_refused(plant: psycopg.Connection) -> None:
+    with pytest.raises(InputError, match="no plant P9"):
+        import_book(plant, "P9", generate(1, 1))
+    with pytest.raises(InputError, match="plant P1 has no orders"):
+        load_book(plant, "P1")
+
+
+def test_every_car_gets_a_part_of_every_derived_group(plant: psycopg.Connection) -> None:
+    book = generate(40, 5)
+    import_book(plant, "P1", book)
+    lines = list(BillOfMaterial(load_rules(plant, "P1")).call_lines(book.instance().cars))
+    assert len(lines) == 40 * len(GROUPS)
+    assert {line.part_group for line in lines} == GROUPS
+    # Each option is a variant of some group.
+    rules = load_rules(plant, "P1")
+    assert {name for rule in rules for name in rule.requires} == set(book.option_names)
+    # Bumpers are painted, seats are not.
+    colours = {order.colour for order in book.orders}
+    bumpers = {line.part_no.rsplit("-")[-1] for line in lines if line.part_group == "BUMPER"}
+    assert bumpers <= colours
+
+
+def test_options_keep_their_group_when_more_are_imported(plant: psycopg.Connection) -> None:
+    import_book(plant, "P1", generate(10, 1))
+    before = {rule.part_no for rule in load_rules(plant, "P1")}
+    book = generate(1, 2)
+    order = dataclasses.replace(book.orders[0], options=frozenset({"AAA-NEW"}))
+    import_book(plant, "P1", dataclasses.replace(book, orders=(order,)))
+    after = {rule.part_no for rule in load_rules(plant, "P1")}
+    assert before < after
+    assert len(after) == len(before) + 1
+
+
+def test_a_plant_may_be_loaded_again_and_changed(plant: psycopg.Connection, tmp_path: Path) -> None:
+    import_book(plant, "P1", generate(10, 1))
+    rules = load_rules(plant, "P1")
+    store_plant(plant, read_plant(SAMPLE_PLANT))
+    assert load_rules(plant, "P1") == rules
+    path = tmp_path / "plant.yaml"
+    text = SAMPLE_PLANT.read_text().replace("takt_s: 60", "takt_s: 55")
+    path.write_text(
+        text.replace(
+            "{id: COCKPIT, control_point: TRIM-IN, bom: derived}",
+            "{id: COCKPIT, control_point: TRIM-IN, bom: "
+            "[{part_no: C-1, requires: [AWD], quantity: 2}, {part_no: C-2, colours: [red]}]}",
+        )
+    )
+    store_plant(plant, read_plant(path))
+    assert plant.execute("SELECT takt_s FROM plant").fetchone() == (55.0,)
+    cockpits = [rule for rule in load_rules(plant, "P1") if rule.part_group == "COCKPIT"]
+    assert [(rule.rank, rule.part_no, rule.quantity) for rule in cockpits] == [
+        (1, "C-1", 2),
+        (2, "C-2", 1),
+    ]
+
+
+def test_what_belongs_to_another_tenant_is_left_alone(
+    plant: psycopg.Connection, tmp_path: Path
+) -> None:
+    path = tmp_path / "plant.yaml"
+    text = SAMPLE_PLANT.read_text().replace("trimworks, partner", "seatworks, partner")
+    path.write_text(text.replace("takt_s: 60", "takt_s: 55"))
+    with pytest.raises(InputError, match="gateway trimworks/gw-trim belongs to another tenant"):
+        store_plant(plant, read_plant(path))
+    assert plant.execute("SELECT takt_s FROM plant").fetchone() == (60.0,)
+
+
+def test_a_sequence_is_stored_in_order(plant: psycopg.Connection) -> None:
+    import_book(plant, "P1", read_folder(SAMPLE_DAY))
+    chain = make_sequence(load_book(plant, "P1").instance())
+    number = store_sequence(plant, "P1", chain)
+    stored = plant.execute(
+        "SELECT production_no FROM sequence_position WHERE sequence = %s ORDER BY position",
+        [number],
+    ).fetchall()
+    assert [n for (n,) in stored] == [car.production_no for car in chain.cars]
+    score = plant.execute("SELECT method, score->>'mark' FROM production_sequence").fetchone()
+    assert score == ("given", "83024118")
