@@ -33,12 +33,14 @@ class Plc:
         self.server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
         self.nodes: dict[str, Node] = {}
 
-    async def add(self, name: str, value: Any, variant: ua.VariantType | None = None) -> None:
-        """Add a node; its first value has the source time `START`."""
+    async def add(
+        self, name: str, value: Any, variant: ua.VariantType | None = None, *, at_ms: int = 0
+    ) -> None:
+        """Add a node; its first value has the source time START + at_ms."""
         parent = self.server.get_objects_node()
         node = await parent.add_variable(f"ns=2;s={name}", f"2:{name}", value, variant)
         self.nodes[name] = node
-        await self.set(name, value, variant)
+        await self.set(name, value, variant, at_ms=at_ms)
 
     async def set(
         self,
@@ -65,14 +67,18 @@ class Plc:
 
 @asynccontextmanager
 async def run_plc(
-    *, port: int | None = None, users: UserManager | None = None, **values: Any
+    *,
+    port: int | None = None,
+    users: UserManager | None = None,
+    at_ms: int = 0,
+    **values: Any,
 ) -> AsyncIterator[Plc]:
-    """A running server with a node for each of `values`."""
+    """A running server with a node for each of `values`, of the source time START + at_ms."""
     plc = Plc(port or free_port(), users)
     await plc.server.init()
     assert await plc.server.register_namespace(URI) == 2
     for name, value in values.items():
-        await plc.add(name, value)
+        await plc.add(name, value, at_ms=at_ms)
     await plc.server.start()
     try:
         yield plc
