@@ -6,7 +6,8 @@ A session changes only once its transaction is committed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,7 @@ from hub.ingest.births import (
     EPOCH,
     OFFSET,
     Aliases,
+    BirthError,
     clean,
     is_control,
     status_value,
@@ -58,7 +60,7 @@ def node_born(
     aliases = Aliases.of(payload)
     state = stream_state(payload)
     bd_seq = bd_seq_of(payload)
-    with conn.transaction():
+    with _refusal_is_birth_error(), conn.transaction():
         position = cursors.load(conn, gateway)
         if state is None:
             node = _own_tags(conn, gateway, payload, aliases, at)
@@ -84,7 +86,7 @@ def device_birth(
     """A DBIRTH. Raises `BirthError`, `psycopg.Error`; then nothing changed."""
     aliases = Aliases.of(payload)
     tags = tag_births(payload.metrics)
-    with conn.transaction():
+    with _refusal_is_birth_error(), conn.transaction():
         device = device_born(conn, gateway, name, at)
         return _device(payload, aliases, tags, tag_ids(conn, gateway, device, tags))
 
@@ -117,6 +119,14 @@ def devices_absent(
         )
 
 
+def in_conflict(conn: psycopg.Connection, gateway: Gateway) -> bool:
+    """Whether two gateways of this identity were noticed, perhaps before this worker began."""
+    row = conn.execute(
+        "SELECT FROM gateway_status WHERE gateway = %s AND conflict IS NOT NULL", [gateway.id]
+    ).fetchone()
+    return row is not None
+
+
 def conflict_ended(conn: psycopg.Connection, gateway: Gateway) -> None:
     """No second gateway of this identity was noticed for long."""
     with conn.transaction():
@@ -141,6 +151,15 @@ def unseen(conn: psycopg.Connection, device: Device, birth: Payload) -> AliasTab
         if stored is not None and time_ms is not None and time_ms <= stored.timestamp() * 1000:
             tags[metric.name or ""] = NOT_STORED, 0
     return AliasTable({alias: tags[name] for alias, name in device.aliases.names.items()}, tags)
+
+
+@contextmanager
+def _refusal_is_birth_error() -> Iterator[None]:
+    """A birth that the database refuses is a bad birth, not a bad database: not tried again."""
+    try:
+        yield
+    except (psycopg.DataError, psycopg.IntegrityError) as error:
+        raise BirthError(f"the database refuses it: {error}") from None
 
 
 def _open_stream(

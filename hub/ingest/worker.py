@@ -135,6 +135,8 @@ class Worker:
         parsed = parse_topic(topic)
         if not isinstance(parsed, NodeTopic | DeviceTopic) or parsed.type in ("NCMD", "DCMD"):
             return None
+        if "\0" in topic:
+            return None  # MQTT forbids it; no table could hold it
         session = self._session(parsed.group, parsed.node)
         if session is None:
             self._strangers.heard(parsed.group, parsed.node)
@@ -160,6 +162,8 @@ class Worker:
             return None
         position = self._in_database(lambda conn: cursors.load(conn, gateway))
         session = Session(gateway, SeqChecker(self._settings.reorder_s), position)
+        if self._in_database(lambda conn: lifecycle.in_conflict(conn, gateway)):
+            session.conflict_at = now
         self._sessions[group, node] = session
         return session
 
@@ -191,7 +195,7 @@ class Worker:
                 self._device_born(session, topic.device, payload, message.payload)
             else:
                 self._device_died(session, topic.device, payload)
-        except (PayloadError, BirthError, psycopg.DataError, psycopg.IntegrityError) as error:
+        except (PayloadError, BirthError) as error:
             counts = self._batch.share(session).counts
             counts.messages += 1
             counts.refused += 1
@@ -203,6 +207,7 @@ class Worker:
         born = self._in_database(
             lambda conn: lifecycle.node_born(conn, session.gateway, payload, _utc_now())
         )
+        was_born = session.born
         session.forget_births()
         session.position = born.position
         if born.refused:
@@ -230,7 +235,8 @@ class Worker:
         session.delivery = born.delivery
         session.aliases = born.aliases
         session.seq.born(payload.seq or 0)
-        logger.debug("%s is born", session.gateway)
+        if not was_born:
+            logger.info("%s is online", session.gateway)
         if born.node is not None:
             session.devices[None] = born.node
             self._birth_values(session, born.node, payload, raw)
@@ -329,8 +335,7 @@ class Worker:
     def _in_database(self, work: Callable[[psycopg.Connection], _T]) -> _T:
         """Do a piece of work that commits as a whole, again and again until the database has it.
 
-        Raises `_StoppedError` if the worker is stopped meanwhile, and what is no trouble of the
-        database: its refusal of the data, and a birth that cannot be read.
+        Raises `_StoppedError` if the worker is stopped meanwhile, and `BirthError` from the work.
         """
         wait_s = _FIRST_RETRY_S
         while True:
@@ -341,8 +346,6 @@ class Worker:
                 return work(conn)
             except StaleCursorError as error:
                 logger.warning("another worker has moved the cursor: %s", error)
-            except (psycopg.DataError, psycopg.IntegrityError):
-                raise
             except psycopg.Error as error:
                 if wait_s == _FIRST_RETRY_S:
                     logger.error("the database does not take data: %s; trying again", error)

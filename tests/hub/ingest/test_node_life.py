@@ -208,6 +208,43 @@ def test_device_birth_of_another_epoch_is_refused(hub: psycopg.Connection, node:
     assert rows(hub, "SELECT name FROM sample JOIN tag ON id = tag_id") == [("torque",)]
 
 
+@pytest.mark.parametrize(
+    ("name", "alias", "why"),
+    [
+        ("torn\0name", 50, "has a NUL character"),
+        ("torque", 50, "is named twice"),
+        ("angle", 10, "alias 10 names both 'torque' and 'angle'"),
+    ],
+)
+def test_birth_that_cannot_be_read_leaves_the_last_one_in_force(
+    hub: psycopg.Connection,
+    node: Node,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    alias: int,
+    why: str,
+) -> None:
+    node.birth(EPOCH)
+    bad = Metric(name, alias, datatype=DataType.Double)
+    node.device_birth("line", [*node.usual_tags("line"), bad])
+    node.record(0)
+    node.answered(EPOCH, 1)
+    assert rows(hub, "SELECT name FROM sample JOIN tag ON id = tag_id") == [("torque",)]
+    assert [why in r.message for r in caplog.records if "DBIRTH refused" in r.message] == [True]
+
+
+def test_conflict_of_an_earlier_run_ends_when_nothing_more_is_seen_of_it(
+    database: Database, broker: LocalBroker, hub: psycopg.Connection
+) -> None:
+    hub.execute(
+        "INSERT INTO gateway_status (gateway, owner, online, since, conflict)"
+        " SELECT id, owner, false, now(), 'two of them' FROM gateway WHERE node_id = 'gw-seat'"
+    )
+    settings = FAST.model_copy(update={"conflict_clear_s": 0.2})
+    with Ingest(database, broker_settings(broker), settings):
+        eventually(lambda: status(hub) == (False, "unknown", None), "the conflict has ended")
+
+
 @contextmanager
 def state_messages(broker: LocalBroker) -> Iterator[queue.SimpleQueue[dict[str, object]]]:
     heard: queue.SimpleQueue[dict[str, object]] = queue.SimpleQueue()

@@ -52,48 +52,48 @@ def table(builder: ModuleType, datatypes: dict[int, int]) -> _rows_py.AliasTable
     return made
 
 
-@pytest.mark.parametrize(
-    ("datatype", "sent", "value", "text"),
-    [
-        (DataType.Int8, -3, -3.0, None),
-        (DataType.Int16, -300, -300.0, None),
-        (DataType.Int32, -(2**31), -(2.0**31), None),
-        (DataType.Int64, -(2**53), -(2.0**53), None),
-        (DataType.Int64, -(2**53) - 1, -(2.0**53), "-9007199254740993"),
-        (DataType.Int64, 2**63 - 1, 2.0**63, "9223372036854775807"),
-        (DataType.UInt8, 255, 255.0, None),
-        (DataType.UInt16, 65535, 65535.0, None),
-        (DataType.UInt32, 2**32 - 1, 2.0**32 - 1, None),
-        (DataType.UInt64, U64, 2.0**64, "18446744073709551615"),
-        (DataType.Float, 1.5, 1.5, None),
-        (DataType.Double, 0.1, 0.1, None),
-        (DataType.Double, math.inf, math.inf, None),
-        (DataType.Boolean, True, 1.0, None),
-        (DataType.Boolean, False, 0.0, None),
-        (DataType.DateTime, NOW_MS, float(NOW_MS), None),
-        (DataType.String, "Käfer 🚗", None, "Käfer 🚗"),
-        (DataType.Text, "", None, ""),
-        (DataType.Double, None, None, None),
-    ],
-)
-def test_every_type_as_the_database_reads_it(
-    builder: ModuleType,
-    hub: psycopg.Connection,
-    datatype: DataType,
-    sent: object,
-    value: float | None,
-    text: str | None,
-) -> None:
-    metric = Metric(None, 5, NOW_MS, datatype, sent, is_historical=True)  # type: ignore[arg-type]
+MEANT = [
+    (DataType.Int8, -3, -3.0, None),
+    (DataType.Int16, -300, -300.0, None),
+    (DataType.Int32, -(2**31), -(2.0**31), None),
+    (DataType.Int64, -(2**53), -(2.0**53), None),
+    (DataType.Int64, -(2**53) - 1, -(2.0**53), "-9007199254740993"),
+    (DataType.Int64, 2**63 - 1, 2.0**63, "9223372036854775807"),
+    (DataType.UInt8, 255, 255.0, None),
+    (DataType.UInt16, 65535, 65535.0, None),
+    (DataType.UInt32, 2**32 - 1, 2.0**32 - 1, None),
+    (DataType.UInt64, U64, 2.0**64, "18446744073709551615"),
+    (DataType.Float, 1.5, 1.5, None),
+    (DataType.Double, 0.1, 0.1, None),
+    (DataType.Double, math.inf, math.inf, None),
+    (DataType.Boolean, True, 1.0, None),
+    (DataType.Boolean, False, 0.0, None),
+    (DataType.DateTime, NOW_MS, float(NOW_MS), None),
+    (DataType.String, "Käfer 🚗", None, "Käfer 🚗"),
+    (DataType.Text, "", None, ""),
+    (DataType.Double, None, None, None),
+]
+"""(datatype, what is sent, column value, column text)."""
+
+
+def test_every_type_as_the_database_reads_it(builder: ModuleType, hub: psycopg.Connection) -> None:
+    metrics = [
+        Metric(None, place + 1, NOW_MS + place, datatype, sent, is_historical=True)
+        for place, (datatype, sent, _, _) in enumerate(MEANT)
+    ]
+    known = table(builder, {place + 1: row[0] for place, row in enumerate(MEANT)})
     buffer = builder.RowBuffer()
-    samples = decode_samples(encode(Payload(NOW_MS, [metric])))
-    assert buffer.append(samples, 0, table(builder, {5: datatype}), 0) == 1
+    samples = decode_samples(encode(Payload(NOW_MS, metrics)))
+    assert buffer.append(samples, 0, known, 0) == len(MEANT)
     with hub.cursor() as cursor:
         with cursor.copy(f"COPY sample ({COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
             copy.write(HEADER + buffer.slice(0, buffer.size) + TRAILER)
-        stored = cursor.execute(f"SELECT {COLUMNS} FROM sample").fetchone()
-    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=NOW_MS)
-    assert stored == (5, at, value, text, GOOD, True)
+        stored = cursor.execute(f"SELECT {COLUMNS} FROM sample ORDER BY tag_id").fetchall()
+    start = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=NOW_MS)
+    assert stored == [
+        (place + 1, start + timedelta(milliseconds=place), value, text, GOOD, True)
+        for place, (_, _, value, text) in enumerate(MEANT)
+    ]
 
 
 def test_alias_that_is_not_known_leaves_the_buffer_as_it_was(builder: ModuleType) -> None:
