@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from hub.sequencing.model import Car, Instance
+from hub.sequencing.optimise import optimise
 from hub.sequencing.scoring import Score, score
+
+
+class Method(StrEnum):
+    """Where a sequence comes from."""
+
+    GIVEN = "given"
+    """The order the cars were given in."""
+    SEARCH = "search"
+    """The best that a search finds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,21 +24,15 @@ class PearlChain:
     """A production sequence: the order in which the cars are to be built, and what it costs."""
 
     cars: tuple[Car, ...]
-    method: str
+    method: Method
     score: Score
 
 
-def _given(instance: Instance) -> tuple[Car, ...]:
-    return instance.cars
-
-
-METHODS: dict[str, Callable[[Instance], tuple[Car, ...]]] = {"given": _given}
-"""Ways to make a sequence, by name. An optimiser joins here."""
-
-
-def make_sequence(instance: Instance, method: str = "given") -> PearlChain:
-    """The cars in the order this method finds. Raises `ValueError` for an unknown method."""
-    if method not in METHODS:
-        raise ValueError(f"unknown method {method!r}; known: {', '.join(METHODS)}")
-    cars = METHODS[method](instance)
+def make_sequence(
+    instance: Instance, method: Method = Method.GIVEN, *, time_limit_s: float = 10.0
+) -> PearlChain:
+    """The cars in the order this method finds; `time_limit_s` bounds a search."""
+    cars = instance.cars
+    if method is Method.SEARCH:
+        cars = optimise(instance, time_limit_s=time_limit_s).cars
     return PearlChain(cars, method, score(instance, cars))
