@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
-from importlib import import_module
-from importlib.util import find_spec
+from typing import Annotated
 
 import typer
+
+from hub.api import cli as api
+from hub.orders import cli as orders
+from hub.sequencing import cli as sequencing
+from hub.store import cli as store
 
 app = typer.Typer(
     name="lineside-hub",
@@ -16,12 +20,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-PARTS = ("store", "orders", "sequencing", "fleet", "ingest", "calls", "api")
-"""Folders of the hub that have commands: `hub/<part>/cli.py` with `register(app)`."""
-
 
 @app.callback()
-def _logging(verbose: bool = typer.Option(False, "--verbose", "-v", help="Log more.")) -> None:
+def _logging(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
+) -> None:
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
@@ -29,9 +32,8 @@ def _logging(verbose: bool = typer.Option(False, "--verbose", "-v", help="Log mo
     )
 
 
-for _part in PARTS:
-    if find_spec(f"hub.{_part}.cli") is not None:
-        import_module(f"hub.{_part}.cli").register(app)
+for part in (api, store, orders, sequencing):
+    part.register(app)
 
 
 def main() -> None:
