@@ -24,8 +24,8 @@ from edge.sources.opcua.values import (
     PLAIN,
     convert,
     datatype_of,
-    microseconds,
     quality_of,
+    time_of,
 )
 from protocols.sparkplug.datatypes import DataType
 
@@ -160,19 +160,20 @@ class Intake:
                 and not variant.is_array
             ):
                 since = stamp - epoch
-                columns = slot.columns
-                columns.tags.append(slot.tag_id)
-                columns.times_us.append(
-                    (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
-                )
-                columns.numbers.append(variant.Value)
-            else:
-                self._take_slowly(slot, data, now_us)
+                days = since.days
+                if days >= 0:
+                    columns = slot.columns
+                    columns.tags.append(slot.tag_id)
+                    columns.times_us.append(
+                        (days * 86400 + since.seconds) * 1_000_000 + since.microseconds
+                    )
+                    columns.numbers.append(variant.Value)
+                    continue
+            self._take_slowly(slot, data, now_us)
 
     def _take_slowly(self, slot: _Slot, data: ua.DataValue, now_us: int) -> None:
         variant = data.Value if data.Value is not None else ua.Variant()
-        stamp = data.SourceTimestamp or data.ServerTimestamp
-        time_us = now_us if stamp is None else microseconds(stamp)
+        time_us = time_of(data, now_us)
         value = convert(variant)
         quality = quality_of(data.StatusCode)
         self._identify(slot, variant, value)

@@ -53,14 +53,14 @@ def datatype_of(variant: ua.Variant) -> DataType | None:
 def convert(variant: ua.Variant) -> float | int | Other:
     """A value as a number, text, an integer beyond ±2**53, or None. Never raises.
 
-    An instant becomes milliseconds since the epoch, an array JSON, whatever has no better form its
-    own text.
+    An instant becomes milliseconds since the epoch, or None before 1970 (1601 is OPC UA's null, and
+    Sparkplug has no place for the others); an array JSON, whatever has no better form its own text.
     """
     value = variant.Value
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, datetime):
-        return milliseconds(value)
+        return microseconds(value) // 1000 if value >= EPOCH else None
     if isinstance(value, (list, tuple)):
         return json.dumps(_jsonable(value), separators=(",", ":"), ensure_ascii=False)
     return _text(value)
@@ -73,17 +73,19 @@ def quality_of(status: ua.StatusCode | None) -> int:
     return UNCERTAIN if status.value >> 30 == 1 else BAD
 
 
+def time_of(data: ua.DataValue, now_us: int) -> int:
+    """Source time, else server time, else now; microseconds since the epoch. A time before 1970 is
+    that of a device without a clock."""
+    for stamp in (data.SourceTimestamp, data.ServerTimestamp):
+        if stamp is not None and stamp >= EPOCH:
+            return microseconds(stamp)
+    return now_us
+
+
 def microseconds(instant: datetime) -> int:
-    """Microseconds since the epoch; an instant without zone is UTC, as OPC UA says."""
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=UTC)
+    """Microseconds since the epoch."""
     since = instant - EPOCH
     return (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
-
-
-def milliseconds(instant: datetime) -> int:
-    """Milliseconds since the epoch."""
-    return microseconds(instant) // 1000
 
 
 def _jsonable(value: Any) -> Any:

@@ -157,6 +157,15 @@ async def test_overflow_of_several_tags_is_one_gap(tmp_path: Path) -> None:
         assert all(isinstance(b, SampleBatch) and not b.qualities for b in batches)
 
 
+async def test_a_device_without_a_clock_gets_ours(tmp_path: Path) -> None:
+    before_1970_ms = -2_000_000_000_000
+    async with intake_on(tmp_path) as (intake, journal):
+        sent = message(1, (0, 1.0, before_1970_ms, 0), (0, 2.0, before_1970_ms, 0))
+        (batch,) = await put(intake, journal, sent)
+        assert isinstance(batch, SampleBatch)
+        assert list(batch.times_us) == [us(0), us(0)]
+
+
 async def test_times_source_then_now(tmp_path: Path) -> None:
     async with intake_on(tmp_path) as (intake, journal):
         (batch,) = await put(intake, journal, message(1, (0, 1.0, None, 0), (0, 2.0, 7, 0)))

@@ -127,6 +127,7 @@ def test_every_type_comes_into_the_journal_as_it_travels(path: Path) -> None:
         "double": (0.1, v.Double, DataType.Double, 0.1),
         "text": ("00123 é 中", v.String, DataType.String, "00123 é 中"),
         "instant": (at, v.DateTime, DataType.DateTime, 1_777_863_721_999.0),
+        "no_instant": (datetime(1601, 1, 1, tzinfo=UTC), v.DateTime, DataType.DateTime, None),
         "array": ([1.5, float("nan")], v.Double, DataType.String, [1.5, "nan"]),
         "texts": (["a", "中"], v.String, DataType.String, ["a", "中"]),
         "bytes": (b"\x01\x02", v.ByteString, DataType.String, "AQI="),
