@@ -39,9 +39,12 @@ PLANT_TAKT_S = 60.0
 """Seconds per car in the plant's own time; the demo runs faster by this over its takt."""
 SCRAMBLE = 0.05
 """Share of cars that fall back behind others before the control point, as cars do."""
+SEARCH_S = 3
+"""Seconds that go into the search for the day's sequence."""
 _PLANNED_CARS = """
-SELECT count(*) FROM lineside.sequence_position
-WHERE sequence = (SELECT max(id) FROM lineside.production_sequence)
+SELECT count(*), (array_agg(s.score ->> 'mark'))[1]
+FROM lineside.sequence_position p JOIN lineside.production_sequence s ON s.id = p.sequence
+WHERE s.id = (SELECT max(id) FROM lineside.production_sequence)
 """
 BROKERS: Mapping[str, type[LocalBroker]] = {
     broker.kind: broker for broker in (EmbeddedBroker, Mosquitto)
@@ -190,11 +193,17 @@ class LocalStack:
             self._command(
                 "lineside-hub", "orders", "import", "--plant", PLANT, self.settings.orders
             )
-        self._command("lineside-hub", "sequence", "make", "--plant", PLANT)
+        self._command(
+            *("lineside-hub", "sequence", "make", "--plant", PLANT),
+            *("--method", "search", "--time-limit", SEARCH_S),
+        )
         with self.database() as database:
-            (planned,) = database.execute(_PLANNED_CARS).fetchone() or (0,)
+            planned, mark = database.execute(_PLANNED_CARS).fetchone() or (0, None)
         self.cars = min(self.settings.cars, planned)
-        self._say(f"{planned} cars in sequence, {self.cars} of them to be built")
+        self._say(
+            f"{planned} cars in the best sequence found in {SEARCH_S} s (mark {mark}), "
+            f"{self.cars} of them to be built"
+        )
 
     def _start_supplier(self, supplier: Supplier) -> None:
         directory = self.settings.directory / supplier.node
