@@ -12,7 +12,7 @@ from psycopg.rows import class_row
 from hub.api import models
 from hub.api.context import Shared, Tenant
 from hub.api.problems import Problem, described
-from hub.calls.release import UnknownError, release
+from hub.calls.release import UnfitError, UnknownError, release
 from protocols.jis.messages import Identifier
 
 router = APIRouter(prefix="/v1/plants", tags=["plants"])
@@ -88,7 +88,12 @@ WHERE c.plant = %s AND c.line = %s AND c.call_no > %s ORDER BY c.call_no LIMIT %
     summary="A car has passed a control point",
     responses={
         200: {"model": models.Pass, "description": "Known already; nothing was changed"},
-        **described(HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY),
+        **described(
+            HTTPStatus.UNAUTHORIZED,
+            HTTPStatus.NOT_FOUND,
+            HTTPStatus.CONFLICT,
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+        ),
     },
 )
 def report_pass(
@@ -110,6 +115,8 @@ def report_pass(
             )
     except UnknownError as unknown:
         raise Problem(HTTPStatus.NOT_FOUND, str(unknown)) from None
+    except UnfitError as unfit:
+        raise Problem(HTTPStatus.CONFLICT, str(unfit)) from None
     if done.repeated:
         response.status_code = HTTPStatus.OK
     return models.Pass(

@@ -13,6 +13,7 @@ from operator import attrgetter
 import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
+from pydantic import ValidationError
 
 from hub.calls.notify import CALL_STREAM, CHANGES, Change, calls_changed
 from hub.sequencing.explode import BillOfMaterial, BomRule
@@ -23,17 +24,19 @@ from protocols.streams import draw_epoch
 # Passes of one control point take turns, so that their numbers have no gap and a repeat finds what
 # the first one did.
 _TAKE_TURN = "SELECT pg_advisory_xact_lock(hashtextextended('pass ' || %s || ' ' || %s, 0))"
-_PLANT = "SELECT owner FROM plant WHERE id = %s"
-_PASSED_BEFORE = """
-SELECT pass_no FROM control_point_pass
-WHERE plant = %s AND control_point = %s AND production_no = %s
+_CAR = """
+SELECT p.owner, o.production_no, o.colour, o.options, x.pass_no
+FROM plant p
+LEFT JOIN vehicle_order o ON o.plant = p.id AND o.production_no = %(production_no)s
+LEFT JOIN control_point_pass x ON x.plant = p.id AND x.control_point = %(control_point)s
+    AND x.production_no = %(production_no)s
+WHERE p.id = %(plant)s
 """
 _FIND_CALLS = """
 SELECT line, part_group, reorder_index, call_no FROM jis_call
 WHERE plant = %s AND control_point = %s AND production_no = %s AND reorder_index = 0
 ORDER BY line, call_no
 """
-_ORDER = "SELECT colour, options FROM vehicle_order WHERE plant = %s AND production_no = %s"
 _RECORD = """
 INSERT INTO control_point_pass
     (plant, control_point, production_no, owner, passed_at, pass_no)
@@ -65,20 +68,31 @@ INSERT INTO call_stream (gateway, epoch, owner, partner) VALUES (%s, %s, %s, %s)
 ON CONFLICT (gateway) WHERE NOT closed DO NOTHING
 """
 _ADD_CALL = """
-INSERT INTO jis_call
-    (owner, partner, plant, line, production_no, part_group, reorder_index, call_no, sequence_no,
-     part_no, quantity, colour, unloading_point, rack, slot, control_point, called_at, required_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-RETURNING id
-"""
-_ADD_OUTBOX = """
+WITH call AS (
+    INSERT INTO jis_call
+        (owner, partner, plant, line, production_no, part_group, reorder_index, call_no,
+         sequence_no, part_no, quantity, colour, unloading_point, rack, slot, control_point,
+         called_at, required_at)
+    VALUES (%(owner)s, %(partner)s, %(plant)s, %(line)s, %(production_no)s, %(part_group)s,
+        %(reorder_index)s, %(call_no)s, %(sequence_no)s, %(part_no)s, %(quantity)s, %(colour)s,
+        %(unloading_point)s, %(rack)s, %(slot)s, %(control_point)s, %(called_at)s, %(required_at)s)
+    RETURNING id
+)
 INSERT INTO call_outbox (gateway, epoch, record_offset, owner, partner, call, record)
-VALUES (%s, %s, %s, %s, %s, %s, %s)
+SELECT %(gateway)s, %(epoch)s, %(offset)s, %(owner)s, %(partner)s, id, %(record)s FROM call
 """
+_NOTIFY = (
+    "SELECT pg_notify(channel, payload) FROM unnest(%s::text[], %s::text[]) AS n (channel, payload)"
+)
 
 
 class UnknownError(LookupError):
     """The plant or the order does not exist for this tenant; the text names it."""
+
+
+class UnfitError(ValueError):
+    """A part of this car cannot be called as the plant's data stand; the text names part and field.
+    Nothing was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,30 +146,32 @@ def release(
     """Record that a car of `tenant`'s plant passed a control point, and release its calls.
 
     `connection` is of the role `lineside_ingest`. A repeated pass changes nothing and gives what
-    the first gave. Raises `UnknownError`.
+    the first gave. Raises `UnknownError` or `UnfitError`.
     """
     with connection.transaction():
         connection.execute(_TAKE_TURN, (plant, control_point))
-        owner = connection.execute(_PLANT, (plant,)).fetchone()
-        if owner is None or owner[0] != tenant:
-            raise UnknownError(f"no plant {plant}")
-        passed = connection.execute(
-            _PASSED_BEFORE, (plant, control_point, production_no)
+        row = connection.execute(
+            _CAR,
+            {"plant": plant, "control_point": control_point, "production_no": production_no},
         ).fetchone()
-        if passed is not None:
-            return _as_before(connection, plant, control_point, production_no, passed[0])
-        order = connection.execute(_ORDER, (plant, production_no)).fetchone()
-        if order is None:
+        if row is None or row[0] != tenant:
+            raise UnknownError(f"no plant {plant}")
+        _, ordered, colour, options, passed_before = row
+        if passed_before is not None:
+            return _as_before(connection, plant, control_point, production_no, passed_before)
+        if ordered is None:
             raise UnknownError(f"no order {production_no} in plant {plant}")
         pass_no = _add_pass(connection, tenant, plant, control_point, production_no, passed_at)
         numbered = _number(
             connection,
             plant,
             control_point,
-            Car(production_no, order[0], frozenset(order[1])),
+            Car(production_no, colour, frozenset(options)),
             passed_at,
         )
-        _write(connection, tenant, numbered)
+        told = _write(connection, tenant, numbered)
+        told.append((CHANGES, Change("sequence", plant, None, (tenant,)).dump()))
+        connection.execute(_NOTIFY, tuple(map(list, zip(*told, strict=True))))
         return Release(
             pass_no, tuple(Released(n.call.key, n.call.call_no) for n in numbered), repeated=False
         )
@@ -199,9 +215,6 @@ def _add_pass(
             "passed_at": passed_at,
         },
     ).fetchone()
-    connection.execute(
-        "SELECT pg_notify(%s, %s)", (CHANGES, Change("sequence", plant, None, (owner,)).dump())
-    )
     return int(row[0]) if row else 0
 
 
@@ -226,28 +239,49 @@ def _number(
         row = connection.execute(_TAKE_NUMBERS, (len(called), plant, line, len(called))).fetchone()
         first = int(row[0]) if row else 0
         for call_no, group in enumerate(called, first):
-            part_no, quantity = parts[group.part_group]
-            call = Call(
-                key=CallKey(
-                    plant=plant,
-                    line=line,
-                    production_no=car.production_no,
-                    part_group=group.part_group,
-                ),
-                call_no=call_no,
-                sequence_no=(call_no - 1) % group.sequence_wrap + 1,
-                part_no=part_no,
-                quantity=quantity,
-                colour=car.colour,
-                unloading_point=group.unloading_point,
-                rack=f"{line}-{(call_no - 1) // group.rack_slots + 1:05d}",
-                slot=(call_no - 1) % group.rack_slots + 1,
-                control_point=control_point,
-                called_at=passed_at,
-                required_at=passed_at + timedelta(seconds=group.lead_s),
-            )
+            part = parts[group.part_group]
+            try:
+                call = _call(plant, control_point, passed_at, car, group, part, call_no)
+            except ValidationError as error:
+                first_error = error.errors(include_url=False)[0]
+                raise UnfitError(
+                    f"{group.part_group} of car {car.production_no} cannot be called: "
+                    f"{first_error['loc'][-1]} {first_error['input']!r}: {first_error['msg']}"
+                ) from None
             numbered.append(_Numbered(group, call))
     return numbered
+
+
+def _call(
+    plant: str,
+    control_point: str,
+    passed_at: datetime,
+    car: Car,
+    group: _Group,
+    part: tuple[str, int],
+    call_no: int,
+) -> Call:
+    """Raises `ValidationError` where the plant's data do not make a call."""
+    part_no, quantity = part
+    return Call(
+        key=CallKey(
+            plant=plant,
+            line=group.line,
+            production_no=car.production_no,
+            part_group=group.part_group,
+        ),
+        call_no=call_no,
+        sequence_no=(call_no - 1) % group.sequence_wrap + 1,
+        part_no=part_no,
+        quantity=quantity,
+        colour=car.colour,
+        unloading_point=group.unloading_point,
+        rack=f"{group.line}-{(call_no - 1) // group.rack_slots + 1:05d}",
+        slot=(call_no - 1) % group.rack_slots + 1,
+        control_point=control_point,
+        called_at=passed_at,
+        required_at=passed_at + timedelta(seconds=group.lead_s),
+    )
 
 
 def _parts(
@@ -277,65 +311,29 @@ def _parts(
     }
 
 
-def _write(connection: psycopg.Connection, owner: str, numbered: Sequence[_Numbered]) -> None:
-    """Store the calls and put each into its gateway's stream."""
-    if not numbered:
-        return
+def _write(
+    connection: psycopg.Connection, owner: str, numbered: Sequence[_Numbered]
+) -> list[tuple[str, str]]:
+    """Store the calls, each into its gateway's stream too. Returns (channel, payload) to notify."""
     by_gateway = sorted(numbered, key=lambda n: n.group.gateway)  # stable: by line and number in it
-    payloads = []
+    rows = []
+    told = []
     for gateway, members in groupby(by_gateway, lambda n: n.group.gateway):
         called = list(members)
         partner = called[0].group.partner
         epoch, after = _take_offsets(connection, gateway, owner, partner, len(called))
+        told.append((CALL_STREAM, f"{gateway} {epoch} {after}"))
         for offset, item in enumerate(called, after - len(called)):
-            identity = _add_call(connection, owner, item)
-            connection.execute(
-                _ADD_OUTBOX,
-                (
-                    gateway,
-                    epoch,
-                    offset,
-                    owner,
-                    item.group.partner,
-                    identity,
-                    Jsonb(item.call.model_dump(mode="json")),
-                ),
-            )
-        payloads.append((CALL_STREAM, f"{gateway} {epoch} {after}"))
+            fields = item.call.model_dump(exclude={"kind", "key"}) | item.call.key.model_dump()
+            stream = {"gateway": gateway, "epoch": epoch, "offset": offset}
+            record = Jsonb(item.call.model_dump(mode="json"))
+            rows.append(fields | stream | {"owner": owner, "partner": partner, "record": record})
+    with connection.cursor() as cursor:
+        cursor.executemany(_ADD_CALL, rows)
     changed = calls_changed(
         (n.call.key.plant, n.group.line, owner, n.group.partner) for n in numbered
     )
-    payloads += [(CHANGES, payload) for payload in changed]
-    for channel, payload in payloads:
-        connection.execute("SELECT pg_notify(%s, %s)", (channel, payload))
-
-
-def _add_call(connection: psycopg.Connection, owner: str, item: _Numbered) -> int:
-    call = item.call
-    row = connection.execute(
-        _ADD_CALL,
-        (
-            owner,
-            item.group.partner,
-            call.key.plant,
-            call.key.line,
-            call.key.production_no,
-            call.key.part_group,
-            call.key.reorder_index,
-            call.call_no,
-            call.sequence_no,
-            call.part_no,
-            call.quantity,
-            call.colour,
-            call.unloading_point,
-            call.rack,
-            call.slot,
-            call.control_point,
-            call.called_at,
-            call.required_at,
-        ),
-    ).fetchone()
-    return int(row[0]) if row else 0
+    return told + [(CHANGES, payload) for payload in changed]
 
 
 def _take_offsets(

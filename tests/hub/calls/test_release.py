@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from hub.calls.release import Release, UnknownError, release
+from hub.calls.release import Release, UnfitError, UnknownError, release
 from hub.store import Database
 from protocols.jis.messages import CALL_RECORD
 from tests.hub.calls.world import OWNER, PLANT, POINT, add_order, make_world, passed_at
@@ -123,4 +123,13 @@ def test_what_is_not_known_is_refused_and_leaves_nothing(
 ) -> None:
     with world.connect("ingest") as connection, pytest.raises(UnknownError):
         release(connection, tenant, plant, POINT, car, passed_at(1))
+    assert numbers(world, "SELECT count(*) FROM control_point_pass") == [0]
+
+
+def test_a_part_that_cannot_be_called_is_named_and_leaves_nothing(world: Database) -> None:
+    with world.connect("ingest") as connection:
+        connection.execute("UPDATE bom_rule SET part_no = 'A/B' WHERE part_group = 'SEAT-REAR'")
+    with pytest.raises(UnfitError, match=r"SEAT-REAR of car 0000001 .* part_no 'A/B'"):
+        pass_car(world, 1)
+    assert numbers(world, "SELECT next_call_no FROM supplier_line ORDER BY id") == [1, 1]
     assert numbers(world, "SELECT count(*) FROM control_point_pass") == [0]
