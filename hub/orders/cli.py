@@ -17,8 +17,7 @@ from hub.orders.plant import read_plant
 from hub.orders.problems import InputError
 from hub.orders.roadef import read_folder, write_folder
 from hub.orders.store import import_book, store_plant
-from hub.settings import HubSettings
-from hub.store import open_database
+from hub.store.cli import service_connection
 
 plant_app = typer.Typer(help="The plant and its suppliers.", no_args_is_help=True)
 orders_app = typer.Typer(help="Orders of the plant.", no_args_is_help=True)
@@ -40,17 +39,6 @@ def refusing() -> Iterator[None]:
     except InputError as error:
         typer.echo(f"refused, nothing was stored:\n{error}", err=True)
         raise typer.Exit(1) from None
-
-
-@contextmanager
-def service_connection() -> Iterator[psycopg.Connection]:
-    """A connection of the role `lineside_ingest`, by the settings."""
-    settings = HubSettings()
-    with (
-        open_database(settings.database, settings.data_dir) as database,
-        database.connect("ingest") as connection,
-    ):
-        yield connection
 
 
 @plant_app.command("load")

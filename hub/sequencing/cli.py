@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from hub.orders.cli import PlantOption, refusing, service_connection
+from hub.orders.cli import PlantOption, refusing
 from hub.orders.problems import InputError, Problems
 from hub.orders.roadef import read_folder
 from hub.orders.store import load_book
@@ -25,6 +25,7 @@ from hub.sequencing.optimise import Progress, optimise
 from hub.sequencing.scoring import score
 from hub.sequencing.sequence import Method, make_sequence
 from hub.sequencing.store import score_json, store_sequence
+from hub.store.cli import service_connection
 
 sequence_app = typer.Typer(help="The production sequence (pearl chain).", no_args_is_help=True)
 

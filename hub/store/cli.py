@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
+import psycopg
 import typer
+from pydantic import ValidationError
 
 from hub.settings import HubSettings
 from hub.store.connect import Database, open_database
-from hub.store.migrate import MigrationError, migrate, schema_state
+from hub.store.embedded import EmbeddedError
+from hub.store.migrate import MigrationError, SchemaState, migrate, schema_state
 from hub.store.roles import ROLES, bootstrap
 
 db = typer.Typer(help="The hub's database.", no_args_is_help=True)
@@ -21,10 +26,38 @@ def register(app: typer.Typer) -> None:
     app.add_typer(db, name="db")
 
 
+@contextmanager
+def configured_database() -> Iterator[Database]:
+    """The database of the settings; ends the command with a sentence if it cannot be had."""
+    try:
+        settings = HubSettings()
+        with open_database(settings.database, settings.data_dir) as database:
+            yield database
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_input=False):
+            name = "__".join(str(part) for part in problem["loc"]).upper()
+            typer.echo(f"LINESIDE_HUB_{name}: {problem['msg']}", err=True)
+        raise typer.Exit(2) from None
+    except (psycopg.OperationalError, EmbeddedError) as error:
+        typer.echo(f"no database: {str(error).strip()}", err=True)
+        raise typer.Exit(1) from None
+
+
+@contextmanager
+def service_connection() -> Iterator[psycopg.Connection]:
+    """A connection of the role `lineside_ingest`, to a schema that is up to date."""
+    with configured_database() as database:
+        with database.connect("owner") as connection:
+            if _state(connection).pending:
+                typer.echo("the schema is not up to date: run lineside-hub migrate", err=True)
+                raise typer.Exit(1)
+        with database.connect("ingest") as connection:
+            yield connection
+
+
 def migrate_command() -> None:
     """Bring the schema up to date."""
-    settings = HubSettings()
-    with open_database(settings.database, settings.data_dir) as database:
+    with configured_database() as database:
         applied = migrate_database(database)
     typer.echo(f"applied {len(applied)} migrations" if applied else "the schema is up to date")
 
@@ -39,19 +72,19 @@ def migrate_database(database: Database) -> tuple[int, ...]:
         raise typer.Exit(1) from None
 
 
+def _state(connection: psycopg.Connection) -> SchemaState:
+    try:
+        return schema_state(connection)
+    except MigrationError as error:
+        typer.echo(f"schema: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
 @db.command("status")
 def status() -> None:
     """Schema, storage and sizes."""
-    settings = HubSettings()
-    with (
-        open_database(settings.database, settings.data_dir) as database,
-        database.connect("owner") as connection,
-    ):
-        try:
-            state = schema_state(connection)
-        except MigrationError as error:
-            typer.echo(f"schema     {error}", err=True)
-            raise typer.Exit(1) from None
+    with configured_database() as database, database.connect("owner") as connection:
+        state = _state(connection)
         server, size = connection.execute(
             "SELECT current_setting('server_version'), "
             "pg_size_pretty(pg_database_size(current_database()))"
@@ -77,6 +110,10 @@ def bootstrap_command(
 
     The superuser's password is read from PGPASSWORD or ~/.pgpass as libpq does.
     """
-    passwords = {role: (passwords_dir / role).read_text().strip() for role in ROLES}
-    bootstrap(admin_dsn, database, passwords)
+    try:
+        passwords = {role: (passwords_dir / role).read_text().strip() for role in ROLES}
+        bootstrap(admin_dsn, database, passwords)
+    except (OSError, psycopg.Error) as error:
+        typer.echo(f"not prepared: {str(error).strip()}", err=True)
+        raise typer.Exit(1) from None
     typer.echo(f"database {database} is ready for: lineside-hub migrate")

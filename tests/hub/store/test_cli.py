@@ -1,0 +1,112 @@
+"""The commands of store, orders and sequencing, as a person gives them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from hub.cli import app
+from hub.store import Database
+from tests.fixtures.postgres import PASSWORDS, DatabaseServer
+from tests.hub.orders import SAMPLE_DAY, SAMPLE_PLANT
+
+
+@pytest.fixture
+def embedded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No database host in the environment: the hub runs a server of its own."""
+    with tempfile.TemporaryDirectory(prefix="lineside-cli-") as folder:
+        monkeypatch.setenv("LINESIDE_HUB_DATA_DIR", folder)
+        yield
+
+
+@pytest.fixture
+def configured(
+    monkeypatch: pytest.MonkeyPatch, database: Database, database_server: DatabaseServer
+) -> None:
+    """The environment names the test's database as an operator would name a server."""
+    host, port = database_server.embedded.address
+    name = database.conninfo.split("dbname=")[1].split()[0]
+    for key, value in {"HOST": host, "PORT": str(port), "NAME": name, "SSLMODE": "disable"}.items():
+        monkeypatch.setenv(f"LINESIDE_HUB_DATABASE__{key}", value)
+    for role, password in PASSWORDS.items():
+        monkeypatch.setenv(f"LINESIDE_HUB_DATABASE__{role.upper()}_PASSWORD", password)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_on_a_new_machine_migrate_comes_first(embedded: None) -> None:
+    assert run("db", "status").exit_code == 1
+    refused = run("plant", "load", str(SAMPLE_PLANT))
+    assert refused.exit_code == 1
+    assert "run lineside-hub migrate" in refused.output
+    assert "migrations" in run("migrate").output
+    assert "up to date" in run("migrate").output
+    status = run("db", "status")
+    assert status.exit_code == 0
+    assert "0 pending" in status.output
+
+
+def test_from_files_to_a_sequence(configured: None) -> None:
+    assert "2 lines, 5 part groups" in run("plant", "load", str(SAMPLE_PLANT)).output
+    assert "120 orders from day" in run("orders", "import", str(SAMPLE_DAY)).output
+    assert "imported before" in run("orders", "import", str(SAMPLE_DAY)).output
+    assert "20 orders" in run("orders", "generate", "--cars", "20", "--seed", "2").output
+    made = run("sequence", "make", "--book", "day")
+    assert "sequence 1 of 120 cars from day, mark 83024118" in made.output
+
+
+def test_bad_input_ends_with_its_reason(configured: None, tmp_path: Path) -> None:
+    run("plant", "load", str(SAMPLE_PLANT))
+    day = shutil.copytree(SAMPLE_DAY, tmp_path / "day")
+    (day / "ratios.txt").write_text("Ratio;Prio;Ident;\n1-2;1;X;\n")
+    for arguments, said in [
+        (("orders", "import", str(day)), "ratios.txt:2: ratio '1-2' is not of the form N/P"),
+        (("orders", "import", str(tmp_path / "none.csv")), "none.csv: cannot be read"),
+        (("sequence", "make"), "plant P1 has no orders"),
+    ]:
+        refused = run(*arguments)
+        assert refused.exit_code == 1
+        assert said in refused.output
+
+
+def test_score_of_a_folder_and_of_a_sequence(tmp_path: Path) -> None:
+    scored = run("sequence", "score", str(SAMPLE_DAY))
+    assert json.loads(scored.output)["mark"] == 83024118
+    numbers = [
+        line.split(";")[2]
+        for line in (SAMPLE_DAY / "vehicles.txt").read_text().splitlines()
+        if line.startswith("2026 10 2")
+    ]
+    solution = tmp_path / "solution.txt"
+    ranked = [f"{rank};{number}" for rank, number in enumerate(numbers, 1)]
+    solution.write_text("\n".join(reversed(ranked)))
+    assert json.loads(run("sequence", "score", str(SAMPLE_DAY), str(solution)).output) == (
+        json.loads(scored.output)
+    )
+    solution.write_text("\n".join(["nobody", *numbers[1:]]))
+    refused = run("sequence", "score", str(SAMPLE_DAY), str(solution))
+    assert refused.exit_code == 1
+    assert "solution.txt:1: nobody is not a car of the day" in refused.output
+
+
+def test_a_server_that_is_away_is_said(configured: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINESIDE_HUB_DATABASE__NAME", "nowhere")
+    refused = run("migrate")
+    assert refused.exit_code == 1
+    assert "no database" in refused.output
+
+
+def test_a_host_without_passwords_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINESIDE_HUB_DATABASE__HOST", "db.example.org")
+    refused = run("migrate")
+    assert refused.exit_code == 2
+    assert "LINESIDE_HUB_DATABASE: " in refused.output
+    assert "set passwords_dir" in refused.output
