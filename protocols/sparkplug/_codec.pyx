@@ -17,11 +17,9 @@ from protocols.sparkplug._wire cimport (
     FIXED32,
     FIXED64,
     LENGTH,
-    VARINT,
     Span,
     Writer,
     begin_message,
-    check_tag,
     close_writer,
     end_message,
     fail,
@@ -38,7 +36,7 @@ from protocols.sparkplug._wire cimport (
 from protocols.sparkplug._codec_py import label, read_value, unsigned, write_value
 from protocols.sparkplug._nested_py import NestedReader, metadata_bytes, properties_bytes
 from protocols.sparkplug._scalars_py import inferred_type, whole_number
-from protocols.sparkplug.datatypes import TYPES, DataType, known_type
+from protocols.sparkplug.datatypes import TYPES
 from protocols.sparkplug.values import DEFAULT_LIMITS, Payload
 
 cdef extern from "Python.h":
@@ -259,7 +257,6 @@ cdef int _write_value(Writer* writer, object datatype, object value) except -1:
     cdef int overflow = 0
     cdef long long number
     cdef double real
-    cdef float narrow
     need(writer, 12)
     if PyFloat_CheckExact(value):
         code = DOUBLE if datatype is None else datatype

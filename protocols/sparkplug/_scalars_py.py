@@ -38,7 +38,6 @@ KIND_NAMES: Final = ("int", "long", "float", "double", "boolean", "string", "byt
 WIRE_TYPES: Final = (VARINT, VARINT, FIXED32, FIXED64, VARINT, BYTES, BYTES)
 
 _U32: Final = 2**32 - 1
-_U64: Final = 2**64 - 1
 
 
 def scalar_tags(first_field: int, kinds: int) -> dict[int, int]:

@@ -2,6 +2,7 @@
 #
 # What every metric needs is inline here; what is rare (errors, unknown fields, growth) is in
 # `_wire.pyx`. Readers move a pointer over borrowed bytes, `base` being where the payload begins.
+# Floats and doubles are copied as they are: the machine is little-endian, as the wire is.
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
