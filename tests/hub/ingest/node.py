@@ -212,6 +212,11 @@ class Node:
         """Wait until the hub asks for a rebirth."""
         self.rebirths.get(timeout=WAIT_S)
 
+    def forget_rebirths(self) -> None:
+        """Pass over the requests that have come; those before the last answer are among them."""
+        while not self.rebirths.empty():
+            self.rebirths.get()
+
     def _heard(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
         command = decode(bytes(message.payload))
         if asks_rebirth(command):

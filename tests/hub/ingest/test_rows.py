@@ -52,7 +52,7 @@ def table(builder: ModuleType, datatypes: dict[int, int]) -> _rows_py.AliasTable
     return made
 
 
-MEANT = [
+MEANT: list[tuple[DataType, float | str | None, float | None, str | None]] = [
     (DataType.Int8, -3, -3.0, None),
     (DataType.Int16, -300, -300.0, None),
     (DataType.Int32, -(2**31), -(2.0**31), None),
