@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from asyncua.client.client import Client
 from firmware_sim.line.server import PlcServer
 from firmware_sim.line.subscriptions import OVERFLOW
 from firmware_sim.proxy.proxy import FaultProxy
-from tests.firmware_sim.line.gateway import until, until_true
+from tests.firmware_sim.line.gateway import until_true
 
 NODE = "Line.Station10.Force"
 Story = Callable[[PlcServer, Client, ua.NodeId], Awaitable[None]]
@@ -79,45 +79,44 @@ def test_a_value_that_does_not_change_is_not_told_again() -> None:
     play(story)
 
 
-def test_what_a_cut_connection_lost_is_kept_and_handed_to_the_next() -> None:
+def test_a_subscription_outlives_its_connection_and_its_messages_wait_for_their_ack() -> None:
     async def story(server: PlcServer, client: Client, node: ua.NodeId) -> None:
-        host, _, port = server.endpoint.removeprefix("opc.tcp://").rstrip("/").partition(":")
-        async with FaultProxy(host, int(port)) as proxy:
-            before = Client(f"opc.tcp://127.0.0.1:{proxy.port}/")
-            await before.connect()
-            number = await subscribe(before, node)
-            await proxy.make("cut")
-            await before.disconnect()
-        await server.write(NODE, 1.0)
+        number = await abandoned_subscription(server, node)
         session = client.uaclient.session
-
-        async def transferred() -> bool:
-            # Until the server notices, and has published into the void.
-            await server.write(NODE, random.random())
-            (result,) = await session.transfer_subscriptions(
-                ua.TransferSubscriptionsParameters(SubscriptionIds=[number])
-            )
-            available.extend(result.AvailableSequenceNumbers)
-            return bool(available)
-
-        available: list[int] = []
-        await until(transferred)
-        for _ in range(2):
-            message = await session.republish(number, available[-1])
-            assert message.SequenceNumber == available[-1]
-            assert message.NotificationData
-        acknowledgement = ua.SubscriptionAcknowledgement(
-            SubscriptionId=number, SequenceNumber=available[-1]
+        (transferred,) = await session.transfer_subscriptions(
+            ua.TransferSubscriptionsParameters(SubscriptionIds=[number])
         )
-        await server.write(NODE, 99.0)
-        response = await session.publish([acknowledgement])
-        assert response.Parameters.SubscriptionId == number
+        transferred.StatusCode.check()
+        await server.write(NODE, 1.0)
+        message = (await session.publish([])).Parameters.NotificationMessage
+        assert message.NotificationData
+        for _ in range(2):
+            again = await session.republish(number, message.SequenceNumber)
+            assert again == message
+        await server.write(NODE, 2.0)
+        acknowledgement = ua.SubscriptionAcknowledgement(
+            SubscriptionId=number, SequenceNumber=message.SequenceNumber
+        )
+        await session.publish([acknowledgement])
         with pytest.raises(ua.UaStatusCodeError):
-            await session.republish(number, available[-1])
+            await session.republish(number, message.SequenceNumber)
         with pytest.raises(ua.UaStatusCodeError):
             await session.republish(number + 1, 1)
 
     play(story)
+
+
+async def abandoned_subscription(server: PlcServer, node: ua.NodeId) -> Any:
+    """Number of a subscription to a node whose client has lost its connection."""
+    host, _, port = server.endpoint.removeprefix("opc.tcp://").rstrip("/").partition(":")
+    async with FaultProxy(host, int(port)) as proxy:
+        lost = Client(f"opc.tcp://127.0.0.1:{proxy.port}/")
+        await lost.connect()
+        number = await subscribe(lost, node)
+        await proxy.make("cut")
+        with suppress(OSError, ua.UaError, TimeoutError):
+            await lost.disconnect()  # ends its tasks; it reaches nobody
+    return number
 
 
 async def subscribe(client: Client, node: ua.NodeId) -> Any:
