@@ -20,7 +20,15 @@ from hub.store.embedded import EmbeddedError, EmbeddedPostgres, _is_zombie
 
 
 @pytest.fixture
+def fresh() -> Iterator[Path]:
+    """An empty folder. Below /tmp itself: pytest's folders are closed to the server's user."""
+    with tempfile.TemporaryDirectory(prefix="lineside-embedded-") as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
+    """A folder whose cluster the tests share, each starting and stopping it."""
     with tempfile.TemporaryDirectory(prefix="lineside-embedded-") as name:
         yield Path(name)
 
@@ -38,6 +46,7 @@ def test_data_and_port_survive_a_restart(folder: Path) -> None:
         dsn = server.dsn()
         with psycopg.connect(dsn) as connection:
             assert connection.execute("SHOW fsync").fetchone() == ("on",)
+            connection.execute("DROP TABLE IF EXISTS kept")
             connection.execute("CREATE TABLE kept AS SELECT 7 AS n")
     assert not answers(dsn)
     with EmbeddedPostgres(folder) as server:
@@ -49,6 +58,7 @@ def test_data_and_port_survive_a_restart(folder: Path) -> None:
 def test_data_survive_a_server_that_was_killed(folder: Path) -> None:
     with EmbeddedPostgres(folder) as server:
         with psycopg.connect(server.dsn()) as connection:
+            connection.execute("DROP TABLE IF EXISTS kept")
             connection.execute("CREATE TABLE kept AS SELECT 7 AS n")
         pid = int((server.pgdata / "postmaster.pid").read_text().split()[0])
         os.kill(pid, 9)
@@ -109,17 +119,17 @@ def test_settings_that_do_not_start_say_why(folder: Path) -> None:
         EmbeddedPostgres(folder, {"max_connections": "none"}).start()
 
 
-def test_an_interrupted_creation_is_begun_again(folder: Path) -> None:
-    (folder / "pgdata.new" / "base").mkdir(parents=True)
-    with EmbeddedPostgres(folder) as server:
+def test_an_interrupted_creation_is_begun_again(fresh: Path) -> None:
+    (fresh / "pgdata.new" / "base").mkdir(parents=True)
+    with EmbeddedPostgres(fresh) as server:
         assert answers(server.dsn())
 
 
-def test_a_cluster_of_another_release_is_refused(folder: Path) -> None:
-    (folder / "pgdata").mkdir()
-    (folder / "pgdata" / "PG_VERSION").write_text("16\n")
+def test_a_cluster_of_another_release_is_refused(fresh: Path) -> None:
+    (fresh / "pgdata").mkdir()
+    (fresh / "pgdata" / "PG_VERSION").write_text("16\n")
     with pytest.raises(EmbeddedError, match="written by PostgreSQL 16"):
-        EmbeddedPostgres(folder).start()
+        EmbeddedPostgres(fresh).start()
 
 
 def test_one_object_is_started_once(folder: Path) -> None:
