@@ -172,12 +172,13 @@ class Gap(BaseModel):
 
 
 class SamplePage(BaseModel):
-    """Samples of one tag in [from, to). Complete, but for the gaps that are named."""
+    """Samples of one tag in [from, to)."""
 
     tag: Tag
     downsampled: bool = Field(description="lowest and highest of each of points/2 intervals")
     samples: list[Sample]
-    gaps: list[Gap]
+    complete: bool = Field(description="nothing is missing, and nothing is still under way")
+    gaps: list[Gap] = Field(description="what is known to be missing")
 
 
 class Gateway(BaseModel):
@@ -188,6 +189,7 @@ class Gateway(BaseModel):
     online: bool
     since: datetime | None = Field(description="of being online or offline")
     conflict: str | None = Field(description="set while two gateways share this identity")
+    last_data_at: datetime | None = Field(description="when its telemetry was last committed")
     metrics: dict[str, Any] = Field(description="what it says of itself, by name")
     calls_under_way: int = Field(description="sent or to be sent, and not acknowledged")
     gaps: list[Gap] = Field(description="the latest")

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Path, Query
 from psycopg.rows import class_row
 from pydantic import AwareDatetime
 
+from hub import fleet
 from hub.api import models
 from hub.api.context import Shared, Tenant
 from hub.api.problems import Problem, described
@@ -21,28 +22,13 @@ RAW_SPAN = timedelta(hours=6)
 """Longer spans are drawn from the minutes' rollup instead of the samples."""
 LATEST_GAPS = 5
 
-_GATEWAYS = """
-SELECT g.id, g.group_id || '/' || g.node_id AS gateway, g.owner AS supplier,
-    coalesce(s.online, false) AS online, s.since, s.conflict, coalesce(s.metrics, '{}') AS metrics,
-    coalesce(c.next_offset - c.watermark, 0) AS calls_under_way
-FROM gateway g
-LEFT JOIN gateway_status s ON s.gateway = g.id
-LEFT JOIN call_stream c ON c.gateway = g.id AND NOT c.closed
-ORDER BY g.group_id, g.node_id
-"""
+_CALLS_UNDER_WAY = "SELECT gateway, next_offset - watermark FROM call_stream WHERE NOT closed"
 _LATEST_GAPS = """
 SELECT device, from_time, to_time, cause FROM gap WHERE gateway = %s ORDER BY id DESC LIMIT %s
 """
 _TAGS = """
 SELECT t.id, g.group_id || '/' || g.node_id AS gateway, d.name AS device, t.name, t.unit, t.datatype
 FROM tag t JOIN device d ON d.id = t.device JOIN gateway g ON g.id = d.gateway
-"""
-_GAPS = """
-SELECT p.device, p.from_time, p.to_time, p.cause
-FROM gap p JOIN tag t ON t.id = %(tag)s JOIN device d ON d.id = t.device
-WHERE p.gateway = d.gateway AND p.stream = 'telemetry' AND (p.device IS NULL OR p.device = d.name)
-    AND coalesce(p.from_time, '-infinity') < %(to)s AND coalesce(p.to_time, 'infinity') > %(from)s
-ORDER BY p.from_time NULLS FIRST
 """
 _RAW = """
 SELECT time, value, text, quality FROM sample_view
@@ -79,23 +65,21 @@ SELECT min(minute) AS time, min(low) AS low, max(high) AS high FROM (
 def gateways(tenant: Tenant, shared: Shared) -> list[models.Gateway]:
     """The suppliers' gateways and their health."""
     with shared.reading(tenant) as connection:
-        rows = connection.execute(_GATEWAYS).fetchall()
-        gap_counts: dict[int, int] = dict(
-            connection.execute("SELECT gateway, count(*) FROM gap GROUP BY gateway").fetchall()
-        )
+        under_way = dict(connection.execute(_CALLS_UNDER_WAY).fetchall())
         return [
             models.Gateway(
-                gateway=name,
-                supplier=supplier,
-                online=online,
-                since=since,
-                conflict=conflict,
-                metrics=metrics,
-                calls_under_way=under_way,
-                gaps=_latest_gaps(connection, identity) if identity in gap_counts else [],
-                gap_count=gap_counts.get(identity, 0),
+                gateway=f"{view.group}/{view.node}",
+                supplier=view.owner,
+                online=view.online,
+                since=view.since,
+                conflict=view.conflict,
+                last_data_at=view.committed_at,
+                metrics=view.metrics,
+                calls_under_way=under_way.get(view.id, 0),
+                gaps=_latest_gaps(connection, view.id) if view.gap_count else [],
+                gap_count=view.gap_count,
             )
-            for identity, name, supplier, online, since, conflict, metrics, under_way in rows
+            for view in fleet.gateways(connection)
         ]
 
 
@@ -136,8 +120,8 @@ def samples(
     """Samples in [from, to), at most `points`.
 
     More than that are thinned out to the lowest and the highest of each of points/2 intervals, so
-    that spikes stay visible. `gaps` names the times for which data are known to be missing; outside
-    of them the answer is complete.
+    that spikes stay visible. `gaps` names the times for which data are known to be missing;
+    `complete` says that none are, and that none are still under way.
     """
     to = to_time or datetime.now(UTC)
     start = from_time or to - timedelta(minutes=10)
@@ -150,9 +134,17 @@ def samples(
         if found is None:
             raise Problem(HTTPStatus.NOT_FOUND, f"no tag {tag}")
         rows, downsampled = _samples(connection, asked)
-        with connection.cursor(row_factory=class_row(models.Gap)) as gap_cursor:
-            gaps = gap_cursor.execute(_GAPS, asked).fetchall()
-    return models.SamplePage(tag=found, downsampled=downsampled, samples=rows, gaps=gaps)
+        known = _completeness(connection, tag, start, to)
+    return models.SamplePage(
+        tag=found,
+        downsampled=downsampled,
+        samples=rows,
+        complete=known.complete,
+        gaps=[
+            models.Gap(device=gap.device, from_time=gap.start, to_time=gap.end, cause=gap.cause)
+            for gap in known.missing
+        ],
+    )
 
 
 def _samples(
@@ -172,6 +164,14 @@ def _samples(
         extremes = cursor.execute(_EXTREMES, asked).fetchall()
     # Text has no lowest and highest: the first of it must do.
     return (extremes, True) if extremes else (rows[: asked["points"]], True)
+
+
+def _completeness(
+    connection: psycopg.Connection, tag: int, start: datetime, to: datetime
+) -> fleet.Completeness:
+    row = connection.execute("SELECT device FROM tag WHERE id = %s", (tag,)).fetchone()
+    known = fleet.completeness(connection, row[0], start, to) if row else None
+    return known or fleet.Completeness((), pending=False, vouched=False)
 
 
 def _latest_gaps(connection: psycopg.Connection, gateway: int) -> list[models.Gap]:

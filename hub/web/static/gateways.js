@@ -24,11 +24,12 @@ export function showGateways(gateways) {
     const state = gateway.conflict ? "conflict" : gateway.online ? "online" : "offline";
     const since = gateway.since ? ` since ${clock(gateway.since)}` : "";
     const version = gateway.metrics["Gateway/Version"];
+    const last = gateway.last_data_at && `last data ${clock(gateway.last_data_at)}`;
     const gap = gateway.gaps[0];
     return el("article", `gateway ${state}`,
       el("header", "", el("i", ""), el("h3", "", gateway.gateway),
         el("p", "", state === "conflict" ? gateway.conflict : `${state}${since}`),
-        version && el("small", "", `v${version}`)),
+        el("small", "", [last, version && `v${version}`].filter(Boolean).join(" · "))),
       el("dl", "", ...figures(gateway).map(([name, value, note]) =>
         el("div", "", el("dt", "", name), el("dd", "", value, el("small", "", note))))),
       el("p", gateway.gap_count ? "gap some" : "gap", gateway.gap_count

@@ -83,5 +83,5 @@ export function showTrend(page) {
   chart.replaceChildren(...drawn);
   document.getElementById("chart-gaps").textContent = page.gaps.length
     ? `${page.gaps.length} gaps, shaded: ${page.gaps.at(-1).cause}`
-    : page.samples.length ? "complete" : "no samples in these two minutes";
+    : page.samples.length ? (page.complete ? "complete" : "more may still come") : "no samples in these two minutes";
 }
