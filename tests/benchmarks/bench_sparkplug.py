@@ -2,9 +2,10 @@
 
 Each metric has an alias, a time of its own and a value. What is counted begins and ends with plain
 Python values: encoding makes the message from them, decoding reads every field back. `encode` is
-how the uplink sends data, from columns (`encode_samples`); `encode, objects` makes a `Metric` each,
-as births do. `decode` gives a `Metric` each and is the slower of the two ways to read; `decode,
-columns` is how the ingest reads (`decode_samples`).
+how the uplink sends data: the values are put into columns, as a source does when it takes them in,
+and these into a message (`encode_samples`). `encode, objects` makes a `Metric` each, as births do.
+`decode` gives a `Metric` each and is the slower of the two ways to read; `decode, columns` is how
+the ingest reads (`decode_samples`).
 """
 
 from __future__ import annotations
@@ -44,8 +45,7 @@ VALUES = [_draw.uniform(-100, 100) for _ in range(METRICS)]
 TYPES: dict[int | str, int] = dict.fromkeys(ALIASES, DataType.Double)
 
 _Payload = payload_class()
-_COLUMNS = (array("Q", ALIASES), array("q", TIMES), bytes([DataType.Double]) * METRICS,
-            array("d", VALUES))  # fmt: skip
+_TYPE_CODES = bytes([DataType.Double]) * METRICS
 
 
 def bare_encode() -> bytes:
@@ -73,7 +73,8 @@ def our_encode() -> bytes:
 
 def our_encode_columns() -> bytes:
     """A stream record of the same samples, so two metrics more."""
-    return encode_samples(7, _NOW, 1, 123, 2, 456, *_COLUMNS, {}, None, False)
+    columns = (array("Q", ALIASES), array("q", TIMES), _TYPE_CODES, array("d", VALUES))
+    return encode_samples(7, _NOW, 1, 123, 2, 456, *columns, {}, None, False)
 
 
 MESSAGE = bare_encode()
