@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 import pytest
 
 pytest_plugins = [
-    f"tests.fixtures.{name}"
-    for name in ("leftovers", "broker", "postgres", "timescale", "peers")
-    if find_spec(f"tests.fixtures.{name}")
+    "tests.fixtures.leftovers",
+    "tests.fixtures.broker",
+    "tests.fixtures.postgres",
+    "tests.fixtures.peers",
+    "tests.fixtures.timescale",
 ]
 
 

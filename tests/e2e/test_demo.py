@@ -33,7 +33,7 @@ def directory() -> Iterator[Path]:
 
 @contextmanager
 def demo(directory: Path, *options: object) -> Iterator[subprocess.Popen[str]]:
-    """The demo as a child; killed if the test leaves it running."""
+    """The demo as a child; ended if the test leaves it running."""
     command = [sys.executable, "-m", "deploy.local", "--directory", directory, *options]
     child = subprocess.Popen(
         [str(part) for part in command],
@@ -45,8 +45,12 @@ def demo(directory: Path, *options: object) -> Iterator[subprocess.Popen[str]]:
     try:
         yield child
     finally:
-        child.kill()
-        child.communicate()
+        # In order, so that it takes its own children with it.
+        child.send_signal(signal.SIGINT)
+        try:
+            child.communicate(timeout=60)
+        finally:
+            child.kill()
 
 
 def run_to_end(directory: Path, *options: object) -> tuple[int, str]:
