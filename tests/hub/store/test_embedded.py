@@ -100,6 +100,7 @@ def test_a_port_taken_meanwhile_is_replaced(folder: Path) -> None:
     with EmbeddedPostgres(folder) as server:
         taken = server.address
     with socket.socket() as squatter:
+        squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         squatter.bind(taken)
         squatter.listen()
         with EmbeddedPostgres(folder) as server:
