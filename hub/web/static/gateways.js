@@ -29,7 +29,7 @@ export function showGateways(gateways) {
     return el("article", `gateway ${state}`,
       el("header", "", el("i", ""), el("h3", "", gateway.gateway),
         el("p", "", state === "conflict" ? gateway.conflict : `${state}${since}`),
-        el("small", "", [last, version && `v${version}`].filter(Boolean).join(" · "))),
+        el("small", "", [version && `v${version}`, last].filter(Boolean).join(" · "))),
       el("dl", "", ...figures(gateway).map(([name, value, note]) =>
         el("div", "", el("dt", "", name), el("dd", "", value, el("small", "", note))))),
       el("p", gateway.gap_count ? "gap some" : "gap", gateway.gap_count

@@ -7,7 +7,7 @@ const ORDER = ["released", "received", "accepted", "unclear", "refused", "produc
 const LOADED = new Set(["packed", "shipped"]);
 const DONE = new Set([...LOADED, "refused"]);
 const ROWS = 5;
-const RACKS = 3;
+const RACKS = 2;
 
 /** What to ask the API for: the rack before the oldest open call, and those after it. */
 export function callsPath(plant, line) {
@@ -15,7 +15,7 @@ export function callsPath(plant, line) {
   const open = line.first_open_call_no ?? total + 1;
   const rack = Math.floor((open - 1) / line.rack_slots);
   const first = line.first_open_call_no ? Math.max(0, rack - 1) : Math.max(0, rack - 2);
-  const limit = Math.min(500, line.rack_slots * (RACKS + 4));
+  const limit = Math.min(500, line.rack_slots * (RACKS + 5));
   return `/v1/plants/${encodeURIComponent(plant)}/lines/${encodeURIComponent(line.id)}`
     + `/calls?after=${first * line.rack_slots}&limit=${limit}`;
 }
@@ -71,7 +71,7 @@ function table(calls) {
     dot.style.backgroundColor = paint(call.colour);
     const row = el("tr", DONE.has(call.status) ? "done" : "",
       el("td", "seq", String(call.sequence_no).padStart(4, "0")),
-      el("td", "", el("b", "", call.part_no), el("small", "", call.part_group)),
+      el("td", "part", el("b", "", call.part_no), el("small", "", call.part_group)),
       el("td", "car", dot, call.production_no),
       el("td", "", `${call.rack} · ${call.slot}`),
       el("td", "", clock(call.required_at)),

@@ -143,7 +143,7 @@ def test_nothing_sticks_out_at_the_usual_widths(page: Page, url: str, width: int
     page.goto(url)
     for number in range(1, 8):
         pass_car(url, number)
-    page.wait_for_selector("text=SEAT1-00003")
+    page.wait_for_selector("text=SEAT1-00002")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
