@@ -42,7 +42,8 @@ class Link:
     """A connection to the broker.
 
     Use: `connect`, `subscribe`, then `receive` and `publish` until a `LinkError` says that it has
-    ended, and `close` in any case.
+    ended, and `close` in any case. Making one raises `LinkError` if the settings name a file that
+    cannot be used.
     """
 
     def __init__(
@@ -56,7 +57,11 @@ class Link:
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
-        self._client = make_client(settings, client_id, clean_session=clean_session, will=will)
+        try:
+            self._client = make_client(settings, client_id, clean_session=clean_session, will=will)
+        except OSError as error:  # a password or certificate that cannot be read
+            reason = f"{error.filename or 'TLS'}: {error.strerror or error}"
+            raise LinkError(f"{self._place()}: {reason}") from error
         self._inbox: deque[Message] = deque()
         self._wake = asyncio.Event()
         self._connected: asyncio.Future[None] = self._loop.create_future()

@@ -68,7 +68,7 @@ def _jis(plain: Any) -> Iterator[Finding]:
         [
             (("jis", i, "line"), (line["plant"], line["line"]))
             for i, line in lines
-            if "plant" in line and "line" in line
+            if isinstance(line.get("plant"), str) and isinstance(line.get("line"), str)
         ],
         "line {} is already jis entry {}; name it once",
     )

@@ -20,6 +20,9 @@ from edge.config.model import EdgeConfig, model_in
 
 _ENVIRONMENT = re.compile(r"^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$")
 
+_USER_INFO = re.compile(r"//.*@")
+"""User name and password in an address: not for a log."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
@@ -137,8 +140,13 @@ def _explain(detail: dict[str, Any]) -> str:
             return f"needs at least {detail['ctx']['min_length']} entry"
         case "value_error":
             return str(detail["ctx"]["error"])
+        case "model_type" | "dict_type":
+            return f"is a section; known here: {', '.join(_known_keys(loc))}"
+        case "path_type":
+            return f"should be a path, not {detail['input']!r}"
         case "string_pattern_mismatch":
-            return f"{detail['input']!r} does not have the form of: {_title(loc)}"
+            shown = _USER_INFO.sub("//...@", detail["input"])
+            return f"{shown!r} does not have the form of: {_title(loc)}"
         case "literal_error" | "enum":
             expected = detail["ctx"]["expected"]
             options = re.findall(r"'([^']+)'", expected)

@@ -5,15 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from edge.journal import JournalSettings
 from edge.sources.opcua.config import OpcUaSettings
 from protocols.jis.messages import Identifier
+from protocols.jis.topics import check_name
 from protocols.mqtt.broker import BrokerSettings
 
+
+def _sparkplug_name(name: str) -> str:
+    """Refuse a name that neither Sparkplug's topics nor those of the calls could carry."""
+    check_name(name)
+    if name == "STATE":
+        raise ValueError("STATE is taken by the topics of hosts; choose another name")
+    return name
+
+
 SparkplugName = Annotated[
-    str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^/+#\s][^/+#]*$")
+    str,
+    StringConstraints(min_length=1, max_length=64, pattern=r"^[^/+#\s][^/+#]*$"),
+    AfterValidator(_sparkplug_name),
 ]
 
 

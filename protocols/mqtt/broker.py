@@ -46,7 +46,7 @@ class BrokerSettings(BaseModel):
     def secret(self) -> str | None:
         """The password, read now. Raises `OSError` if its file cannot be read."""
         if self.password_file is not None:
-            return self.password_file.read_text().splitlines()[0]
+            return (self.password_file.read_text().splitlines() or [""])[0]
         return self.password.get_secret_value() if self.password is not None else None
 
 

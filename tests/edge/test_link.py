@@ -70,6 +70,16 @@ async def test_nobody_listens() -> None:
         await connected(port, "one")
 
 
+async def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    absent = tmp_path / "absent"
+    with pytest.raises(LinkError, match=r"absent: No such file"):
+        Link(BrokerSettings(username="gw", password_file=absent), "gw", clean_session=True)
+    broken = tmp_path / "ca.pem"
+    broken.write_text("no certificate")
+    with pytest.raises(LinkError, match="TLS"):
+        Link(BrokerSettings(ca_file=broken), "gw", clean_session=True)
+
+
 async def test_the_broker_goes_away(broker: LocalBroker) -> None:
     link = await connected(broker.port, "one")
     broker.kill()

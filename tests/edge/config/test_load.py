@@ -116,6 +116,56 @@ def test_every_error_at_once_with_its_line_and_what_to_do(file: Path) -> None:
     ]
 
 
+SOUND = "version: 1\ngateway: {group: g, node: n}\ndata_dir: d\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            SOUND.replace("{group: g, node: n}", "[g]"),
+            ["edge.yaml:2: gateway: is a section; known here: group, node"],
+        ),
+        (
+            SOUND.replace("group: g", "group: STATE"),
+            [
+                "edge.yaml:2: gateway.group: STATE is taken by the topics of hosts; "
+                "choose another name"
+            ],
+        ),
+        (
+            SOUND.replace("node: n", f"node: {'ü' * 40}"),
+            [
+                "edge.yaml:2: gateway.node: not a topic level (no '/', '+', '#', at most 64 "
+                f"bytes): '{'ü' * 40}'"
+            ],
+        ),
+        (
+            SOUND.replace("data_dir: d", "data_dir: 5"),
+            ["edge.yaml:3: data_dir: should be a path, not 5"],
+        ),
+        (
+            SOUND + "jis:\n  - {plant: {a: 1}, line: [L], device: {}, part_groups: X}\n",
+            [
+                "edge.yaml:5: jis[0].device: should be a valid string",
+                "edge.yaml:5: jis[0].line: should be a valid string",
+                "edge.yaml:5: jis[0].part_groups: should be a valid list, not 'X'",
+                "edge.yaml:5: jis[0].plant: should be a valid string",
+            ],
+        ),
+    ],
+)
+def test_values_of_another_type_are_named(file: Path, text: str, expected: list[str]) -> None:
+    assert errors(file, text) == expected
+
+
+def test_a_password_in_an_address_is_refused_and_not_shown(file: Path) -> None:
+    source = "sources:\n  - {device: d, endpoint: 'opc.tcp://gateway:hush@plc:4840'}\n"
+    (found,) = errors(file, SOUND + source)
+    assert "without user name and password" in found
+    assert "hush" not in found
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -27,6 +27,8 @@ def test_a_password_comes_from_its_file_and_is_not_shown(tmp_path: Path) -> None
     file.write_text("s3cret\n")
     settings = BrokerSettings(username="gw", password_file=file)
     assert settings.secret() == "s3cret"
+    file.write_text("")
+    assert settings.secret() == ""
     inline = BrokerSettings(username="gw", password=SecretStr("s3cret"))
     assert inline.secret() == "s3cret"
     assert "s3cret" not in repr(inline)
