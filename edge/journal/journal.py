@@ -23,6 +23,7 @@ from edge.journal.store import (
     condemn,
     connect,
     free_bytes,
+    judged,
     open_store,
     read,
     row_of,
@@ -60,6 +61,7 @@ class TelemetryJournal:
         self._watermark = store.position.watermark
         self._tag_ids = {(t.device, t.name, t.datatype): t.id for t in store.tags.values()}
         self._next_tag = max(store.tags, default=0) + 1
+        self._last_us = dict(store.last_us)
         self._in_use: set[int] = set()
         self._wake = threading.Condition()
         self._appends: list[_Append] = []
@@ -152,6 +154,9 @@ class TelemetryJournal:
                 raise JournalClosedError("the journal is closed")
             self._appends.append(append)
             self._wake.notify()
+        for record in records:
+            if isinstance(record, SampleBatch):
+                self._last_us.update(zip(record.tags, record.times_us, strict=True))
         return await append.done
 
     def read(self, first: int, after: int, max_bytes: int = 1_000_000) -> list[Stored]:
@@ -164,6 +169,8 @@ class TelemetryJournal:
         try:
             found, corrupt = read(self._reader, first, after, max_bytes)
         except sqlite3.DatabaseError as error:
+            if not isinstance(judged(error), DamagedError):
+                raise JournalError(f"journal {self._store.path} cannot be read: {error}") from error
             condemn(self._store.path)
             raise JournalError(f"journal {self._store.path} is damaged: {error}") from error
         if corrupt:
@@ -241,12 +248,13 @@ class TelemetryJournal:
         return self._store.tags[tag_id]
 
     def last_time_us(self, tag_id: int) -> int | None:
-        """Source time of the last sample of a tag that the journal took, over restarts."""
-        return self._store.last_us.get(tag_id)
+        """Source time of the last sample of a tag that was appended, over restarts. One that waits
+        for the disk counts: a new session with the PLC must not bring it a second time."""
+        return self._last_us.get(tag_id)
 
     def last_device_time_us(self, device: str) -> int | None:
-        """Source time of the newest sample of a device that the journal took, over restarts."""
-        last_us = self._store.last_us
+        """Source time of the newest sample of a device that was appended, over restarts."""
+        last_us = self._last_us
         times = [
             last_us[t.id]
             for t in self._store.tags.values()
@@ -320,6 +328,8 @@ class TelemetryJournal:
                 with self._wake:
                     if self._wake.wait_for(lambda: self._closing, _RETRY_S):
                         self._appends = appends + self._appends
+                        self._new_tags = tags + self._new_tags
+                        self._corrupt = corrupt + self._corrupt
                         return
                 continue
             except BaseException:
@@ -369,6 +379,8 @@ class TelemetryJournal:
                 self._store.begin_epoch(self._watermark)
         except sqlite3.OperationalError as error:
             self._note_full(error)
+            with self._wake:
+                self._wake.wait_for(lambda: self._closing or self._appends, _RETRY_S)
             return
         self._watermark = 0
         self._state = _state_of(self._store)

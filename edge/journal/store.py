@@ -101,6 +101,7 @@ class Store:
         self.last_us: dict[int, int] = {}
         self.last_offset: dict[int, int] = {}
         self._dirty: set[int] = set()
+        self._recall_times = False
         self._free = free
         try:
             self._db = connect(path)
@@ -115,13 +116,15 @@ class Store:
                 self._db.close()
                 raise
         except sqlite3.DatabaseError as error:
-            raise _judged(error) from error
+            raise judged(error) from error
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing, on disk when it returns."""
         before = self.position
         try:
+            if self._recall_times:
+                self._read_times()
             self._db.execute("BEGIN IMMEDIATE")
             yield
             if self.position != before:
@@ -133,10 +136,11 @@ class Store:
             self._db.execute("COMMIT")
         except BaseException as error:
             self.position = before
+            self._recall_times = True
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             if isinstance(error, sqlite3.DatabaseError):
-                raise _judged(error) from error
+                raise judged(error) from error
             raise
 
     def append(self, row: Row, now_us: int) -> int:
@@ -289,13 +293,21 @@ class Store:
         if version != VERSION or row is None:
             raise DamagedError("not a journal")
         self.position = Position(*row)
-        for tag_id, device, name, datatype, unit, last_us, last_offset in self._db.execute(
-            "SELECT * FROM tag"
+        for row in self._db.execute("SELECT id, device, name, datatype, unit FROM tag"):
+            self.tags[row[0]] = Tag(*row)
+        self._read_times()
+
+    def _read_times(self) -> None:
+        """Last time and offset of each tag, from what is on the disk; what a transaction that was
+        rolled back had noted of them is forgotten by it."""
+        self.last_us.clear()
+        self.last_offset.clear()
+        self._dirty.clear()
+        for tag_id, last_us, last_offset in self._db.execute(
+            "SELECT id, last_us, last_offset FROM tag WHERE last_us IS NOT NULL"
         ):
-            self.tags[tag_id] = Tag(tag_id, device, name, datatype, unit)
-            if last_us is not None:
-                self.last_us[tag_id] = last_us
-                self.last_offset[tag_id] = last_offset
+            self.last_us[tag_id] = last_us
+            self.last_offset[tag_id] = last_offset
         first = self.position.reflected
         while first < self.position.next:
             found, _ = read(self._db, first, self.position.next, max_bytes=4_000_000)
@@ -303,6 +315,7 @@ class Store:
                 if isinstance(stored.record, SampleBatch):
                     self._note(stored.record, stored.first)
             first = found[-1].after if found else self.position.next
+        self._recall_times = False
 
     def _note(self, batch: SampleBatch, offset: int) -> None:
         self.last_us.update(zip(batch.tags, batch.times_us, strict=True))
@@ -501,7 +514,7 @@ def _most(a: int | None, b: int | None) -> int | None:
     return None if a is None or b is None else max(a, b)
 
 
-def _judged(error: sqlite3.DatabaseError) -> Exception:
+def judged(error: sqlite3.DatabaseError) -> Exception:
     """Whether the file is broken (`DamagedError`) or the disk does not take the write now."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     return DamagedError(str(error)) if code in _BROKEN else error

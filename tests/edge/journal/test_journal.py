@@ -330,15 +330,78 @@ def test_closing_on_a_full_disk_refuses_what_waits(path: Path) -> None:
     async def work() -> None:
         journal = TelemetryJournal.open(path, SETTINGS)
         with small_disk(50_000):
-            waiting = asyncio.create_task(journal.append(batch(0, size=100_000)))
+            tag = journal.tag_id("press", "Force", DOUBLE)
+            waiting = asyncio.create_task(journal.append(batch(0, tag, size=100_000)))
             async with asyncio.timeout(30):
                 while not journal.full:  # noqa: ASYNC110 - a state, not an event
                     await asyncio.sleep(0.01)
+            assert journal.last_time_us(tag) == NOW_US
             await journal.close()
             with pytest.raises(JournalClosedError):
                 await waiting
         async with opened(path) as journal:
             assert journal.state.next == 0
+            assert journal.last_time_us(tag) is None
+
+    asyncio.run(work())
+
+
+def test_closing_when_there_is_room_again_writes_what_waits_with_its_tags(path: Path) -> None:
+    async def work() -> None:
+        journal = TelemetryJournal.open(path, SETTINGS)
+        with small_disk(50_000):
+            tag = journal.tag_id("press", "Force", DOUBLE)
+            waiting = asyncio.create_task(journal.append(batch(0, tag, size=100_000)))
+            async with asyncio.timeout(30):
+                while not journal.full:  # noqa: ASYNC110 - a state, not an event
+                    await asyncio.sleep(0.01)
+        await journal.close()
+        assert await waiting == 0
+        async with opened(path) as journal:
+            assert journal.tag(tag) == Tag(tag, "press", "Force", DOUBLE, "")
+
+    asyncio.run(work())
+
+
+def test_a_new_epoch_on_a_full_disk_waits_for_room(path: Path) -> None:
+    async def work() -> None:
+        async with opened(path) as journal:
+            before = journal.epoch
+            await journal.append(batch(0))
+            tries = 0
+            begin = journal._store.begin_epoch
+
+            def counted(watermark: int) -> None:
+                nonlocal tries
+                tries += 1
+                begin(watermark)
+
+            journal._store.begin_epoch = counted  # type: ignore[method-assign]  # to count
+            with small_disk(0):
+                asked = asyncio.create_task(journal.begin_epoch())
+                await asyncio.sleep(0.5)
+                assert not asked.done()
+                assert tries < 5, "it must not spin"
+            assert (await asked).epoch != before
+
+    asyncio.run(work())
+
+
+def test_a_journal_that_cannot_be_read_now_is_not_damaged(path: Path) -> None:
+    async def work() -> None:
+        journal = TelemetryJournal.open(path, SETTINGS)
+        await journal.append(batch(0))
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+        try:
+            with pytest.raises(JournalError, match="cannot be read"):
+                journal.read(0, 1)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        await journal.close()
+        async with opened(path) as journal:
+            assert journal.set_aside == 0
+            assert isinstance(journal.read(0, 1)[0].record, SampleBatch)
 
     asyncio.run(work())
 

@@ -364,3 +364,27 @@ def test_reading_stops_at_max_bytes_but_gives_one(path: Path) -> None:
     assert [s.first for s in found] == [2, 3, 4]
     db.close()
     store.close()
+
+
+@pytest.mark.parametrize("stored", [1, 2])
+def test_a_transaction_that_fails_leaves_the_times_of_tags_as_they_were(
+    path: Path, stored: int
+) -> None:
+    store = open_store(path)
+    with store.transaction():
+        for tag_id in (1, 2, 3):
+            store.remember(Tag(tag_id, "press", f"tag {tag_id}", 10, ""))
+    for n in range(1, stored + 1):
+        with store.transaction():
+            store.append(row_of(batch(n), NOW_US), NOW_US)
+    with pytest.raises(RuntimeError), store.transaction():  # noqa: PT012 - what it rolls back
+        store.append(row_of(batch(9), NOW_US), NOW_US)
+        store.reflect()
+        raise RuntimeError("as a full disk does")
+    with store.transaction():
+        store.reflect()
+    store.close()
+    again = open_store(path)
+    assert again.last_us == dict.fromkeys((1, 2, 3), NOW_US + stored)
+    assert again.last_offset == dict.fromkeys((1, 2, 3), stored - 1)
+    again.close()
