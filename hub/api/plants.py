@@ -31,16 +31,13 @@ FROM plant p LEFT JOIN LATERAL (
 _CONTROL_POINTS = """
 SELECT c.id, coalesce(l.pass_no, 0) AS passes, l.production_no AS last_production_no,
     l.passed_at AS last_passed_at, q.position AS last_position
-FROM (
-    SELECT control_point AS id FROM part_group WHERE plant = %(plant)s
-    UNION SELECT control_point FROM control_point_pass WHERE plant = %(plant)s
-) c
+FROM control_point c
 LEFT JOIN LATERAL (
     SELECT * FROM control_point_pass x WHERE x.plant = %(plant)s AND x.control_point = c.id
     ORDER BY pass_no DESC LIMIT 1
 ) l ON true
 LEFT JOIN sequence_position q ON q.sequence = %(sequence)s AND q.production_no = l.production_no
-ORDER BY c.id
+WHERE c.plant = %(plant)s ORDER BY c.rank
 """
 _SEQUENCE = """
 SELECT q.position, o.production_no, o.model, o.colour, o.options, coalesce(p.passed, '[]') AS passed
@@ -53,21 +50,22 @@ LEFT JOIN LATERAL (
 ) p ON true
 WHERE q.sequence = %s AND q.position > %s ORDER BY q.position LIMIT %s
 """
+# Numbers have no gap, so that those shipped are all but the others, and need not be counted.
 _LINES = """
 SELECT l.id, l.partner AS supplier, g.group_id || '/' || g.node_id AS gateway, l.unloading_point,
-    l.rack_slots, coalesce(c.calls, '{}') AS calls,
-    coalesce(c.unacknowledged, 0) AS unacknowledged, f.first_open_call_no
+    l.rack_slots, jsonb_strip_nulls(coalesce(c.calls, '{}') || jsonb_build_object('shipped',
+        nullif(l.next_call_no - 1 - coalesce(c.total, 0), 0))) AS calls,
+    (SELECT count(*) FROM jis_call WHERE plant = l.plant AND line = l.id
+        AND acknowledged_at IS NULL) AS unacknowledged,
+    (SELECT min(call_no) FROM jis_call WHERE plant = l.plant AND line = l.id
+        AND status <> 'shipped' AND status <> 'refused') AS first_open_call_no
 FROM supplier_line l JOIN gateway g ON g.id = l.gateway
 LEFT JOIN LATERAL (
-    SELECT json_object_agg(status, n) AS calls, sum(waiting)::int AS unacknowledged FROM (
-        SELECT status, count(*) AS n, count(*) FILTER (WHERE acknowledged_at IS NULL) AS waiting
-        FROM jis_call WHERE plant = l.plant AND line = l.id GROUP BY status
+    SELECT jsonb_object_agg(status, n) AS calls, sum(n) AS total FROM (
+        SELECT status, count(*) AS n FROM jis_call
+        WHERE plant = l.plant AND line = l.id AND status <> 'shipped' GROUP BY status
     ) s
 ) c ON true
-LEFT JOIN LATERAL (
-    SELECT min(call_no) AS first_open_call_no FROM jis_call
-    WHERE plant = l.plant AND line = l.id AND status NOT IN ('shipped', 'refused')
-) f ON true
 WHERE l.plant = %s ORDER BY l.id
 """
 _CALLS = """

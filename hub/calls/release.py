@@ -16,7 +16,9 @@ from psycopg.types.json import Jsonb
 from pydantic import ValidationError
 
 from hub.calls.notify import CALL_STREAM, CHANGES, Change, calls_changed
-from hub.sequencing.explode import BillOfMaterial, BomRule
+from hub.orders.problems import did_you_mean
+from hub.orders.store import load_rules
+from hub.sequencing.explode import BillOfMaterial
 from hub.sequencing.model import Car
 from protocols.jis.messages import Call, CallKey
 from protocols.streams import draw_epoch
@@ -25,13 +27,15 @@ from protocols.streams import draw_epoch
 # the first one did.
 _TAKE_TURN = "SELECT pg_advisory_xact_lock(hashtextextended('pass ' || %s || ' ' || %s, 0))"
 _CAR = """
-SELECT p.owner, o.production_no, o.colour, o.options, x.pass_no
+SELECT p.owner, c.id, o.production_no, o.colour, o.options, x.pass_no
 FROM plant p
+LEFT JOIN control_point c ON c.plant = p.id AND c.id = %(control_point)s
 LEFT JOIN vehicle_order o ON o.plant = p.id AND o.production_no = %(production_no)s
 LEFT JOIN control_point_pass x ON x.plant = p.id AND x.control_point = %(control_point)s
     AND x.production_no = %(production_no)s
 WHERE p.id = %(plant)s
 """
+_CONTROL_POINTS = "SELECT id FROM control_point WHERE plant = %s ORDER BY rank"
 _FIND_CALLS = """
 SELECT line, part_group, reorder_index, call_no FROM jis_call
 WHERE plant = %s AND control_point = %s AND production_no = %s AND reorder_index = 0
@@ -50,10 +54,6 @@ SELECT g.id AS part_group, g.line, l.gateway, l.partner, l.unloading_point, l.le
     l.rack_slots, l.sequence_wrap
 FROM part_group g JOIN supplier_line l ON l.plant = g.plant AND l.id = g.line
 WHERE g.plant = %s AND g.control_point = %s ORDER BY g.line, g.id
-"""
-_RULES = """
-SELECT part_group, rank, part_no, quantity, requires, excludes, colours FROM bom_rule
-WHERE plant = %s AND part_group = ANY (%s)
 """
 _TAKE_NUMBERS = """
 UPDATE supplier_line SET next_call_no = next_call_no + %s WHERE plant = %s AND id = %s
@@ -87,7 +87,8 @@ _NOTIFY = (
 
 
 class UnknownError(LookupError):
-    """The plant or the order does not exist for this tenant; the text names it."""
+    """The plant, the control point or the order does not exist for this tenant; the text says
+    which."""
 
 
 class UnfitError(ValueError):
@@ -156,7 +157,11 @@ def release(
         ).fetchone()
         if row is None or row[0] != tenant:
             raise UnknownError(f"no plant {plant}")
-        _, ordered, colour, options, passed_before = row
+        _, known_point, ordered, colour, options, passed_before = row
+        if known_point is None:
+            names = connection.execute(_CONTROL_POINTS, (plant,)).fetchall()
+            hint = did_you_mean(control_point, [name for (name,) in names])
+            raise UnknownError(f"no control point {control_point} in plant {plant}{hint}")
         if passed_before is not None:
             return _as_before(connection, plant, control_point, production_no, passed_before)
         if ordered is None:
@@ -242,6 +247,11 @@ def _number(
             part = parts[group.part_group]
             try:
                 call = _call(plant, control_point, passed_at, car, group, part, call_no)
+            except OverflowError:
+                raise UnfitError(
+                    f"{group.part_group} of car {car.production_no} cannot be called: required_at "
+                    f"lies beyond any calendar, {group.lead_s:g} s after {passed_at}"
+                ) from None
             except ValidationError as error:
                 first_error = error.errors(include_url=False)[0]
                 raise UnfitError(
@@ -261,7 +271,7 @@ def _call(
     part: tuple[str, int],
     call_no: int,
 ) -> Call:
-    """Raises `ValidationError` where the plant's data do not make a call."""
+    """Raises `ValidationError` or `OverflowError` where the plant's data do not make a call."""
     part_no, quantity = part
     return Call(
         key=CallKey(
@@ -291,23 +301,9 @@ def _parts(
     car: Car,
 ) -> dict[str, tuple[str, int]]:
     """Part number and quantity by part group, for the groups of which this car has a part."""
-    rules = [
-        BomRule(
-            part_group,
-            rank,
-            part_no,
-            quantity,
-            frozenset(requires),
-            frozenset(excludes),
-            frozenset(colours) if colours is not None else None,
-        )
-        for part_group, rank, part_no, quantity, requires, excludes, colours in connection.execute(
-            _RULES, (plant, list(groups))
-        ).fetchall()
-    ]
+    material = BillOfMaterial(load_rules(connection, plant, groups))
     return {
-        line.part_group: (line.part_no, line.quantity)
-        for line in BillOfMaterial(rules).call_lines([car])
+        line.part_group: (line.part_no, line.quantity) for line in material.call_lines([car])
     }
 
 

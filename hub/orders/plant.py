@@ -56,6 +56,7 @@ class PlantEntry(_Part):
     id: Label
     owner: TenantId
     takt_s: float = Field(gt=0, allow_inf_nan=False)
+    control_points: list[Label] = Field(min_length=1, title="In the order cars pass them")
 
 
 class RuleEntry(_Part):
@@ -148,6 +149,7 @@ def _plain(node: Any) -> Any:
 def _contradictions(plant: PlantFile) -> list[tuple[Location, str]]:
     """What is well-formed and still cannot be: unknown names, doubled ones."""
     found: list[tuple[Location, str]] = []
+    loc: Location
     tenants = [tenant.id for tenant in plant.tenants]
     gateways = {gateway.address: gateway for gateway in plant.gateways}
 
@@ -172,12 +174,20 @@ def _contradictions(plant: PlantFile) -> list[tuple[Location, str]]:
             for k, group in enumerate(line.part_groups)
         ],
     )
+    points = plant.plant.control_points
+    once("control point", [(("plant", "control_points", i), p) for i, p in enumerate(points)])
+    for i, line in enumerate(plant.lines):
+        for k, group in enumerate(line.part_groups):
+            if group.control_point not in points:
+                loc = ("lines", i, "part_groups", k, "control_point")
+                hint = did_you_mean(group.control_point, points)
+                found.append((loc, f"no control point {group.control_point!r}{hint}"))
     known_tenant(("plant", "owner"), plant.plant.owner)
     for i, gateway in enumerate(plant.gateways):
         known_tenant(("gateways", i, "owner"), gateway.owner)
         known_tenant(("gateways", i, "partner"), gateway.partner)
     for i, line in enumerate(plant.lines):
-        loc: Location = ("lines", i, "gateway")
+        loc = ("lines", i, "gateway")
         if line.gateway not in gateways:
             hint = did_you_mean(line.gateway, gateways)
             found.append((loc, f"no gateway {line.gateway!r} (group/node){hint}"))

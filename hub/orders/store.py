@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -52,8 +53,14 @@ def store_plant(connection: psycopg.Connection, plant: PlantFile) -> None:
             "INSERT INTO plant (id, owner, takt_s) VALUES (%(id)s, %(owner)s, %(takt_s)s) "
             "ON CONFLICT (id) DO UPDATE SET takt_s = excluded.takt_s "
             "WHERE plant.owner = excluded.owner",
-            plant.plant.model_dump(),
+            plant.plant.model_dump(exclude={"control_points"}),
         )
+        for rank, point in enumerate(plant.plant.control_points, 1):
+            connection.execute(
+                "INSERT INTO control_point (plant, id, owner, rank) VALUES (%s, %s, %s, %s) "
+                "ON CONFLICT (plant, id) DO UPDATE SET rank = excluded.rank",
+                [plant.plant.id, point, plant.plant.owner, rank],
+            )
         gateways = {gateway.address: gateway for gateway in plant.gateways}
         for line in plant.lines:
             _store_line(connection, plant, line, gateways[line.gateway])
@@ -289,12 +296,14 @@ def load_book(connection: psycopg.Connection, plant: str, source: str | None = N
     )
 
 
-def load_rules(connection: psycopg.Connection, plant: str) -> list[BomRule]:
-    """The plant's bill of material."""
+def load_rules(
+    connection: psycopg.Connection, plant: str, groups: Sequence[str]
+) -> list[BomRule]:
+    """The bill of material of some of the plant's part groups."""
     rows = connection.execute(
         "SELECT part_group, rank, part_no, quantity, requires, excludes, colours FROM bom_rule "
-        "WHERE plant = %s ORDER BY part_group, rank",
-        [plant],
+        "WHERE plant = %s AND part_group = ANY (%s) ORDER BY part_group, rank",
+        [plant, list(groups)],
     )
     return [
         BomRule(

@@ -48,15 +48,15 @@ def test_the_plant_at_a_glance(client: httpx.Client) -> None:
     report(client, 2)
     (plant,) = client.get("/v1/plants").json()
     assert (plant["id"], plant["cars"], plant["method"]) == ("P1", 20, "given")
-    assert plant["control_points"] == [
-        {
-            "id": "TRIM-IN",
-            "passes": 1,
-            "last_production_no": "0000002",
-            "last_passed_at": "2026-03-02T06:02:00Z",
-            "last_position": 2,
-        }
-    ]
+    assert [point["id"] for point in plant["control_points"]] == ["BODY", "TRIM-IN", "LINE-OFF"]
+    assert [point["passes"] for point in plant["control_points"]] == [0, 1, 0]
+    assert plant["control_points"][1] == {
+        "id": "TRIM-IN",
+        "passes": 1,
+        "last_production_no": "0000002",
+        "last_passed_at": "2026-03-02T06:02:00Z",
+        "last_position": 2,
+    }
 
 
 def test_pages_join_without_a_gap(client: httpx.Client) -> None:
@@ -99,6 +99,11 @@ def test_lines_and_their_calls(client: httpx.Client) -> None:
         (PASSES, {"production_no": "1"}, 422, "passed_at"),
         (PASSES, {"production_no": "1", "passed_at": "2026-03-02T06:00:00Z", "x": 1}, 422, "x"),
         (PASSES, [], 422, "body"),
+        (PASSES.replace("TRIM-IN", "TRIM-N"),
+         {"production_no": "0000001", "passed_at": "2026-03-02T06:00:00Z"},
+         404, "no control point TRIM-N in plant P1; did you mean TRIM-IN?"),
+        (PASSES, {"production_no": "0000001", "passed_at": "9999-12-31T23:59:59Z"},
+         409, "required_at"),
         (PASSES.replace("P1", "P9"), {"production_no": "1", "passed_at": "2026-03-02T06:00:00Z"},
          404, "no plant P9"),
     ],

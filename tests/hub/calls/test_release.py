@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -123,6 +123,21 @@ def test_what_is_not_known_is_refused_and_leaves_nothing(
 ) -> None:
     with world.connect("ingest") as connection, pytest.raises(UnknownError):
         release(connection, tenant, plant, POINT, car, passed_at(1))
+    assert numbers(world, "SELECT count(*) FROM control_point_pass") == [0]
+
+
+def test_a_misspelt_control_point_is_refused_and_leaves_nothing(world: Database) -> None:
+    with pytest.raises(UnknownError, match=r"TRIM-N in plant P1; did you mean TRIM-IN\?"):
+        pass_car(world, 1, "TRIM-N")
+    assert numbers(world, "SELECT count(*) FROM control_point_pass") == [0]
+
+
+def test_a_time_beyond_the_calendar_leaves_nothing(world: Database) -> None:
+    with (
+        world.connect("ingest") as connection,
+        pytest.raises(UnfitError, match="required_at lies beyond any calendar"),
+    ):
+        release(connection, OWNER, PLANT, POINT, "0000001", datetime.max.replace(tzinfo=UTC))
     assert numbers(world, "SELECT count(*) FROM control_point_pass") == [0]
 
 

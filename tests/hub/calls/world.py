@@ -41,6 +41,9 @@ INSERT INTO gateway (owner, partner, group_id, node_id) VALUES
     ('seatworks', 'carmaker', 'seatworks', 'gw-seat'),
     ('trimworks', 'carmaker', 'trimworks', 'gw-trim');
 INSERT INTO plant VALUES ('P1', 'carmaker', 60);
+INSERT INTO control_point (plant, id, owner, rank)
+SELECT 'P1', id, 'carmaker', rank
+FROM (VALUES ('BODY', 1), ('TRIM-IN', 2), ('LINE-OFF', 3)) AS p (id, rank);
 INSERT INTO supplier_line (plant, id, owner, partner, gateway, unloading_point, lead_s, rack_slots,
     sequence_wrap)
 SELECT 'P1', line, 'carmaker', g.owner, g.id, 'DOCK-1', 600, slots, wrap

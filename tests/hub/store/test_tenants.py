@@ -16,6 +16,7 @@ from tests.hub.orders import SAMPLE_PLANT
 
 OWNER_ALONE = {
     "plant",
+    "control_point",
     "order_book",
     "vehicle_order",
     "production_sequence",
