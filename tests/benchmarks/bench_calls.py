@@ -212,6 +212,10 @@ def prepare(database: Database, cars: int) -> None:
         migrate(connection)
     make_world(database, cars)
     with database.connect("ingest") as connection:
+        connection.execute(
+            "INSERT INTO control_point (plant, id, owner, rank)"
+            " VALUES ('P1', 'LATER', 'carmaker', 9)"
+        )
         connection.execute("UPDATE part_group SET control_point = 'LATER' WHERE line = 'TRIM1'")
     with database.connect("owner") as connection:
         connection.execute("CREATE TABLE bare (number integer, payload bytea)")
