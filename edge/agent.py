@@ -7,6 +7,7 @@ shared: if it fails, everything is taken down and opened anew, and it sets a dam
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 import sqlite3
@@ -20,7 +21,7 @@ from edge.config import EdgeConfig
 from edge.journal import DirectoryInUseError, JournalError, TelemetryJournal
 from edge.link import LinkError
 from edge.sources import make_source
-from edge.status import Figures
+from edge.status import Condition, Figures
 from edge.supervise import keep_running
 from edge.uplink import BirthDeathSequence, EdgeNode
 
@@ -36,22 +37,27 @@ _DROPPED = "the PLC drops the session soon after it is made"
 
 async def run(config: EdgeConfig) -> None:
     """Run a gateway until SIGTERM or SIGINT. Raises `JournalError` if its directory cannot be used
-    (another agent has it, or a newer release wrote it), `OSError` if the disk does not allow it."""
+    (another agent has it, or a newer release wrote it), `OSError` or `sqlite3.OperationalError` if
+    the disk does not allow it. Once it has run, it waits for a disk that has gone away."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     opened = False
+    files = Condition(logger, f"data directory {config.data_dir}")
     while not stop.is_set():
         try:
             async with _Parts(config) as parts:
                 opened = True
+                files.recover()
                 await parts.work(stop)
-        except JournalError as error:
+        except (JournalError, OSError, sqlite3.OperationalError) as error:
             if not opened or isinstance(error, DirectoryInUseError):
                 raise
-            logger.error("%s; opening it anew", error)
-            await asyncio.sleep(_REOPEN_S)
+            files.fail(f"{error}; it is opened anew")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_REOPEN_S):
+                    await stop.wait()
     logger.info("stopped")
 
 

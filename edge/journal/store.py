@@ -12,7 +12,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -416,8 +416,9 @@ def open_store(path: Path, *, free: Callable[[Path], int] = free_bytes) -> Store
 
 
 def condemn(path: Path) -> None:
-    """Have the file set aside when it is opened the next time."""
-    _condemned(path).touch()
+    """Have the file set aside when it is opened the next time, if the disk takes the mark."""
+    with suppress(OSError):
+        _condemned(path).touch()
 
 
 def read(

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
+import signal
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +19,7 @@ import pytest
 
 from deploy.local.broker import LocalBroker
 from deploy.local.ports import free_port
+from edge.agent import run
 from edge.config import EdgeConfig
 from firmware_sim.line.ledger import CallDecision, Result, Sample, read_ledger
 from firmware_sim.line.process import PROCESS_TAGS
@@ -124,6 +130,45 @@ async def test_a_second_agent_on_the_same_directory_is_refused(
         with pytest.raises(AssertionError, match="in use by another agent"):
             await asyncio.to_thread(second.start)
         assert second.stop() == 1
+
+
+async def test_a_disk_that_goes_away_is_waited_for(
+    tmp_path: Path,
+    broker: LocalBroker,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("edge.journal.journal._TIDY_EVERY_S", 0.05)
+    monkeypatch.setattr("edge.agent._REOPEN_S", 0.05)
+    caplog.set_level(logging.INFO)
+    data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    config = EdgeConfig.model_validate(
+        {
+            "version": 1,
+            "gateway": {"group": GROUP, "node": NODE},
+            "data_dir": data,
+            "broker": {"host": "127.0.0.1", "port": broker.port, "tls": False},
+        }
+    )
+
+    def said(what: str) -> int:
+        return sum(what in message for message in caplog.messages)
+
+    running = asyncio.create_task(run(config))
+    await until(lambda: said("ready: "), "the first start")
+    data.rename(elsewhere)
+    data.write_text("in the way")
+    with closing(sqlite3.connect(elsewhere / "journal.sqlite")) as database:
+        database.execute("DROP TABLE record")
+    await until(lambda: said("opened anew"), "the failure")
+    await asyncio.sleep(0.3)
+    assert not running.done()
+    data.unlink()
+    elsewhere.rename(data)
+    await until(lambda: said("ready: ") == 2, "the second start")
+    assert said("opened anew") == 1
+    os.kill(os.getpid(), signal.SIGTERM)
+    await running
 
 
 async def test_a_plc_that_is_not_there_stops_nobody(tmp_path: Path, broker: LocalBroker) -> None:
