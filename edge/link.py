@@ -60,7 +60,9 @@ class Link:
         try:
             self._client = make_client(settings, client_id, clean_session=clean_session, will=will)
         except OSError as error:  # a password or certificate that cannot be read
-            reason = f"{error.filename or 'TLS'}: {error.strerror or error}"
+            files = (settings.ca_file, settings.cert_file, settings.key_file)
+            named = error.filename or ", ".join(str(file) for file in files if file is not None)
+            reason = f"{named}: {error.strerror or error}"
             raise LinkError(f"{self._place()}: {reason}") from error
         self._inbox: deque[Message] = deque()
         self._wake = asyncio.Event()
