@@ -139,7 +139,13 @@ class _Session:
         first: asyncio.Task[bool] = asyncio.create_task(self._first.wait())
         try:
             waiting: list[asyncio.Future[Any]] = [first, self._lost]
-            await asyncio.wait(waiting, timeout=_SILENCE_S, return_when=asyncio.FIRST_COMPLETED)
+            ended: set[asyncio.Future[Any]] = set()
+            while not ended:
+                ended, _ = await asyncio.wait(
+                    waiting, timeout=_SILENCE_S, return_when=asyncio.FIRST_COMPLETED
+                )
+                if not self._writing:  # else it is the disk that lets us wait, not the PLC
+                    break
         finally:
             first.cancel()
         if self._lost.done():

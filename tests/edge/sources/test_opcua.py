@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -323,6 +323,27 @@ def test_a_full_disk_is_felt_by_the_plc_and_loses_nothing(path: Path) -> None:
                     assert len(got.values("Text")) < 60
                 await until(lambda: got.values("Text") == ["", *texts])
                 assert {g.cause for g in got.gaps} == {"gateway disk full"}
+
+    run(work)
+
+
+def test_a_disk_that_is_full_from_the_start_is_not_the_plcs_silence(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("edge.sources.opcua.source._SILENCE_S", 0.1)
+    text = "x" * 200_000
+
+    async def work() -> None:
+        async with run_plc(Text=text) as plc, AsyncExitStack() as stack:
+            with small_disk(90_000):
+                settings = settings_for(plc.endpoint, "Text")
+                got = await stack.enter_async_context(reading(path, settings))
+                await until(lambda: got.journal.full)
+                await asyncio.sleep(0.5)
+                assert got.devices.heard == []
+            await until(lambda: got.devices.heard == ["press online"])
+            assert got.values("Text") == [text]
+        assert "said nothing" not in caplog.text
 
     run(work)
 
