@@ -151,9 +151,11 @@ def plant(
 def proxy(
     target: Annotated[str, typer.Option(help="where connections go, host:port")],
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="port to listen on; 0: a free one")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="port to listen on; 0: a free one")
+    ] = 0,
     control_port: Annotated[
-        int, typer.Option(help="port for commands, on loopback; 0: a free one")
+        int, typer.Option(min=0, max=65535, help="port for commands, on loopback; 0: a free one")
     ] = 0,
     seed: Annotated[int, typer.Option(help="same seed, same chunks dropped")] = 1,
 ) -> None:
@@ -215,7 +217,7 @@ async def _serve_proxy(proxy: FaultProxy, port: int) -> None:
 
 def _address(text: str, option: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not port.isdecimal() or not 0 < int(port) <= 65535:
         raise typer.BadParameter(f"{option}: not host:port: {text!r}")
     return host, int(port)
 

@@ -33,9 +33,10 @@ class RunningLine:
 @asynccontextmanager
 async def run_line(settings: LineSettings) -> AsyncIterator[RunningLine]:
     """Run a line PLC for as long as the context lasts. Raises `StateError` for a bad state file,
-    `OSError` if the port is taken; an error inside the PLC ends the context, in an
-    `ExceptionGroup`."""
+    `OSError` if a file cannot be written or the port is taken; an error inside the PLC ends the
+    context, in an `ExceptionGroup`."""
     memory = RetentiveMemory(settings.state)
+    memory.save()  # a file that cannot be written must show before the first call is taken
     ledger = None if settings.ledger is None else Ledger(settings.ledger)
     with nullcontext() if ledger is None else closing(ledger):
         async with PlcServer(NAMESPACE, settings.host, settings.port) as server:

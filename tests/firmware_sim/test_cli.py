@@ -115,6 +115,9 @@ def test_bad_options_are_named() -> None:
 def test_what_cannot_start_says_why(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text("{}x")
     assert "not the state of a line plc" in refusal("line", "--state", tmp_path / "state.json")
+    assert "file exists" in refusal("line", "--state", tmp_path / "state.json" / "below")
+    assert "not host:port" in refusal("proxy", "--target", "127.0.0.1:99999")
+    assert "--port" in refusal("proxy", "--target", "127.0.0.1:1", "--port", 70000)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert "address already in use" in refusal("line", "--port", port)
