@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -56,12 +57,14 @@ async def keep_running(
             timers.append(loop.call_later(STABLE_S, well))
 
         reason = "ended"
+        by_peer = True
         try:
             await serve(connected)
         except fatal:
             raise
         except expected as error:
             reason = str(error) or type(error).__name__
+            by_peer = not isinstance(error, sqlite3.Error)  # else our own disk ended it
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             if not condition.failed:
@@ -70,7 +73,7 @@ async def keep_running(
             for timer in timers:
                 timer.cancel()
         condition.fail(reason)
-        if connected_at and time.monotonic() - connected_at[0] < STABLE_S:
+        if by_peer and connected_at and time.monotonic() - connected_at[0] < STABLE_S:
             flapping.fail(hint_when_short_lived, after=3)
         await asyncio.sleep(backoff.next_s())
 

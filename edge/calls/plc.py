@@ -67,10 +67,13 @@ class SlotReading:
         fields = self.fields
         if fields["Kind"] not in _RESULT_KINDS:
             raise ValueError(f"kind {fields['Kind']!r}; known are {', '.join(_RESULT_KINDS)}")
+        at = fields["At"]
+        if at is not None and not isinstance(at, datetime):
+            raise ValueError(f"at {at!r} is not an instant")
         return Event(
             kind=fields["Kind"],
-            key=CallKey.parse(fields["Key"] or ""),
-            at=_aware(fields["At"]),
+            key=CallKey.parse(str(fields["Key"] or "")),
+            at=_aware(at),
             serial=fields["Serial"] or None,
             verdict=fields["Verdict"] or None,
             rack=fields["Rack"] or None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Callable
 
 import pytest
@@ -71,6 +72,19 @@ async def test_well_again_only_after_it_has_lasted(caplog: pytest.LogCaptureFixt
         "part: dropped",
         "part: well again",
     ]
+
+
+async def test_a_full_disk_is_not_taken_for_a_twin(caplog: pytest.LogCaptureFixture) -> None:
+    async def serve(connected: Callable[[], None]) -> None:
+        connected()
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await keep_running(
+                "part", serve, expected=(sqlite3.OperationalError,), hint_when_short_lived="a twin?"
+            )
+    assert caplog.messages == ["part: database or disk is full"]
 
 
 async def test_fatal_failures_are_passed_on() -> None:

@@ -14,7 +14,7 @@ import pytest
 from edge.calls import CallStore, Desk
 from edge.calls import results as results_module
 from edge.calls.handover import HandOver
-from edge.calls.plc import LinePlc
+from edge.calls.plc import LinePlc, SlotReading
 from edge.calls.results import ResultReader
 from edge.calls.store import TakenResult
 from edge.sources.opcua.connect import close, connect
@@ -143,3 +143,21 @@ async def test_results_that_the_plc_does_not_hold_any_more(
         events = await read_all(plc, path, RESULTS)
         assert events == as_told(results[:2] + results[4:])
     assert "results 3 … 4 were never seen" in caplog.text
+
+
+@pytest.mark.parametrize(("field", "value"), [("Key", 12), ("At", "today"), ("Kind", [1])])
+def test_a_result_of_wrong_types_makes_no_event_and_stops_nobody(field: str, value: object) -> None:
+    fields = {
+        "No": 1,
+        "Kind": "produced",
+        "Key": "P1/SEAT1/100/SEAT-FRONT/0",
+        "Serial": "S-1",
+        "Verdict": "",
+        "Rack": "",
+        "Slot": 0,
+        "At": None,
+    }
+    assert SlotReading(0, 1, fields).taken().event is not None
+    taken = SlotReading(0, 1, {**fields, field: value}).taken()
+    assert taken.event is None
+    assert repr(value).strip("'") in taken.reason
