@@ -16,10 +16,10 @@ from fastapi.responses import FileResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi.staticfiles import StaticFiles
 from psycopg_pool import PoolTimeout
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from hub.api import models, plants, problems, telemetry
 from hub.api.context import Context, Shared, Tenant
+from hub.api.guards import BodyLimit, LocalNamesOnly
 from hub.api.live import Live, TooManyError
 from hub.api.settings import ApiSettings
 from hub.store.connect import Database
@@ -72,14 +72,12 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        max_body_size=MAX_BODY_BYTES,
     )
     app.state.live = live
     problems.install(app)
+    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
     if token is None:
-        # Without a token the browser's own rules are what keeps other sites' pages out: a page
-        # that has its name resolved to loopback would pass them.
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1", "[::1]"])
+        app.add_middleware(LocalNamesOnly)
     app.include_router(plants.router)
     app.include_router(telemetry.router)
     app.include_router(router)

@@ -64,12 +64,12 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Problem)
     async def _problem(_request: Request, problem: Problem) -> JSONResponse:
-        return _answer(problem.status, problem.detail, headers=problem.headers)
+        return answer(problem.status, problem.detail, headers=problem.headers)
 
     @app.exception_handler(HTTPException)
     async def _http(_request: Request, error: HTTPException) -> JSONResponse:
         headers = dict(error.headers) if error.headers else None
-        return _answer(HTTPStatus(error.status_code), str(error.detail), headers=headers)
+        return answer(HTTPStatus(error.status_code), str(error.detail), headers=headers)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
@@ -78,12 +78,12 @@ def install(app: FastAPI) -> None:
             for e in error.errors()
         ]
         detail = "; ".join(f"{field.where}: {field.what}" for field in fields)
-        return _answer(HTTPStatus.UNPROCESSABLE_ENTITY, detail, fields)
+        return answer(HTTPStatus.UNPROCESSABLE_ENTITY, detail, fields)
 
     @app.exception_handler(psycopg.OperationalError)
     @app.exception_handler(PoolTimeout)
     async def _database_away(_request: Request, _error: Exception) -> JSONResponse:
-        return _answer(
+        return answer(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "the database cannot be reached; ask again",
             headers={"Retry-After": "1"},
@@ -93,15 +93,16 @@ def install(app: FastAPI) -> None:
     async def _data(_request: Request, error: psycopg.DataError) -> JSONResponse:
         # What the models let through and no table takes, such as a NUL character in a name.
         text = str(error).partition("\n")[0]
-        return _answer(HTTPStatus.UNPROCESSABLE_ENTITY, f"cannot be looked up: {text}")
+        return answer(HTTPStatus.UNPROCESSABLE_ENTITY, f"cannot be looked up: {text}")
 
 
-def _answer(
+def answer(
     status: HTTPStatus,
     detail: str,
     errors: list[FieldProblem] | None = None,
     headers: dict[str, str] | None = None,
 ) -> JSONResponse:
+    """A problem as it is sent."""
     details = ProblemDetails(
         title=status.phrase, status=int(status), detail=detail, errors=errors or []
     )
