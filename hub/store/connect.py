@@ -18,6 +18,11 @@ from hub.settings import DatabaseSettings
 from hub.store.embedded import EmbeddedPostgres
 from hub.store.roles import ROLES, Role, bootstrap, role_name
 
+CONNECT_TIMEOUT_S = 5
+"""A server that takes the connection and then says nothing holds nobody longer."""
+SILENCE_MS = 20_000
+"""A server that no longer acknowledges what it is sent, its power gone, is given up after this."""
+
 
 @dataclass(frozen=True)
 class Database:
@@ -34,6 +39,8 @@ class Database:
             user=role_name(role),
             password=self.passwords[role],
             application_name=f"lineside-hub {role}",
+            connect_timeout=CONNECT_TIMEOUT_S,
+            tcp_user_timeout=SILENCE_MS,
         )
 
     def connect(self, role: Role, *, autocommit: bool = False) -> psycopg.Connection:
