@@ -25,7 +25,7 @@ class _GapText(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    device: str | None = None
+    device: str | None = Field(default=None, max_length=500)  # more would not fit its index
     start: AwareDatetime | None = Field(default=None, alias="from")
     end: AwareDatetime | None = Field(default=None, alias="to")
     cause: str = Field(min_length=1, max_length=2000)

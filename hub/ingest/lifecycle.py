@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
+from psycopg import errors
 from psycopg.types.json import Jsonb
 
 from hub.ingest import cursors, gaps
@@ -155,10 +156,13 @@ def unseen(conn: psycopg.Connection, device: Device, birth: Payload) -> AliasTab
 
 @contextmanager
 def _refusal_is_birth_error() -> Iterator[None]:
-    """A birth that the database refuses is a bad birth, not a bad database: not tried again."""
+    """A birth that the database refuses is a bad birth, not a bad database: not tried again.
+
+    A name too long for an index passes for an operational error, as if the server were in trouble.
+    """
     try:
         yield
-    except (psycopg.DataError, psycopg.IntegrityError) as error:
+    except (psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded) as error:
         raise BirthError(f"the database refuses it: {error}") from None
 
 

@@ -9,6 +9,8 @@ import psycopg
 logger = logging.getLogger(__name__)
 
 _STORE_EVERY_S = 5.0
+_MAX_NAME = 200
+"""Characters of a name that are kept: anybody may send any topic, and an index has little room."""
 _MAX_NAMED = 1000
 """Names kept; of more than these the log says so once, and they are not counted."""
 
@@ -24,7 +26,7 @@ class Strangers:
 
     def heard(self, group: str, node: str) -> None:
         """It is not registered, and sent a message."""
-        key = group, node
+        key = group, node = group[:_MAX_NAME], node[:_MAX_NAME]
         if key not in self._named:
             if len(self._named) >= _MAX_NAMED:
                 if not self._full:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import queue
+import random
+import string
 import time
 from array import array
 from collections.abc import Sequence
@@ -31,6 +33,8 @@ BASE_MS = 1_790_000_000_000
 """Time of the first sample; sample n of a record is n milliseconds later."""
 EPOCH_ALIAS, OFFSET_ALIAS, FIRST_TAG_ALIAS = 1, 2, 10
 WAIT_S = 15.0
+LONG_NAME = "".join(random.Random(1).choices(string.ascii_letters, k=9000))
+"""Longer than an index takes, and it does not compress to less."""
 
 
 def broker_settings(broker: LocalBroker) -> BrokerSettings:

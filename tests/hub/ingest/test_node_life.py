@@ -16,7 +16,7 @@ from hub.store import Database
 from protocols.mqtt.broker import make_client
 from protocols.sparkplug import DataSet, DataType, Metric, Property
 from tests.hub.ingest.conftest import FAST, eventually, rows
-from tests.hub.ingest.node import BASE_MS, WAIT_S, Node, broker_settings
+from tests.hub.ingest.node import BASE_MS, LONG_NAME, WAIT_S, Node, broker_settings
 
 EPOCH = 4711
 
@@ -241,6 +241,21 @@ def test_birth_that_cannot_be_read_leaves_the_last_one_in_force(
     node.answered(EPOCH, 1)
     assert rows(hub, "SELECT name FROM sample JOIN tag ON id = tag_id") == [("torque",)]
     assert [why in r.message for r in caplog.records if "DBIRTH refused" in r.message] == [True]
+
+
+def test_names_longer_than_any_index_stop_nobody(
+    hub: psycopg.Connection, node: Node, broker: LocalBroker
+) -> None:
+    node.birth(EPOCH)
+    node.device_birth("line", [Metric(LONG_NAME, 9, datatype=DataType.Double)])
+    node.device_birth(LONG_NAME, [Metric("torque", 9, datatype=DataType.Double)])
+    with Node(broker, "nobody", LONG_NAME, name="nobody") as stranger:
+        stranger.birth(1)
+        stranger.record(0)
+        eventually(lambda: bool(rows(hub, "SELECT FROM unregistered_node")), "the stranger")
+    node.record(0)
+    node.answered(EPOCH, 1)
+    assert rows(hub, "SELECT refused FROM gateway_traffic") == [(2,)]
 
 
 def test_conflict_of_an_earlier_run_ends_when_nothing_more_is_seen_of_it(

@@ -8,7 +8,7 @@ import psycopg
 
 from protocols.sparkplug import DataType, Metric
 from tests.hub.ingest.conftest import eventually, rows
-from tests.hub.ingest.node import BASE_MS, Node
+from tests.hub.ingest.node import BASE_MS, LONG_NAME, Node
 
 EPOCH = 4711
 
@@ -176,10 +176,12 @@ def test_unreadable_gap_record_is_kept_raw(hub: psycopg.Connection, node: Node) 
     node.birth(EPOCH)
     node.gap(0, '{"device": "line"}')
     node.gap(1, "not JSON")
-    node.answered(EPOCH, 2)
+    node.gap(2, json.dumps({"device": LONG_NAME, "cause": "cut"}))
+    node.answered(EPOCH, 3)
     assert [reason for (reason,) in rows(hub, "SELECT reason FROM quarantine ORDER BY id")] == [
         "Stream/Gap: cause: Field required",
         "Stream/Gap: text: Invalid JSON: expected ident at line 1 column 2",
+        "Stream/Gap: device: String should have at most 500 characters",
     ]
 
 
