@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 import psycopg
 from fastapi import APIRouter, Path, Query
@@ -15,12 +15,14 @@ from hub import fleet
 from hub.api import models
 from hub.api.context import Shared, Tenant
 from hub.api.problems import Problem, described
+from hub.store.samples import read_samples
 
 router = APIRouter(prefix="/v1", tags=["telemetry"])
 
-RAW_SPAN = timedelta(hours=6)
-"""Longer spans are drawn from the minutes' rollup instead of the samples."""
+SPAN = timedelta(minutes=10)
+"""What is read if no beginning is named."""
 LATEST_GAPS = 5
+_FIRST_TIME = datetime.min.replace(tzinfo=UTC)
 
 _CALLS_UNDER_WAY = "SELECT gateway, next_offset - watermark FROM call_stream WHERE NOT closed"
 _LATEST_GAPS = """
@@ -29,35 +31,6 @@ SELECT device, from_time, to_time, cause FROM gap WHERE gateway = %s ORDER BY id
 _TAGS = """
 SELECT t.id, g.group_id || '/' || g.node_id AS gateway, d.name AS device, t.name, t.unit, t.datatype
 FROM tag t JOIN device d ON d.id = t.device JOIN gateway g ON g.id = d.gateway
-"""
-_RAW = """
-SELECT time, value, text, quality FROM sample_view
-WHERE tag_id = %(tag)s AND time >= %(from)s AND time < %(to)s ORDER BY time LIMIT %(points)s + 1
-"""
-# The lowest and the highest of each interval, in the order they came: no spike is lost.
-_EXTREMES = """
-WITH ranked AS (
-    SELECT time, value, text, quality,
-        row_number() OVER (PARTITION BY part ORDER BY value, time) AS from_low,
-        row_number() OVER (PARTITION BY part ORDER BY value DESC, time) AS from_high
-    FROM (
-        SELECT *, width_bucket(extract(epoch FROM time), extract(epoch FROM %(from)s::timestamptz),
-            extract(epoch FROM %(to)s::timestamptz), %(parts)s) AS part
-        FROM sample_view
-        WHERE tag_id = %(tag)s AND time >= %(from)s AND time < %(to)s AND value IS NOT NULL
-    ) parted
-)
-SELECT time, value, text, quality FROM ranked
-WHERE from_low = 1 OR from_high = 1 ORDER BY time
-"""
-_MINUTE_EXTREMES = """
-SELECT min(minute) AS time, min(low) AS low, max(high) AS high FROM (
-    SELECT minute, low, high,
-        width_bucket(extract(epoch FROM minute), extract(epoch FROM %(from)s::timestamptz),
-            extract(epoch FROM %(to)s::timestamptz), %(parts)s) AS part
-    FROM sample_minute_view
-    WHERE tag_id = %(tag)s AND minute >= %(from)s AND minute < %(to)s AND low IS NOT NULL
-) parted GROUP BY part ORDER BY 1
 """
 
 
@@ -124,46 +97,29 @@ def samples(
     `complete` says that none are, and that none are still under way.
     """
     to = to_time or datetime.now(UTC)
-    start = from_time or to - timedelta(minutes=10)
+    start = from_time or max(to, _FIRST_TIME + SPAN) - SPAN
     if start >= to:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "query.from: must lie before query.to")
-    asked = {"tag": tag, "from": start, "to": to, "points": points, "parts": points // 2}
     with shared.reading(tenant) as connection:
         with connection.cursor(row_factory=class_row(models.Tag)) as cursor:
             found = cursor.execute(_TAGS + "WHERE t.id = %s", (tag,)).fetchone()
         if found is None:
             raise Problem(HTTPStatus.NOT_FOUND, f"no tag {tag}")
-        rows, downsampled = _samples(connection, asked)
+        rows, downsampled = read_samples(connection, tag, start, to, points)
         known = _completeness(connection, tag, start, to)
     return models.SamplePage(
         tag=found,
         downsampled=downsampled,
-        samples=rows,
+        samples=[
+            models.Sample(time=row.time, value=row.value, text=row.text, quality=row.quality)
+            for row in rows
+        ],
         complete=known.complete,
         gaps=[
             models.Gap(device=gap.device, from_time=gap.start, to_time=gap.end, cause=gap.cause)
             for gap in known.missing
         ],
     )
-
-
-def _samples(
-    connection: psycopg.Connection, asked: dict[str, Any]
-) -> tuple[list[models.Sample], bool]:
-    """The samples asked for, and whether they were thinned out."""
-    if asked["to"] - asked["from"] > RAW_SPAN:
-        return [
-            models.Sample(time=time, value=value)
-            for time, low, high in connection.execute(_MINUTE_EXTREMES, asked).fetchall()
-            for value in dict.fromkeys((low, high))
-        ], True
-    with connection.cursor(row_factory=class_row(models.Sample)) as cursor:
-        rows = cursor.execute(_RAW, asked).fetchall()
-        if len(rows) <= asked["points"]:
-            return rows, False
-        extremes = cursor.execute(_EXTREMES, asked).fetchall()
-    # Text has no lowest and highest: the first of it must do.
-    return (extremes, True) if extremes else (rows[: asked["points"]], True)
 
 
 def _completeness(

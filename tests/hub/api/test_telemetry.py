@@ -133,5 +133,14 @@ def test_bad_questions_are_refused(client: httpx.Client, tag: int, query: str, s
     assert client.get(f"/v1/tags/{tag}/samples?{query}").status_code == status
 
 
+def test_the_first_instant_there_is_can_be_asked_for(client: httpx.Client, tag: int) -> None:
+    assert client.get(f"/v1/tags/{tag}/samples?to=0001-01-01T00:00:01Z").json()["samples"] == []
+
+
+def test_what_is_no_number_is_null(client: httpx.Client, world: Database, tag: int) -> None:
+    store(world, tag, [float("nan"), float("inf"), 1.0])
+    assert [sample["value"] for sample in samples(client, tag, 10)["samples"]] == [None, None, 1.0]
+
+
 def test_an_unknown_tag_is_not_found(client: httpx.Client) -> None:
     assert client.get("/v1/tags/99/samples").status_code == 404

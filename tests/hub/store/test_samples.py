@@ -9,9 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from hub.api import telemetry
 from hub.store import Database, tenant
 from hub.store.maintenance import Maintenance, maintain
+from hub.store.samples import RAW_SPAN, read_samples
 from tests.fixtures.timescale import Storage
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -133,21 +133,26 @@ def test_ingest_may_not_change_what_it_stored(storage: Storage) -> None:
             connection.execute(statement.encode())
 
 
-@pytest.mark.parametrize("query", ["_RAW", "_EXTREMES", "_MINUTE_EXTREMES"])
-def test_the_queries_of_the_api_answer_alike(storage: Storage, query: str) -> None:
+@pytest.mark.parametrize(
+    ("span", "points", "expected"),
+    [
+        (2 * MINUTE, 10, [1.0, 9.0, -4.0, 5.0]),
+        (2 * MINUTE, 2, [9.0, -4.0]),
+        (RAW_SPAN + MINUTE, 2, [-4.0, 9.0]),
+        (RAW_SPAN + MINUTE, 5000, [-4.0, 9.0, 5.0]),
+    ],
+    ids=["as they are", "extremes", "minutes' extremes", "minutes"],
+)
+def test_samples_are_read_alike(
+    storage: Storage, span: timedelta, points: int, expected: list[float]
+) -> None:
     with storage.as_role("ingest") as connection:
         tag = make_tag(connection)
         insert(connection, tag, [(0, 1), (10, 9), (20, -4), (70, 5)])
-    values = {"tag": tag, "from": NOON, "to": NOON + 2 * MINUTE, "points": 10, "parts": 1}
     with storage.as_role("api") as connection, tenant(connection, "seatworks"):
-        rows = connection.execute(getattr(telemetry, query), values).fetchall()
-    found = [tuple(cell for cell in row if isinstance(cell, float)) for row in rows]
-    expected: dict[str, list[tuple[float, ...]]] = {
-        "_RAW": [(1.0,), (9.0,), (-4.0,), (5.0,)],
-        "_EXTREMES": [(9.0,), (-4.0,)],
-        "_MINUTE_EXTREMES": [(-4.0, 9.0)],
-    }
-    assert found == expected[query]
+        samples, thinned = read_samples(connection, tag, NOON, NOON + span, points)
+    assert [sample.value for sample in samples] == expected
+    assert thinned == (len(expected) < 4)
 
 
 def test_maintenance_survives_a_database_that_is_away(database: Database) -> None:

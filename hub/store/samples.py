@@ -1,0 +1,86 @@
+"""Samples as they are read: one set of queries for both storages.
+
+A connection is of the role `lineside_api`, in a transaction that speaks for a tenant; the views
+give it the samples of tags that tenant owns or is a partner of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+from psycopg.rows import class_row
+
+RAW_SPAN = timedelta(hours=6)
+"""Longer spans are drawn from the minutes' rollup instead of the samples."""
+
+_RAW = """
+SELECT time, value, text, quality FROM sample_view
+WHERE tag_id = %(tag)s AND time >= %(from)s AND time < %(to)s ORDER BY time LIMIT %(points)s + 1
+"""
+# The lowest and the highest of each interval, in the order they came: no spike is lost.
+_EXTREMES = """
+WITH ranked AS (
+    SELECT time, value, text, quality,
+        row_number() OVER (PARTITION BY part ORDER BY value, time) AS from_low,
+        row_number() OVER (PARTITION BY part ORDER BY value DESC, time) AS from_high
+    FROM (
+        SELECT *, width_bucket(extract(epoch FROM time), extract(epoch FROM %(from)s::timestamptz),
+            extract(epoch FROM %(to)s::timestamptz), %(parts)s) AS part
+        FROM sample_view
+        WHERE tag_id = %(tag)s AND time >= %(from)s AND time < %(to)s AND value IS NOT NULL
+    ) parted
+)
+SELECT time, value, text, quality FROM ranked
+WHERE from_low = 1 OR from_high = 1 ORDER BY time
+"""
+_MINUTE_EXTREMES = """
+SELECT min(minute) AS time, min(low) AS low, max(high) AS high FROM (
+    SELECT minute, low, high,
+        width_bucket(extract(epoch FROM minute), extract(epoch FROM %(from)s::timestamptz),
+            extract(epoch FROM %(to)s::timestamptz), %(parts)s) AS part
+    FROM sample_minute_view
+    WHERE tag_id = %(tag)s AND minute >= %(from)s AND minute < %(to)s AND low IS NOT NULL
+) parted GROUP BY part ORDER BY 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One sample. `quality` as in OPC: 192 is good."""
+
+    time: datetime
+    value: float | None
+    text: str | None = None
+    quality: int = 192
+
+
+def read_samples(
+    connection: psycopg.Connection, tag: int, start: datetime, end: datetime, points: int
+) -> tuple[list[Sample], bool]:
+    """Samples of a tag in [start, end) by time, at most `points` (2 or more), and whether that
+    meant to thin them out.
+
+    More are thinned out to the lowest and the highest of each of points/2 intervals, so that
+    spikes stay. Spans beyond `RAW_SPAN` always are, from whole minutes, by their beginnings.
+    """
+    asked = {"tag": tag, "from": start, "to": end, "points": points, "parts": points // 2}
+    if end - start > RAW_SPAN:
+        return _of_minutes(connection, asked), True
+    with connection.cursor(row_factory=class_row(Sample)) as cursor:
+        rows = cursor.execute(_RAW, asked).fetchall()
+        if len(rows) <= points:
+            return rows, False
+        extremes = cursor.execute(_EXTREMES, asked).fetchall()
+    # Text has no lowest and highest: the first of it must do.
+    return extremes or rows[:points], True
+
+
+def _of_minutes(connection: psycopg.Connection, asked: dict[str, Any]) -> list[Sample]:
+    return [
+        Sample(time, value)
+        for time, low, high in connection.execute(_MINUTE_EXTREMES, asked).fetchall()
+        for value in dict.fromkeys((low, high))
+    ]
