@@ -43,8 +43,9 @@ export function showTrend(page) {
   const { width, height } = chart.getBoundingClientRect();
   const numbers = page.samples.filter((sample) => sample.value !== null);
   const last = page.samples.at(-1);
-  document.getElementById("reading").textContent = last
-    ? last.text ?? Number(last.value.toPrecision(6)) : "–";
+  // A sample without value says that the source could not tell, or not in numbers.
+  document.getElementById("reading").textContent = last?.text
+    ?? (last && last.value !== null ? Number(last.value.toPrecision(6)) : "–");
   document.getElementById("unit").textContent = page.tag.unit ?? "";
 
   const now = Date.now();

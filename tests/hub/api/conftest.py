@@ -19,11 +19,12 @@ TOKEN = "a-token-of-some-length"
 
 
 @contextmanager
-def serving(database: Database, settings: ApiSettings) -> Iterator[str]:
-    """The API over real HTTP; gives its address."""
+def serving(database: Database, settings: ApiSettings, port: int = 0) -> Iterator[str]:
+    """The API over real HTTP; gives its address. Port 0: any that is free."""
     app = create_app(database, settings)
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
         server = uvicorn.Server(
             uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=1)
         )

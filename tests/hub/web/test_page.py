@@ -117,6 +117,10 @@ def test_a_tag_is_drawn_and_its_gap_named(page: Page, url: str, world: Database)
             "INSERT INTO sample (tag_id, time, value) SELECT id, now(), 99.5 FROM tag"
         )
     page.wait_for_selector("#reading >> text=99.5")
+    with world.connect("ingest") as connection:
+        connection.execute("INSERT INTO sample (tag_id, time) SELECT id, now() FROM tag")
+    page.wait_for_selector("#reading >> text=–")
+    assert page.get_attribute("body", "data-connection") == "live"
 
 
 def test_a_lost_hub_cannot_be_overlooked_and_is_found_again(page: Page, world: Database) -> None:
@@ -125,6 +129,12 @@ def test_a_lost_hub_cannot_be_overlooked_and_is_found_again(page: Page, world: D
         page.wait_for_selector("[data-connection=live]")
     page.wait_for_selector("[data-connection=lost]")
     page.wait_for_selector("#outage:visible >> text=What you see is old")
+    with serving(world, ApiSettings(), port=int(url.rpartition(":")[2])) as again:
+        page.wait_for_selector("[data-connection=live]")
+        page.wait_for_selector("#outage", state="hidden")
+        # What happens from now on appears by itself again.
+        pass_car(again, 1)
+        page.wait_for_selector("[data-key='P1/SEAT1/0000001/SEAT-FRONT/0'] >> text=released")
 
 
 def test_a_hub_with_a_token_asks_for_it(page: Page, world: Database) -> None:
