@@ -302,9 +302,7 @@ def _parts(
 ) -> dict[str, tuple[str, int]]:
     """Part number and quantity by part group, for the groups of which this car has a part."""
     material = BillOfMaterial(load_rules(connection, plant, groups))
-    return {
-        line.part_group: (line.part_no, line.quantity) for line in material.call_lines([car])
-    }
+    return {line.part_group: (line.part_no, line.quantity) for line in material.call_lines([car])}
 
 
 def _write(

@@ -296,9 +296,7 @@ def load_book(connection: psycopg.Connection, plant: str, source: str | None = N
     )
 
 
-def load_rules(
-    connection: psycopg.Connection, plant: str, groups: Sequence[str]
-) -> list[BomRule]:
+def load_rules(connection: psycopg.Connection, plant: str, groups: Sequence[str]) -> list[BomRule]:
     """The bill of material of some of the plant's part groups."""
     rows = connection.execute(
         "SELECT part_group, rank, part_no, quantity, requires, excludes, colours FROM bom_rule "
