@@ -30,7 +30,7 @@ class DatabaseSettings(BaseModel):
     ingest_password: SecretStr | None = Field(default=None, title="Password of lineside_ingest")
     api_password: SecretStr | None = Field(default=None, title="Password of lineside_api")
     keep_samples_days: int | None = Field(
-        default=None, ge=1, title="Days that samples are kept; none: for ever"
+        default=None, ge=1, le=36_500, title="Days that samples are kept; none: for ever"
     )
     passwords_dir: Path | None = Field(
         default=None, title="Folder of files `owner`, `ingest`, `api`, a password in each"

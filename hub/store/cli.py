@@ -38,7 +38,7 @@ def configured_database() -> Iterator[Database]:
             name = "__".join(str(part) for part in problem["loc"]).upper()
             typer.echo(f"LINESIDE_HUB_{name}: {problem['msg']}", err=True)
         raise typer.Exit(2) from None
-    except (psycopg.OperationalError, EmbeddedError) as error:
+    except (psycopg.OperationalError, EmbeddedError, OSError) as error:
         typer.echo(f"no database: {str(error).strip()}", err=True)
         raise typer.Exit(1) from None
 

@@ -5,9 +5,12 @@ from typing import Any
 import httpx
 import pytest
 
+from hub.api import context
 from hub.api.settings import ApiSettings
 from hub.store import Database
+from tests.fixtures.postgres import DatabaseServer
 from tests.hub.api.conftest import TOKEN, serving
+from tests.hub.calls.world import eventually
 
 PASSES = "/v1/plants/P1/control-points/TRIM-IN/passes"
 
@@ -131,6 +134,26 @@ def test_broken_and_oversized_bodies_are_refused(client: httpx.Client) -> None:
 )
 def test_what_does_not_exist_is_a_problem(client: httpx.Client, path: str) -> None:
     assert problem(client.get(path))["status"] == 404
+
+
+def test_the_database_may_go_away_and_come_back(
+    client: httpx.Client, database_server: DatabaseServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(context, "POOL_WAIT_S", 0.3)
+    first = report(client, 1)
+    database_server.embedded.stop()
+    try:
+        for refused in (report(client, 2), client.get("/v1/plants"), client.get("/v1/gateways")):
+            assert problem(refused)["detail"] == "the database cannot be reached; ask again"
+            assert refused.headers["retry-after"] == "1"
+            assert refused.status_code == 503
+        assert client.get("/healthz").status_code == 503
+    finally:
+        database_server.embedded.start()
+    # Whoever asks again, as the answer says, finds nothing lost and nothing doubled.
+    eventually(lambda: client.get("/healthz").status_code == 200, "the hub's return")
+    assert report(client, 1).json() == first.json()
+    assert report(client, 2).json()["pass_no"] == 2
 
 
 def test_without_the_token_nothing_is_told(world: Database) -> None:

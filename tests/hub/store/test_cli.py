@@ -54,6 +54,17 @@ def test_on_a_new_machine_migrate_comes_first(embedded: None) -> None:
     assert "0 pending" in status.output
 
 
+def test_a_missing_password_is_said_in_a_sentence(
+    configured: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LINESIDE_HUB_DATABASE__PASSWORDS_DIR", str(tmp_path))
+    monkeypatch.delenv("LINESIDE_HUB_DATABASE__OWNER_PASSWORD")
+    refused = run("db", "status")
+    assert refused.exit_code == 1
+    assert "no database: " in refused.output
+    assert str(tmp_path / "owner") in refused.output.replace("\n", "")
+
+
 def test_from_files_to_a_sequence(configured: None) -> None:
     assert "2 lines, 5 part groups" in run("plant", "load", str(SAMPLE_PLANT)).output
     assert "120 orders from day" in run("orders", "import", str(SAMPLE_DAY)).output
