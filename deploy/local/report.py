@@ -45,6 +45,12 @@ FROM lineside.call_event e JOIN lineside.jis_call c ON c.id = e.call
 WHERE e.kind = 'packed'
 GROUP BY c.line
 """
+_PASSED = """
+SELECT array_agg(p.production_no ORDER BY s.position), array_agg(p.production_no ORDER BY p.pass_no)
+FROM lineside.control_point_pass p
+JOIN lineside.sequence_position s ON s.plant = p.plant AND s.production_no = p.production_no
+WHERE s.sequence = (SELECT max(id) FROM lineside.production_sequence)
+"""
 _CARS = "SELECT count(*) FROM lineside.control_point_pass"
 
 Period = tuple[datetime, datetime]
@@ -66,14 +72,15 @@ class LineFigures:
 @dataclass(frozen=True, slots=True)
 class Figures:
     """All that the table shows beside the verdict. Latencies in milliseconds, None without calls;
-    `undisturbed` leaves out the calls under way while a fault was made. `adherence`: share of the
-    parts that need not move to restore the order of the calls, over all lines."""
+    `undisturbed` leaves out the calls under way while a fault was made. Adherence is the share of
+    cars, or over all lines of parts, that need not move to restore the order planned or called."""
 
     cars: int
     lines: tuple[LineFigures, ...]
     latency_ms: tuple[float, float] | None
     undisturbed_ms: tuple[float, float] | None
-    adherence: float | None
+    cars_in_order: float | None
+    parts_in_order: float | None
 
 
 def figures(database: psycopg.Connection[Any], disturbed: Sequence[Period]) -> Figures:
@@ -84,7 +91,8 @@ def figures(database: psycopg.Connection[Any], disturbed: Sequence[Period]) -> F
         lines=tuple(LineFigures(*row) for row in database.execute(_LINES)),
         latency_ms=_latency(database, ()),
         undisturbed_ms=_latency(database, disturbed),
-        adherence=_adherence(database),
+        cars_in_order=_cars_in_order(database),
+        parts_in_order=_parts_in_order(database),
     )
 
 
@@ -105,7 +113,6 @@ def render(found: Figures, verdict: Verdict) -> str:
         )
         for row in (head, *rows)
     ]
-    adherence = "-" if found.adherence is None else f"{found.adherence:.1%}"
     named = {
         "cars": f"{found.cars}",
         "samples the PLCs counted": f"{verdict.samples_produced}",
@@ -114,12 +121,18 @@ def render(found: Figures, verdict: Verdict) -> str:
         "duplicates": f"{verdict.duplicates}",
         "call latency p50 / p99": f"{_milliseconds(found.undisturbed_ms)} undisturbed, "
         f"{_milliseconds(found.latency_ms)} with the faults",
-        "sequence adherence": adherence,
+        "sequence adherence": f"{_share(found.cars_in_order)} of the cars passed as planned, "
+        f"{_share(found.parts_in_order)} of the parts were packed as called",
     }
     return "\n".join([*(f"{name:<25} {value}" for name, value in named.items()), "", *table])
 
 
-def _adherence(database: psycopg.Connection[Any]) -> float | None:
+def _cars_in_order(database: psycopg.Connection[Any]) -> float | None:
+    planned, actual = _one(database, _PASSED)
+    return adherence_of(planned, actual).in_order if actual else None
+
+
+def _parts_in_order(database: psycopg.Connection[Any]) -> float | None:
     kept, packed = 0.0, 0
     for _line, numbers in database.execute(_PACKED):
         found = adherence_of(sorted(numbers, key=int), numbers)
@@ -134,6 +147,10 @@ def _latency(
         database, _LATENCY, {"from": [a for a, _ in disturbed], "to": [b for _, b in disturbed]}
     )
     return None if found is None else (found[0], found[1])
+
+
+def _share(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
 
 
 def _one(

@@ -269,6 +269,17 @@ def test_a_gap_excuses_what_lies_within_it(
     assert (world.problems() == []) is excused
 
 
+def test_cars_that_passed_against_the_plan_are_not_in_order(world: World) -> None:
+    world.execute(
+        """WITH made AS (INSERT INTO production_sequence (plant, owner, method)
+               SELECT id, owner, 'given' FROM plant RETURNING id)
+           INSERT INTO sequence_position (sequence, position, plant, owner, production_no)
+           SELECT made.id, 100 - pass_no, plant, owner, production_no
+           FROM control_point_pass, made"""
+    )
+    assert figures(world.connection, disturbed=[]).cars_in_order == pytest.approx(1 / CARS)
+
+
 def test_the_table_counts_what_was_built(world: World) -> None:
     found = figures(world.connection, disturbed=[])
     assert found.cars == CARS
@@ -277,5 +288,5 @@ def test_the_table_counts_what_was_built(world: World) -> None:
         ("TRIM1", 3, 3, 3, 0, 3),
     ]
     assert found.latency_ms == pytest.approx((20, 20))
-    assert found.adherence == 1
+    assert (found.cars_in_order, found.parts_in_order) == (None, 1)
     assert "20 / 20 ms" in render(found, verify(world.connection, world.truths))
