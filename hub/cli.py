@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from hub.api import cli as api
+from hub.calls import cli as calls
 from hub.orders import cli as orders
 from hub.sequencing import cli as sequencing
 from hub.store import cli as store
@@ -32,7 +33,7 @@ def _logging(
     )
 
 
-for part in (api, store, orders, sequencing):
+for part in (api, store, orders, sequencing, calls):
     part.register(app)
 
 
