@@ -182,7 +182,7 @@ class Live:
                         logger.info("live events: the database is back")
                     away = False
                     self._listen(listener, connection)
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            except psycopg.Error as error:
                 if not away:
                     text = str(error).strip().partition("\n")[0]
                     logger.warning("live events: the database is away, trying again: %s", text)
@@ -196,7 +196,7 @@ class Live:
             for notification in listener.notifies(timeout=LOOK_S, stop_after=1):
                 try:
                     self._tell(Change.parse(notification.payload))
-                except ValueError:
+                except (ValueError, TypeError):
                     logger.warning("not a change: %s", notification.payload)
             if self._watchers:
                 self._look_at_gateways(connection, health)

@@ -89,19 +89,43 @@ class Worker:
         """Work until stopped."""
         try:
             while not self._stopping.is_set():
-                for arrival in self._inbox.take(self._wait_s()):
-                    self._arrived(arrival)
-                now = time.monotonic()
-                if self._wait_s() <= 0:
-                    self._flush()
-                if now - self._ticked_at >= _TICK_S:
-                    self._ticked_at = now
-                    self._tick(now)
+                try:
+                    self._round()
+                except _StoppedError:
+                    raise
+                except Exception:
+                    # A fault of ours must not end ingest for good, nor go by unseen.
+                    logger.exception("stopped by an error; beginning anew, from the births")
+                    self._begin_anew()
             self._flush()
         except _StoppedError:
             logger.warning("stopped while the database was away; gateways will send again")
         finally:
             self._disconnect()
+
+    def _round(self) -> None:
+        """Take what has arrived, commit what is due, and do what time brings."""
+        for arrival in self._inbox.take(self._wait_s()):
+            self._arrived(arrival)
+        now = time.monotonic()
+        if self._wait_s() <= 0:
+            self._flush()
+        if now - self._ticked_at >= _TICK_S:
+            self._ticked_at = now
+            self._tick(now)
+
+    def _begin_anew(self) -> None:
+        """Let go of all that was gathered, which nobody has an answer for and gateways send again,
+        and of the births: some may have been among what was taken and not read."""
+        self._batch.clear()
+        self._stale = False
+        self._forget_births()
+        self._stopping.wait(_TICK_S)
+
+    def _forget_births(self) -> None:
+        for session in self._sessions.values():
+            session.forget_births()
+        self._connected_at = time.monotonic()
 
     # --- what arrives -----------------------------------------------------------------------------
 
@@ -115,9 +139,7 @@ class Worker:
     def _arrived(self, arrival: Arrival) -> None:
         if isinstance(arrival, Connected):
             self._flush()
-            for session in self._sessions.values():
-                session.forget_births()
-            self._connected_at = time.monotonic()
+            self._forget_births()
             return
         route = self._routes.get(arrival.topic) or self._route(arrival.topic)
         if route is None:

@@ -10,19 +10,21 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
 from deploy.local.broker import LocalBroker
-from hub.ingest import Ingest
+from hub.ingest import Ingest, lifecycle
 from hub.store import Database, migrate
 from hub.store.embedded import EmbeddedPostgres
 from hub.store.roles import bootstrap
+from protocols.sparkplug import Payload, encode
 from tests.fixtures.postgres import PASSWORDS
 from tests.hub.ingest.conftest import FAST, eventually, rows
-from tests.hub.ingest.node import Node, broker_settings
+from tests.hub.ingest.node import BASE_MS, Node, broker_settings
 
 EPOCH = 4711
 
@@ -63,6 +65,30 @@ def test_cursor_moved_by_another_worker_is_read_again(hub: psycopg.Connection, n
     node.record(1, [2.0])
     node.answered(EPOCH, 2)
     assert values(hub) == [2.0]
+
+
+def test_fault_of_the_hub_s_own_ends_nothing_for_good(
+    hub: psycopg.Connection, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = iter([RuntimeError("a fault of our own")])
+    died = lifecycle.device_died
+
+    def faulty(*given: Any) -> None:
+        for fault in faults:
+            raise fault
+        died(*given)
+
+    monkeypatch.setattr(lifecycle, "device_died", faulty)
+    node.birth(EPOCH)
+    node.record(0)
+    node.answered(EPOCH, 1)
+    node.publish("DDEATH", encode(Payload(BASE_MS, [], node.seq.take())), "line")
+    node.asked_for_rebirth()
+    node.birth(EPOCH, after=2)
+    node.record(0)
+    node.record(1)
+    node.answered(EPOCH, 2)
+    assert values(hub) == [1.0, 1.0]
 
 
 def test_broker_comes_back(hub: psycopg.Connection, broker: LocalBroker, ingest: Ingest) -> None:

@@ -68,6 +68,32 @@ def test_a_failing_file_leaves_nothing_and_what_came_before_stays(
     assert migrate(owner, files).pending == (after + 1,)
 
 
+def test_control_points_in_use_become_known_ones(owner: psycopg.Connection, files: Path) -> None:
+    later = [path for path in files.glob("*.sql") if int(path.name[:4]) >= 6]
+    texts = {path: path.read_text() for path in later}
+    for path in later:
+        path.unlink()
+    migrate(owner, files)
+    owner.commit()
+    with owner.transaction():
+        owner.execute("SELECT set_config('lineside.tenant', 'carmaker', true)")
+        owner.execute(
+            "INSERT INTO tenant VALUES ('carmaker', 'Car maker', 'oem');"
+            "INSERT INTO plant VALUES ('P1', 'carmaker', 60);"
+            "INSERT INTO vehicle_order (plant, production_no, owner, model, colour, given_rank,"
+            " source) VALUES ('P1', '1', 'carmaker', 'M', 'RED', 1, 'day');"
+            "INSERT INTO control_point_pass VALUES ('P1', 'LINE-OFF', '1', 'carmaker', 1, now()),"
+            " ('P1', 'BODY', '1', 'carmaker', 1, now())"
+        )
+    for path, text in texts.items():
+        path.write_text(text)
+    migrate(owner, files)
+    with owner.transaction():
+        owner.execute("SELECT set_config('lineside.tenant', 'carmaker', true)")
+        found = owner.execute("SELECT id, owner, rank FROM control_point ORDER BY rank").fetchall()
+    assert found == [("BODY", "carmaker", 1), ("LINE-OFF", "carmaker", 2)]
+
+
 def test_a_newer_schema_is_refused(owner: psycopg.Connection, files: Path) -> None:
     newest = migrations("postgres", files)[-1].version + 1
     future = files / f"{newest:04d}_future.sql"
