@@ -179,8 +179,10 @@ def import_book(connection: psycopg.Connection, plant: str, book: OrderBook) -> 
     """
     with connection.transaction():
         owner = _owner(connection, plant)
+        # Imports of one plant take turns, so that the same book given twice at once is known.
+        connection.execute("SELECT FROM plant WHERE id = %s FOR NO KEY UPDATE", [plant])
         known = connection.execute(
-            "SELECT checksum FROM order_book WHERE plant = %s AND source = %s FOR UPDATE",
+            "SELECT checksum FROM order_book WHERE plant = %s AND source = %s",
             [plant, book.source],
         ).fetchone()
         if known is not None:

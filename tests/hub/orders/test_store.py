@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -47,6 +48,17 @@ def test_an_import_repeated_changes_nothing(plant: psycopg.Connection) -> None:
     import_book(plant, "P1", generate(10, 1))
     assert import_book(plant, "P1", generate(10, 1)) == 0
     assert rows(plant, "vehicle_order") == 10
+
+
+def test_the_same_book_given_twice_at_once_is_imported_once(
+    plant: psycopg.Connection, database: Database
+) -> None:
+    def bring(_: int) -> int:
+        with database.connect("ingest", autocommit=True) as connection:
+            return import_book(connection, "P1", generate(50, 1))
+
+    with ThreadPoolExecutor(4) as several:
+        assert sorted(several.map(bring, range(4))) == [0, 0, 0, 50]
 
 
 def test_an_order_known_from_another_book_refuses_the_whole_book(
