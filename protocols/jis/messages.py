@@ -13,6 +13,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 Identifier = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^/\s][^/]*$")]
 
 
+PlcInt = Annotated[int, Field(ge=1, lt=2**31)]
+"""A number that is written to a PLC as Int32."""
+
+
 class Contract(BaseModel):
     """Base of all messages: immutable; what a later version adds is ignored, not refused."""
 
@@ -55,13 +59,13 @@ class Call(Contract):
     kind: Literal["call"] = "call"
     key: CallKey
     call_no: int = Field(ge=1, description="1, 2, 3 … per supplier line, without gaps")
-    sequence_no: int = Field(ge=1, description="short number on the label; wraps")
+    sequence_no: PlcInt = Field(description="short number on the label; wraps")
     part_no: Identifier
-    quantity: int = Field(default=1, ge=1)
+    quantity: PlcInt = 1
     colour: str = Field(max_length=64)
     unloading_point: Identifier
     rack: Identifier
-    slot: int = Field(ge=1)
+    slot: PlcInt
     control_point: Identifier
     called_at: AwareDatetime
     required_at: AwareDatetime = Field(description="when the car reaches the fitting station")

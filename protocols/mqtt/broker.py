@@ -41,6 +41,11 @@ class BrokerSettings(BaseModel):
             )
         if (self.cert_file is None) != (self.key_file is None):
             raise ValueError("cert_file and key_file go together")
+        secrets = [secret for secret in (self.password, self.password_file) if secret is not None]
+        if len(secrets) > 1:
+            raise ValueError("give password or password_file, not both")
+        if secrets and self.username is None:
+            raise ValueError("a password needs a username")
         return self
 
     def secret(self) -> str | None:

@@ -61,6 +61,8 @@ def test_leading_zeros_survive_the_wire() -> None:
         {"part_no": 815},
         {"call_no": 0},
         {"slot": 0},
+        {"slot": 2**31},
+        {"sequence_no": 2**31},
         {"called_at": "2026-03-02T06:00:00"},
         {"rack": ""},
         {"kind": "cancel"},

@@ -22,6 +22,13 @@ def test_a_certificate_needs_its_key() -> None:
         BrokerSettings(cert_file=Path("gateway.crt"))
 
 
+def test_a_password_comes_once_and_with_its_user() -> None:
+    with pytest.raises(ValidationError, match="not both"):
+        BrokerSettings(username="gw", password=SecretStr("x"), password_file=Path("p"))
+    with pytest.raises(ValidationError, match="needs a username"):
+        BrokerSettings(password=SecretStr("x"))
+
+
 def test_a_password_comes_from_its_file_and_is_not_shown(tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text("s3cret\n")
