@@ -7,7 +7,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -116,15 +115,3 @@ class Process:
             os.killpg(self._child.pid, number)
         except ProcessLookupError:
             return
-
-
-def wait_until_ended(pid: int, timeout_s: float) -> bool:
-    """True once no process has this id; False if it still runs after `timeout_s`."""
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.02)
-    return False

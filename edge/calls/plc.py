@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from edge.calls.store import TakenResult
 from protocols.jis.messages import Call, CallKey, Event
 from protocols.opcua import line
+from protocols.refusal import first_problem
 
 WATCH_MS = 50
 """Publishing interval of the subscription that wakes hand-over and results."""
@@ -57,8 +58,7 @@ class SlotReading:
         try:
             event = self._event()
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+            reason = first_problem(error, "result")
         except ValueError as error:
             reason = str(error)
         return TakenResult(self.no, digest, event, reason, raw)

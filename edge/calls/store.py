@@ -31,6 +31,7 @@ from typing import Any, Literal, Self
 from pydantic import ValidationError
 
 from protocols.jis.messages import CALL_RECORD, Call, Event
+from protocols.refusal import first_problem
 from protocols.streams import Answer, Cursor, State, draw_epoch, read_state
 
 logger = logging.getLogger(__name__)
@@ -172,7 +173,7 @@ class CallStore:
                         try:
                             call = CALL_RECORD.validate_python(record)
                         except ValidationError as error:
-                            reason = _first_reason(error)
+                            reason = first_problem(error, "record")
                             self._quarantine("calls", epoch, offset, reason, json.dumps(record))
                             quarantined.append(f"offset {offset}: {reason}")
                             continue
@@ -427,12 +428,6 @@ def _connect(path: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
-
-
-def _first_reason(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"]) or "record"
-    return f"{where}: {first['msg']}"
 
 
 def _now_us() -> int:

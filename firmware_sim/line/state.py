@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field, ValidationError
 
 from firmware_sim.line.ledger import Result, ResultKind
+from protocols.refusal import first_problem
 
 
 class HandedCall(BaseModel, frozen=True):
@@ -132,8 +133,7 @@ def _read(path: Path) -> LineState:
     try:
         return LineState.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "file"
+        problem = first_problem(error, "file")
         raise StateError(
-            f"{path}: not the state of a line PLC, remove it to start anew; {where}: {first['msg']}"
+            f"{path}: not the state of a line PLC, remove it to start anew; {problem}"
         ) from None

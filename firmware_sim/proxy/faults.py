@@ -8,6 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from protocols.refusal import first_problem
+
 FaultName = Literal["cut", "half_open", "delay", "throttle", "drop", "none"]
 
 
@@ -80,6 +82,4 @@ def parse_command(line: bytes) -> FaultCommand:
     try:
         return FaultCommand.model_validate_json(line)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "command"
-        raise FaultCommandError(f"{where}: {first['msg']}") from None
+        raise FaultCommandError(first_problem(error, "command")) from None

@@ -24,7 +24,7 @@ from hub.calls.publisher import CallPublisher
 from hub.ingest.service import Ingest
 from hub.ingest.settings import IngestSettings
 from hub.settings import HubSettings
-from hub.store.cli import migrate_database
+from hub.store.cli import migrate_database, misconfigured
 from hub.store.connect import Database, open_database
 from hub.store.embedded import EmbeddedError
 from hub.store.maintenance import Maintenance
@@ -76,10 +76,7 @@ def serve(
             migrate_database(database)
             _run(settings, database, parts, stopping)
     except ValidationError as error:
-        for problem in error.errors(include_url=False, include_input=False):
-            name = "__".join(str(part) for part in problem["loc"]).upper()
-            typer.echo(f"LINESIDE_HUB_{name}: {problem['msg']}", err=True)
-        raise typer.Exit(2) from None
+        raise misconfigured(error) from None
     except (psycopg.OperationalError, EmbeddedError, OSError, ValueError) as error:
         typer.echo(f"cannot serve: {str(error).strip()}", err=True)
         raise typer.Exit(1) from None

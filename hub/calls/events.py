@@ -32,6 +32,7 @@ from protocols.jis.envelope import (
 from protocols.jis.messages import EVENT_RECORD
 from protocols.jis.topics import ROOT, jis_topic, parse_jis_topic
 from protocols.mqtt.broker import BrokerSettings
+from protocols.refusal import first_problem
 from protocols.streams import Answer, Cursor, read_state
 
 logger = logging.getLogger(__name__)
@@ -222,9 +223,7 @@ class EventConsumer(Lane):
         try:
             event = EVENT_RECORD.validate_json(json.dumps(record))
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "record"
-            raise _UnfitError(f"{where}: {first['msg']}") from None
+            raise _UnfitError(first_problem(error, "record")) from None
         key = event.key
         row = connection.execute(
             _FIND_CALL,

@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from hub.ingest.births import MAX_OFFSET, clean
 from hub.ingest.cursors import STREAM
 from hub.ingest.registry import Gateway
+from protocols.refusal import first_problem
 from protocols.streams import Range
 
 
@@ -102,9 +103,7 @@ def _parse(model: type[_Text], text: str) -> _Text:
     try:
         said = model.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "text"
-        raise GapTextError(f"{where}: {first['msg']}") from None
+        raise GapTextError(first_problem(error, "text")) from None
     if said.device is not None and "\0" in said.device:
         raise GapTextError("device: has a NUL character")
     return said

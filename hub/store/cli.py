@@ -26,6 +26,14 @@ def register(app: typer.Typer) -> None:
     app.add_typer(db, name="db")
 
 
+def misconfigured(error: ValidationError) -> typer.Exit:
+    """Say which environment variables are wrong; raise what is returned to end the command."""
+    for problem in error.errors(include_url=False, include_input=False):
+        name = "__".join(str(part) for part in problem["loc"]).upper()
+        typer.echo(f"LINESIDE_HUB_{name}: {problem['msg']}", err=True)
+    return typer.Exit(2)
+
+
 @contextmanager
 def configured_database() -> Iterator[Database]:
     """The database of the settings; ends the command with a sentence if it cannot be had."""
@@ -34,10 +42,7 @@ def configured_database() -> Iterator[Database]:
         with open_database(settings.database, settings.data_dir) as database:
             yield database
     except ValidationError as error:
-        for problem in error.errors(include_url=False, include_input=False):
-            name = "__".join(str(part) for part in problem["loc"]).upper()
-            typer.echo(f"LINESIDE_HUB_{name}: {problem['msg']}", err=True)
-        raise typer.Exit(2) from None
+        raise misconfigured(error) from None
     except (psycopg.OperationalError, EmbeddedError, OSError) as error:
         typer.echo(f"no database: {str(error).strip()}", err=True)
         raise typer.Exit(1) from None

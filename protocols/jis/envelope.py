@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from protocols.jis.messages import Contract
+from protocols.refusal import first_problem
 from protocols.streams import Answer, State
 
 Epoch = Annotated[int, Field(ge=1, lt=2**53)]
@@ -124,6 +125,4 @@ def _parse(adapter: TypeAdapter[_T], data: bytes) -> _T:
     try:
         return adapter.validate_json(data)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "message"
-        raise EnvelopeError(f"{where}: {first['msg']}") from None
+        raise EnvelopeError(first_problem(error, "message")) from None
