@@ -1,7 +1,9 @@
 from array import array
 from collections.abc import Sequence
 
-def window_excess(flags: Sequence[int], tail: int, most: int, window: int) -> int: ...
+def window_excess(
+    flags: Sequence[int], tail: int, most: int, window: int, cut: bool = True
+) -> int: ...
 def colour_runs(
     colours: Sequence[int], tail: int, limit: int
 ) -> tuple[int, list[tuple[int, int]]]: ...

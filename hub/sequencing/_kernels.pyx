@@ -6,13 +6,15 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
 
 
-def window_excess(const uint8_t[::1] flags, int32_t tail, int32_t most, int32_t window):
+def window_excess(
+    const uint8_t[::1] flags, int32_t tail, int32_t most, int32_t window, bint cut=True
+):
     cdef Py_ssize_t n = flags.shape[0], start = tail - window + 1, end, s
     cdef int64_t inside = 0, total = 0
     if start < 0:
         start = 0
     end = start
-    for s in range(start, n):
+    for s in range(start, n if cut else n - window + 1):
         while end < n and end < s + window:
             inside += flags[end]
             end += 1

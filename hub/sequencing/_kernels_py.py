@@ -8,17 +8,18 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 
-def window_excess(flags: Sequence[int], tail: int, most: int, window: int) -> int:
+def window_excess(flags: Sequence[int], tail: int, most: int, window: int, cut: bool = True) -> int:
     """Sum over windows of what the count of set flags exceeds `most` by.
 
     `flags`: 1 where a car has the option, `tail` cars of yesterday first. A window begins at every
-    car and counts if it holds a car of today; at the end of the day it is cut and still counts.
+    car and counts if it holds a car of today; at the end of the day it is cut and, if `cut`, still
+    counts.
     """
     total = 0
     inside = end = 0
     start = max(0, tail - window + 1)
     end = start
-    for s in range(start, len(flags)):
+    for s in range(start, len(flags) if cut else len(flags) - window + 1):
         while end < len(flags) and end < s + window:
             inside += flags[end]
             end += 1

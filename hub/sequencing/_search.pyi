@@ -18,6 +18,7 @@ class Line:
         weight: array[int],
         colour_weight: int,
         batch_limit: int,
+        cut_windows: bool,
         seed: int,
     ) -> None: ...
     def anneal(self, moves: int, temperature: float, swaps: int, insertions: int) -> None: ...

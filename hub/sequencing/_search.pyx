@@ -28,6 +28,7 @@ cdef extern from *:
 
 cdef enum:
     PAD = 8  # words before and after each bit set, so that reads may run over its ends
+    NOT_COUNTED = -20_000  # a load so low that no move lifts it to a limit
 
 MAX_RATIOS = 64
 """A car's options are one machine word."""
@@ -37,11 +38,12 @@ cdef struct Ratio:
     int most
     int window
     int first            # first window that holds a car of the day
+    int last             # last window that counts
     int64_t weight
     uint64_t* has        # by position: the car there has the option
     uint64_t* over       # by window: load > most
     uint64_t* full       # by window: load >= most
-    int16_t* load        # by window
+    int16_t* load        # by window; NOT_COUNTED behind the last
 
 
 cdef inline uint64_t word_at(const uint64_t* bits, int at) noexcept nogil:
@@ -138,7 +140,8 @@ cdef class Line:
     options: uint8[cars, ratios], whether a car has the option of a ratio; the first `tail` cars are
     yesterday's. colours: int32[cars]. most, window, weight: of each ratio. colour_weight: of one
     change of colour. batch_limit: longest run of one colour in the day, 0 for none. A move that
-    would break the limit is never made; the order given must keep it.
+    would break the limit is never made; the order given must keep it. cut_windows: whether windows
+    that run over the end of the day count.
     """
 
     cdef readonly int64_t cost
@@ -168,6 +171,7 @@ cdef class Line:
         const int64_t[::1] weight,
         int64_t colour_weight,
         int batch_limit,
+        bint cut_windows,
         uint64_t seed,
     ):
         cdef int r, car
@@ -194,6 +198,7 @@ cdef class Line:
             self.ratio[r].most, self.ratio[r].window = most[r], window[r]
             self.ratio[r].weight = weight[r]
             self.ratio[r].first = greater(0, tail - window[r] + 1)
+            self.ratio[r].last = self.cars - (1 if cut_windows else window[r])
             self.ratio[r].has = self.bits + (3 * r) * self.words + PAD
             self.ratio[r].over = self.bits + (3 * r + 1) * self.words + PAD
             self.ratio[r].full = self.bits + (3 * r + 2) * self.words + PAD
@@ -248,9 +253,9 @@ cdef class Line:
             for p in range(self.cars):
                 set_bit(ratio.has, p, (self.features[self.at[p]] >> r) & 1)
             for p in range(ratio.first, self.cars):
-                ratio.load[p] = -1  # no load, so that recount sets both bits
+                ratio.load[p] = NOT_COUNTED
             self.recount(ratio, ratio.first, self.cars - 1)
-            for p in range(ratio.first, self.cars):
+            for p in range(ratio.first, ratio.last + 1):
                 cost += excess(ratio, ratio.load[p]) * ratio.weight
         for p in range(greater(self.tail, 1), self.cars):
             cost += self.change(p - 1, p) * self.colour_weight
@@ -340,6 +345,7 @@ cdef class Line:
     cdef inline void recount(self, Ratio* ratio, int first, int last) noexcept nogil:
         """Work out the loads of the windows first … last anew."""
         cdef int load, window
+        last = lesser(last, ratio.last)
         if first > last:
             return
         load = count(ratio.has, first, lesser(first + ratio.window, self.cars) - 1)
@@ -351,7 +357,7 @@ cdef class Line:
 
     cdef inline void add_load(self, Ratio* ratio, int first, int last, int by) noexcept nogil:
         cdef int window
-        for window in range(first, last + 1):
+        for window in range(first, lesser(last, ratio.last) + 1):
             self.set_load(ratio, window, ratio.load[window] + by)
 
     # ---- swap: the cars of i < j change places

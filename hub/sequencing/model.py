@@ -51,6 +51,9 @@ class Rules:
     """Most important first; what is not listed does not enter the mark."""
     batch_limit: int | None = None
     """Longest run of one colour that the paint shop allows; a hard limit."""
+    cut_windows: bool = True
+    """Windows that the end of the day cuts short count too, as Renault scores them; False: only
+    whole windows, as CSPLib does."""
 
     def __post_init__(self) -> None:
         if self.batch_limit is not None and self.batch_limit < 1:

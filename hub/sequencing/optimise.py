@@ -168,7 +168,7 @@ def _weights(instance: Instance) -> dict[Objective, int]:
 
 def _arrays(
     instance: Instance, cars: tuple[Car, ...]
-) -> tuple[memoryview, array[int], int, array[int], array[int], array[int], int, int]:
+) -> tuple[memoryview, array[int], int, array[int], array[int], array[int], int, int, bool]:
     """The instance as the kernel takes it."""
     weights = _weights(instance)
     ratios = [
@@ -190,4 +190,5 @@ def _arrays(
         array("q", [weight for _, weight in ratios]),
         weights.get("colour_changes", 0),
         instance.rules.batch_limit or 0,
+        instance.rules.cut_windows,
     )

@@ -1,7 +1,8 @@
 """What a sequence costs, by the rules of the ROADEF 2005 challenge.
 
-Ratio windows reach back into yesterday, and those cut by the end of the day count too; colour
-changes count against yesterday's last car; paint batches are counted from the first car of today.
+Ratio windows reach back into yesterday, and those cut by the end of the day count too (unless the
+rules ask for whole windows only); colour changes count against yesterday's last car; paint batches
+are counted from the first car of today.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ def score(instance: Instance, sequence: Sequence[Car] | None = None) -> Score:
             tail,
             ratio.most,
             ratio.window,
+            instance.rules.cut_windows,
         )
         for ratio in instance.rules.ratios
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import ModuleType
 
 import pytest
@@ -33,6 +34,14 @@ def test_windows_reach_into_yesterday(kernels: ModuleType) -> None:
 def test_windows_cut_by_the_end_of_the_day_count(kernels: ModuleType) -> None:
     # 0|0 1 1: windows 001, 011, 11, 1
     assert score(instance("A0", "B0 B1 B1")).high_priority == 2
+
+
+def test_where_only_whole_windows_count_the_day_ends_without_cut_ones(kernels: ModuleType) -> None:
+    # 0|0 1 1: window 001; 011
+    whole = replace(instance("A0", "B0 B1 B1").rules, cut_windows=False)
+    assert score(replace(instance("A0", "B0 B1 B1"), rules=whole)).high_priority == 1
+    # A day shorter than the window has none.
+    assert score(replace(instance("", "B1 B1"), rules=whole)).high_priority == 0
 
 
 def test_windows_of_yesterday_alone_do_not_count(kernels: ModuleType) -> None:
@@ -82,6 +91,7 @@ some_ratio = st.integers(1, 8).flatmap(lambda p: st.tuples(st.integers(0, p), st
     today=some_cars,
     ratios=st.tuples(some_ratio, some_ratio, some_ratio),
     limit=st.integers(1, 5),
+    cut=st.booleans(),
 )
 def test_scores_are_what_the_definition_says(
     kernels: ModuleType,
@@ -89,6 +99,7 @@ def test_scores_are_what_the_definition_says(
     today: list[tuple[str, frozenset[str]]],
     ratios: tuple[tuple[int, int], ...],
     limit: int,
+    cut: bool,
 ) -> None:
     def made(day: str, some: Sequence[tuple[str, frozenset[str]]]) -> tuple[Car, ...]:
         return tuple(Car(f"{day}{i}", *car) for i, car in enumerate(some))
@@ -99,6 +110,7 @@ def test_scores_are_what_the_definition_says(
             for option, (most, window) in zip(OPTIONS, ratios, strict=True)
         ),
         batch_limit=limit,
+        cut_windows=cut,
     )
     found = score(Instance(made("t", today), rules, made("y", yesterday)))
 
@@ -106,6 +118,8 @@ def test_scores_are_what_the_definition_says(
     first = len(yesterday)
     for ratio in rules.ratios:
         windows = [line[s : s + ratio.window] for s in range(len(line)) if s + ratio.window > first]
+        if not cut:
+            windows = [window for window in windows if len(window) == ratio.window]
         excess = [sum(ratio.option in car[1] for car in w) - ratio.most for w in windows]
         assert found.by_option[ratio.option] == sum(e for e in excess if e > 0)
     changes = [i for i in range(1, len(line)) if i >= first and line[i][0] != line[i - 1][0]]
