@@ -20,15 +20,32 @@ from libc.string cimport memcpy, memmove, memset
 
 cdef extern from *:
     """
+    #if defined(__x86_64__) && !defined(__POPCNT__)
+    /* Plain x86-64 has no instruction that counts bits; every machine since 2008 has. The branch
+       is always the same, so that it costs nothing. */
+    static int lineside_has_popcnt;
+    static inline int lineside_popcount(unsigned long long x) {
+        unsigned long long n;
+        if (!lineside_has_popcnt) return __builtin_popcountll(x);
+        __asm__("popcnt %1, %0" : "=r"(n) : "r"(x) : "cc");
+        return (int)n;
+    }
+    #define lineside_find_popcnt() (lineside_has_popcnt = __builtin_cpu_supports("popcnt") != 0)
+    #else
     #define lineside_popcount(x) __builtin_popcountll(x)
+    #define lineside_find_popcnt()
+    #endif
     #define lineside_lowest(x) __builtin_ctzll(x)
     """
     int lineside_popcount(uint64_t x) noexcept nogil
     int lineside_lowest(uint64_t x) noexcept nogil
+    void lineside_find_popcnt() noexcept nogil
 
 cdef enum:
     PAD = 8  # words before and after each bit set, so that reads may run over its ends
     NOT_COUNTED = -20_000  # a load so low that no move lifts it to a limit
+
+lineside_find_popcnt()
 
 MAX_RATIOS = 64
 """A car's options are one machine word."""
@@ -91,6 +108,44 @@ cdef inline int count_where(
         first += 64
         n -= 64
     return total
+
+
+cdef inline uint64_t mirrored(uint64_t x) noexcept nogil:
+    """The 64 bits in reverse order: by halves of halves, down to single bits."""
+    x = (x >> 32) | (x << 32)
+    x = ((x >> 16) & <uint64_t>0x0000FFFF0000FFFF) | ((x & <uint64_t>0x0000FFFF0000FFFF) << 16)
+    x = ((x >> 8) & <uint64_t>0x00FF00FF00FF00FF) | ((x & <uint64_t>0x00FF00FF00FF00FF) << 8)
+    x = ((x >> 4) & <uint64_t>0x0F0F0F0F0F0F0F0F) | ((x & <uint64_t>0x0F0F0F0F0F0F0F0F) << 4)
+    x = ((x >> 2) & <uint64_t>0x3333333333333333) | ((x & <uint64_t>0x3333333333333333) << 2)
+    return ((x >> 1) & <uint64_t>0x5555555555555555) | ((x & <uint64_t>0x5555555555555555) << 1)
+
+
+cdef inline uint64_t lowest(int n) noexcept nogil:
+    """Mask of the n lowest bits, 0 < n <= 64."""
+    return ~<uint64_t>0 >> (64 - n)
+
+
+cdef inline void put_word(uint64_t* bits, int at, int n, uint64_t value) noexcept nogil:
+    """Set the n bits that begin at bit `at`, 0 < n <= 64; above them `value` is 0."""
+    cdef int shift = at & 63
+    cdef uint64_t* word = bits + (at >> 6)
+    word[0] = (word[0] & ~(lowest(n) << shift)) | (value << shift)
+    if shift + n > 64:
+        word[1] = (word[1] & ~(lowest(n) >> (64 - shift))) | (value >> (64 - shift))
+
+
+cdef void mirror_bits(uint64_t* bits, int first, int last) noexcept nogil:
+    """Reverse the order of the bits first … last."""
+    cdef int n
+    cdef uint64_t left, right
+    while last > first:
+        n = lesser(64, (last - first + 1) >> 1)
+        left = mirrored(word_at(bits, first))
+        right = mirrored(word_at(bits, last - 63))
+        put_word(bits, first, n, right & lowest(n))
+        put_word(bits, last - n + 1, n, left >> (64 - n))
+        first += n
+        last -= n
 
 
 cdef inline uint64_t between(int word, int first, int last) noexcept nogil:
@@ -540,29 +595,63 @@ cdef class Line:
 
     # ---- reversal of i … j
 
+    cdef inline int load_windows(
+        self, Ratio* ratio, int first, int last, int by, bint make
+    ) noexcept nogil:
+        """What it costs that the windows first … last hold `by` cars more; `make`: load them."""
+        cdef int changed = 0, window
+        if make:
+            self.add_load(ratio, first, last, by)
+            return 0
+        if by == 1:
+            return count(ratio.full, first, last)
+        if by == -1:
+            return -count(ratio.over, first, last)
+        for window in range(first, last + 1):
+            changed += excess(ratio, ratio.load[window] + by) - excess(ratio, ratio.load[window])
+        return changed
+
+    cdef inline int turn(self, Ratio* ratio, int i, int j, bint make) noexcept nogil:
+        """What a reversal changes outside of it; `make`: change it.
+
+        Windows inside are mirrored: their costs change places. Those over one end gain or lose the
+        difference between the segment's first and last cars, as far as they reach: between two
+        cars in which the ends differ it is the same for all.
+        """
+        cdef int reach = lesser(j - i, ratio.window - 1)
+        cdef int changed = 0, gained = 0, done, n, k, past
+        cdef uint64_t head, tail, differing
+        for done in range(0, reach, 64):
+            n = lesser(64, reach - done)
+            head = word_at(ratio.has, i + done)
+            tail = mirrored(word_at(ratio.has, j - done - 63))
+            differing = (head ^ tail) & lowest(n)
+            past = 0
+            while True:
+                k = lineside_lowest(differing) if differing else n
+                if gained and k > past:
+                    changed += self.load_windows(
+                        ratio,
+                        greater(ratio.first, i + done + past - ratio.window + 1),
+                        i + done + k - ratio.window,
+                        gained,
+                        make,
+                    )
+                    changed += self.load_windows(
+                        ratio, j - done - k + 1, j - done - past, -gained, make
+                    )
+                if not differing:
+                    break
+                gained += 1 if (tail >> k) & 1 else -1
+                differing &= differing - 1
+                past = k
+        return changed
+
     cdef int64_t price_reverse(self, int i, int j) noexcept nogil:
         cdef int64_t delta = 0
-        cdef int r, k, reach, gained, changed, window
-        cdef Ratio* ratio
+        cdef int r
         for r in range(self.ratios):
-            ratio = &self.ratio[r]
-            # Windows inside are mirrored: their costs change places. Those over one end gain or
-            # lose the difference between the segment's first and last cars, as far as they reach.
-            reach = lesser(j - i, ratio.window - 1)
-            changed = gained = 0
-            for k in range(reach):
-                gained += bit(ratio.has, j - k) - bit(ratio.has, i + k)
-                if gained == 0:
-                    continue
-                window = i + k - ratio.window + 1
-                if window >= ratio.first:
-                    changed += excess(ratio, ratio.load[window] + gained)
-                    changed -= excess(ratio, ratio.load[window])
-                window = j - k
-                if window + ratio.window - 1 > j:
-                    changed += excess(ratio, ratio.load[window] - gained)
-                    changed -= excess(ratio, ratio.load[window])
-            delta += ratio.weight * changed
+            delta += self.ratio[r].weight * self.turn(&self.ratio[r], i, j, False)
         cdef int changes = 0
         if i > 0:
             changes += self.change(i - 1, j) - self.change(i - 1, i)
@@ -581,13 +670,23 @@ cdef class Line:
             j -= 1
 
     cdef void follow_reverse(self, int i, int j) noexcept nogil:
-        cdef int r, p
+        cdef int r, left, right
+        cdef int16_t load
         cdef Ratio* ratio
         for r in range(self.ratios):
             ratio = &self.ratio[r]
-            for p in range(i, j + 1):
-                set_bit(ratio.has, p, (self.features[self.at[p]] >> r) & 1)
-            self.recount(ratio, greater(i - ratio.window + 1, ratio.first), j)
+            self.turn(ratio, i, j, True)
+            mirror_bits(ratio.has, i, j)
+            left, right = i, j - ratio.window + 1
+            if left < right:
+                mirror_bits(ratio.over, left, right)
+                mirror_bits(ratio.full, left, right)
+            while left < right:
+                load = ratio.load[left]
+                ratio.load[left] = ratio.load[right]
+                ratio.load[right] = load
+                left += 1
+                right -= 1
 
     # ---- the paint shop's limit
 
