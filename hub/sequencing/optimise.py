@@ -44,7 +44,7 @@ class Found:
     """The best sequence of a search, and how it came about."""
 
     cars: tuple[Car, ...]
-    mark: int
+    mark: int | float
     moves: int
     """Moves priced on all objectives."""
     elapsed_s: float
