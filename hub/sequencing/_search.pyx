@@ -39,7 +39,7 @@ cdef struct Ratio:
     int window
     int first            # first window that holds a car of the day
     int last             # last window that counts
-    int64_t weight
+    double weight
     uint64_t* has        # by position: the car there has the option
     uint64_t* over       # by window: load > most
     uint64_t* full       # by window: load >= most
@@ -144,14 +144,14 @@ cdef class Line:
     that run over the end of the day count.
     """
 
-    cdef readonly int64_t cost
+    cdef readonly double cost
     """Of the order that stands now."""
-    cdef readonly int64_t best_cost
+    cdef readonly double best_cost
     cdef readonly int64_t priced
     """Moves whose change of cost was worked out, on all objectives."""
     cdef readonly int64_t made
     cdef int cars, tail, ratios, batch_limit, words
-    cdef int64_t colour_weight
+    cdef double colour_weight
     cdef Ratio* ratio
     cdef uint64_t* bits
     cdef int16_t* loads
@@ -168,8 +168,8 @@ cdef class Line:
         int tail,
         const int32_t[::1] most,
         const int32_t[::1] window,
-        const int64_t[::1] weight,
-        int64_t colour_weight,
+        const double[::1] weight,
+        double colour_weight,
         int batch_limit,
         bint cut_windows,
         uint64_t seed,
@@ -241,11 +241,11 @@ cdef class Line:
         """The day's cars in the best order so far, as numbers 0 … cars of the day - 1."""
         return [self.best[p] - self.tail for p in range(self.tail, self.cars)]
 
-    def evaluate(self) -> int:
+    def evaluate(self) -> float:
         """Work out loads and cost anew from the order that stands; returns the cost."""
         cdef int r, p
         cdef Ratio* ratio
-        cdef int64_t cost = 0
+        cdef double cost = 0
         memset(self.bits, 0, 3 * self.ratios * self.words * sizeof(uint64_t))
         memset(self.loads, 0, self.ratios * (self.cars + 1) * sizeof(int16_t))
         for r in range(self.ratios):
@@ -262,25 +262,37 @@ cdef class Line:
         self.cost = cost
         return cost
 
-    def move(self, str kind, int a, int b) -> int:
-        """Make one move whatever it costs, for tests: «swap», «insert» (the car of a goes to b) or
-        «reverse», on positions of the day. Returns the change of cost as it was priced."""
-        cdef int64_t delta
+    def price(self, str kind, int a, int b) -> float:
+        """What a move would change the cost by; nothing is moved. Kinds and positions as in `move`.
+
+        Hard limits are not looked at.
+        """
         a += self.tail
         b += self.tail
         if kind != "insert" and a > b:
             a, b = b, a
         if a == b:
-            return 0
+            return 0.0
         if kind == "swap":
-            delta = self.price_swap(a, b)
+            return self.price_swap(a, b)
+        return self.price_insert(a, b) if kind == "insert" else self.price_reverse(a, b)
+
+    def move(self, str kind, int a, int b) -> float:
+        """Make one move whatever it costs and breaks: «swap», «insert» (the car of a goes to b) or
+        «reverse», on positions of the day, from 0. Returns the change of cost as it was priced."""
+        cdef double delta = self.price(kind, a, b)
+        a += self.tail
+        b += self.tail
+        if kind != "insert" and a > b:
+            a, b = b, a
+        if a == b:
+            return 0.0
+        if kind == "swap":
             self.swap(a, b)
         elif kind == "insert":
-            delta = self.price_insert(a, b)
             self.insert(a, b)
             self.follow_insert(a, b)
         else:
-            delta = self.price_reverse(a, b)
             self.reverse(a, b)
             self.follow_reverse(a, b)
         self.cost += delta
@@ -362,10 +374,10 @@ cdef class Line:
 
     # ---- swap: the cars of i < j change places
 
-    cdef int64_t price_swap(self, int i, int j) noexcept nogil:
+    cdef double price_swap(self, int i, int j) noexcept nogil:
         cdef uint64_t left = self.features[self.at[i]], right = self.features[self.at[j]]
         cdef uint64_t differing = left ^ right
-        cdef int64_t delta = 0
+        cdef double delta = 0
         cdef int r, from_i, to_i, from_j
         cdef Ratio* ratio
         while differing:
@@ -428,13 +440,13 @@ cdef class Line:
 
     # ---- insertion: the car of i goes to j, those between move up by one towards i
 
-    cdef inline int64_t price_insert(self, int i, int j) noexcept nogil:
+    cdef inline double price_insert(self, int i, int j) noexcept nogil:
         return self.price_forward(i, j) if i < j else self.price_backward(i, j)
 
-    cdef int64_t price_forward(self, int i, int j) noexcept nogil:
+    cdef double price_forward(self, int i, int j) noexcept nogil:
         cdef uint64_t features = self.features[self.at[i]]
         cdef uint64_t ones = ~<uint64_t>0
-        cdef int64_t delta = 0
+        cdef double delta = 0
         cdef int r, changed, first, last, window
         cdef Ratio* ratio
         for r in range(self.ratios):
@@ -465,10 +477,10 @@ cdef class Line:
             changes += (other != colour) - self.change(j, j + 1)
         return delta + self.colour_weight * changes
 
-    cdef int64_t price_backward(self, int i, int j) noexcept nogil:
+    cdef double price_backward(self, int i, int j) noexcept nogil:
         cdef uint64_t features = self.features[self.at[i]]
         cdef uint64_t ones = ~<uint64_t>0
-        cdef int64_t delta = 0
+        cdef double delta = 0
         cdef int r, changed, first, last, window
         cdef Ratio* ratio
         for r in range(self.ratios):
@@ -540,8 +552,8 @@ cdef class Line:
 
     # ---- reversal of i … j
 
-    cdef int64_t price_reverse(self, int i, int j) noexcept nogil:
-        cdef int64_t delta = 0
+    cdef double price_reverse(self, int i, int j) noexcept nogil:
+        cdef double delta = 0
         cdef int r, k, reach, gained, changed, window
         cdef Ratio* ratio
         for r in range(self.ratios):
@@ -613,7 +625,7 @@ cdef class Line:
 
     # ---- the search
 
-    cdef inline bint allows(self, int64_t delta, double temperature) noexcept nogil:
+    cdef inline bint allows(self, double delta, double temperature) noexcept nogil:
         """The rule of Metropolis."""
         if delta <= 0:
             return True
@@ -660,7 +672,7 @@ cdef class Line:
 
     cdef bint try_swap(self, double temperature) noexcept nogil:
         cdef int kind = self.below(16), i, j
-        cdef int64_t delta
+        cdef double delta
         if kind < 5:
             i, j = self.anywhere(), self.anywhere()
         elif kind < 9:
@@ -688,7 +700,7 @@ cdef class Line:
 
     cdef bint try_insert(self, double temperature) noexcept nogil:
         cdef int i = self.anywhere(), j
-        cdef int64_t delta
+        cdef double delta
         j = i + self.below(81) - 40 if self.below(4) else self.anywhere()
         if i == j or j < self.tail or j >= self.cars:
             return False
@@ -706,7 +718,7 @@ cdef class Line:
 
     cdef bint try_reverse(self, double temperature) noexcept nogil:
         cdef int i = self.anywhere(), j = i + 1 + self.below(60)
-        cdef int64_t delta
+        cdef double delta
         if j >= self.cars:
             return False
         if self.below(2):  # whole paint batches: their number then stays as it is

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hub.sequencing.model import WEIGHTS, Car, Instance, InstanceError, Objective, Ratio
+from hub.sequencing.model import Car, Instance, InstanceError, Ratio
 from hub.sequencing.scoring import score
 
 STEP_MOVES = 20_000
@@ -31,7 +31,7 @@ QUENCH = 0.03
 class Progress:
     """Where a search stands."""
 
-    mark: int
+    mark: float
     """Of the best sequence so far."""
     moves: int
     elapsed_s: float
@@ -50,7 +50,7 @@ class Found:
     elapsed_s: float
     to_best_s: float
     """When the best was found."""
-    course: tuple[tuple[float, int], ...]
+    course: tuple[tuple[float, float], ...]
     """Best mark over time: (seconds, mark) at each look that found a better one."""
 
 
@@ -81,7 +81,7 @@ def optimise(
     cars = mend_batches(instance, tuple(start if start is not None else instance.cars))
     began = time.monotonic()
     line = Line(*_arrays(instance, cars), seed)
-    weights = [w for w in _weights(instance).values() if w]
+    weights = [w for w in instance.rules.weight_of().values() if w]
     hot, cold = HOT * max(weights, default=1), COLD * min(weights, default=1)
     course = [(0.0, line.best_cost)]
     quenching = False
@@ -162,22 +162,18 @@ def _fits(left: Counter[str], colour: str, run: int, limit: int) -> bool:
     return all(n <= limit * (total - n + 1) - (run if c == colour else 0) for c, n in after.items())
 
 
-def _weights(instance: Instance) -> dict[Objective, int]:
-    return dict(zip(instance.rules.objectives, WEIGHTS, strict=False))
-
-
 def _arrays(
     instance: Instance, cars: tuple[Car, ...]
-) -> tuple[memoryview, array[int], int, array[int], array[int], array[int], int, int, bool]:
+) -> tuple[memoryview, array[int], int, array[int], array[int], array[float], float, int, bool]:
     """The instance as the kernel takes it."""
-    weights = _weights(instance)
+    weights = instance.rules.weight_of()
     ratios = [
         (ratio, weight)
         for ratio in instance.rules.ratios
-        if (weight := weights.get("high_priority" if ratio.high_priority else "low_priority", 0))
+        if (weight := weights.get("high_priority" if ratio.high_priority else "low_priority", 0.0))
     ]
     if not ratios:  # one that nothing can violate, so that there always is a column
-        ratios = [(Ratio("", 1, 1, high_priority=False), 0)]
+        ratios = [(Ratio("", 1, 1, high_priority=False), 0.0)]
     line = [*instance.yesterday, *cars]
     flags = bytes(ratio.option in car.options for car in line for ratio, _ in ratios)
     numbers: dict[str, int] = {}
@@ -187,8 +183,8 @@ def _arrays(
         len(instance.yesterday),
         array("i", [ratio.most for ratio, _ in ratios]),
         array("i", [ratio.window for ratio, _ in ratios]),
-        array("q", [weight for _, weight in ratios]),
-        weights.get("colour_changes", 0),
+        array("d", [weight for _, weight in ratios]),
+        weights.get("colour_changes", 0.0),
         instance.rules.batch_limit or 0,
         instance.rules.cut_windows,
     )

@@ -112,7 +112,7 @@ def test_a_search_that_is_stopped_returns_its_best() -> None:
 
 
 def test_progress_is_told_and_never_gets_worse() -> None:
-    marks: list[int] = []
+    marks: list[float] = []
     optimise(instance(6), max_moves=100_000, on_progress=lambda p: marks.append(p.mark))
     assert marks == sorted(marks, reverse=True)
     assert len(marks) > 3
