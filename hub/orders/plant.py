@@ -99,9 +99,10 @@ class PlantFile(_Part):
 
 def read_plant(path: Path) -> PlantFile:
     """Read and check a plant file. Raises `InputError` with every problem and its line."""
-    file = YamlFile(path, PlantFile, "plant; it begins with version: 1")
-    file.refuse(_contradictions(file.content))
-    return file.content
+    file = YamlFile(path, "plant; it begins with version: 1")
+    plant = file.check(PlantFile)
+    file.refuse(_contradictions(plant))
+    return plant
 
 
 def _contradictions(plant: PlantFile) -> list[tuple[Location, str]]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Generic, TypeVar, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from hub.orders.problems import InputError, Problems, did_you_mean
+from hub.orders.problems import InputError, did_you_mean
 from hub.orders.tables import read_text
 
 Location = tuple[int | str, ...]
@@ -20,43 +20,60 @@ Location = tuple[int | str, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class YamlFile(Generic[Model]):
-    """A file that is well-formed and fits its model; it knows the line of each thing in it."""
+class YamlFile:
+    """A well-formed file that knows the line of each thing in it."""
 
-    def __init__(self, path: Path, model: type[Model], holds: str) -> None:
-        """Read and check. Raises `InputError` with every problem and its line.
-
-        `holds` says what an empty file lacks: "plant; it begins with version: 1".
+    def __init__(self, path: Path, holds: str) -> None:
+        """Read and parse. Raises `InputError`; `holds` says what an empty file lacks:
+        "plant; it begins with version: 1".
         """
         self.path = path
         self._tree = _parse(path, holds)
         try:
-            plain = _plain(self._tree)
+            self.content: dict[str, Any] = _plain(self._tree)
         except RecursionError:
             raise InputError([f"{path}: is nested too deeply"]) from None
+        self._elsewhere: dict[Location, tuple[Path, int]] = {}
+
+    def include(self, key: str, path: Path, items: Sequence[tuple[int, Any]]) -> None:
+        """Let a top-level list be what another file holds: each item with its line there."""
+        self.content[key] = [item for _, item in items]
+        for i, (line, _) in enumerate(items):
+            self._elsewhere[key, i] = path, line
+
+    def check(self, model: type[Model]) -> Model:
+        """The content as its model. Raises `InputError` with every problem and its line."""
         try:
-            self.content = model.model_validate(plain)
+            return model.model_validate(self.content)
         except ValidationError as error:
-            self.refuse(problems_of(error, plain, model))
+            problems = problems_of(error, self.content, model)
+            raise InputError(self._told(problems)) from None
 
     def refuse(self, problems: Iterable[tuple[Location, str]]) -> None:
-        """Raise `InputError` with these problems, in the order of the file; none: return."""
-        lines = sorted(((self.line_of(loc), loc, reason) for loc, reason in problems), key=_line)
-        found = Problems(self.path)
-        for line, loc, reason in lines:
-            found.add(line, f"{where(loc)}: {reason}" if loc else reason)
-        if found.found:
-            raise InputError(found.found)
+        """Raise `InputError` with these problems, in the order of the file; if any."""
+        told = self._told(problems)
+        if told:
+            raise InputError(told)
 
-    def line_of(self, loc: Location) -> int | None:
+    def _told(self, problems: Iterable[tuple[Location, str]]) -> list[str]:
+        placed = sorted(
+            ((*self._place_of(loc), loc, reason) for loc, reason in problems),
+            key=lambda problem: problem[:2],
+        )
+        return [
+            f"{path}{f':{line}' if line else ''}: {f'{where(loc)}: ' if loc else ''}{reason}"
+            for path, line, loc, reason in placed
+        ]
+
+    def _place_of(self, loc: Location) -> tuple[Path, int]:
         """Line of the key or item at `loc`, or of the nearest thing around it that is there.
 
-        None for the file as a whole.
+        0 for the file as a whole.
         """
-        if not loc:
-            return None
+        if loc[:2] in self._elsewhere:
+            return self._elsewhere[loc[:2]]
         node: Any = self._tree
-        line = 1
+        line = 1 if loc else 0
         for part in loc:
             if isinstance(node, CommentedMap) and part in node:
                 line = node.lc.key(part)[0] + 1
@@ -65,11 +82,7 @@ class YamlFile(Generic[Model]):
             else:
                 break
             node = node[part]
-        return line
-
-
-def _line(problem: tuple[int | None, Location, str]) -> int:
-    return problem[0] or 0
+        return self.path, line
 
 
 def _parse(path: Path, holds: str) -> CommentedMap:
