@@ -19,6 +19,17 @@ SELECT o.production_no, o.source FROM sequence_position q
 JOIN vehicle_order o ON o.plant = q.plant AND o.production_no = q.production_no
 WHERE q.sequence = %s ORDER BY q.position
 """
+_BASIS = """
+SELECT b.checksum,
+    (SELECT count(*) FROM vehicle_order o WHERE o.plant = b.plant AND o.source = b.source),
+    (SELECT max(id) FROM production_sequence s WHERE s.plant = b.plant)
+FROM order_book b WHERE b.plant = %s AND b.source = %s
+"""
+_PLACES_OF_PASSED = """
+SELECT DISTINCT q.production_no, q.position FROM sequence_position q
+JOIN control_point_pass x ON x.plant = q.plant AND x.production_no = q.production_no
+WHERE q.sequence = %s ORDER BY q.position
+"""
 _PASSED = """
 SELECT DISTINCT x.production_no FROM control_point_pass x
 JOIN control_point c ON c.plant = x.plant AND c.id = x.control_point
@@ -27,6 +38,22 @@ WHERE x.plant = %(plant)s AND c.rank >= (
         min(rank)) FROM control_point WHERE plant = %(plant)s
 )
 """
+
+
+class OvertakenError(RuntimeError):
+    """What a sequence was made from no longer holds; the text says what has changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a sequence is made from."""
+
+    book: str
+    checksum: str
+    orders: int
+    """Cars in the book."""
+    in_force: int | None
+    """The sequence that was in force."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +109,65 @@ def number_in_force(connection: psycopg.Connection, plant: str) -> int | None:
     return row[0] if row else None
 
 
+def read_basis(connection: psycopg.Connection, plant: str, book: str) -> Basis:
+    """What a sequence of this book would be made from now.
+
+    Raises `LookupError` if there is no such book.
+    """
+    row = connection.execute(_BASIS, (plant, book)).fetchone()
+    if row is None:
+        raise LookupError(f"plant {plant} has no order book {book}")
+    return Basis(book, *row)
+
+
+def put_in_force(
+    connection: psycopg.Connection,
+    owner: str,
+    plant: str,
+    chain: PearlChain,
+    basis: Basis,
+    *,
+    force: bool = False,
+) -> int:
+    """Store a sequence that was made from `basis`, as the role `lineside_ingest`; its number.
+
+    Raises `LookupError` if `owner` has no such plant, and `OvertakenError` if the book has changed
+    since. Unless `force`, also if another sequence has come in force, or if a car that has passed a
+    control point would stand later than it did.
+    """
+    with connection.transaction():
+        # Imports and other sequences of the plant wait until this one is in force.
+        row = connection.execute(
+            "SELECT owner FROM plant WHERE id = %s FOR NO KEY UPDATE", (plant,)
+        ).fetchone()
+        if row is None or row[0] != owner:
+            raise LookupError(f"no plant {plant}")
+        now = read_basis(connection, plant, basis.book)
+        if (now.checksum, now.orders) != (basis.checksum, basis.orders):
+            raise OvertakenError(
+                f"order book {basis.book} had {basis.orders} cars and has changed since: "
+                f"it has {now.orders}"
+            )
+        if not force:
+            if now.in_force != basis.in_force:
+                raise OvertakenError(
+                    f"sequence {now.in_force} has come in force since; it was made from "
+                    f"{'none' if basis.in_force is None else basis.in_force}"
+                )
+            _check_passed(connection, now.in_force, chain)
+        return store_sequence(connection, plant, chain)
+
+
+def _check_passed(connection: psycopg.Connection, in_force: int | None, chain: PearlChain) -> None:
+    place = {car.production_no: position for position, car in enumerate(chain.cars, 1)}
+    for number, position in connection.execute(_PLACES_OF_PASSED, (in_force,)):
+        if place.get(number, 0) > position:
+            raise OvertakenError(
+                f"car {number} has passed a control point at position {position} of the sequence "
+                f"in force and would stand at {place[number]}; begin with the sequence in force"
+            )
+
+
 def load_sequence(
     connection: psycopg.Connection, plant: str, number: int | None = None
 ) -> StoredSequence | None:
@@ -107,8 +193,8 @@ def load_sequence(
     instance = load_book(connection, plant, books[0]).instance()
     by_number = {car.production_no: car for car in instance.cars}
     cars = tuple(by_number[production_no] for production_no, _ in rows)
-    placed = set(cars)
-    given = tuple(car for car in instance.cars if car in placed)
+    placed = {car.production_no for car in cars}
+    given = tuple(car for car in instance.cars if car.production_no in placed)
     return StoredSequence(found, method, books[0], replace(instance, cars=given), cars)
 
 
