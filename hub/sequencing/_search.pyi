@@ -1,6 +1,8 @@
 from array import array
 from typing import Literal
 
+from hub.sequencing._plant import Plant
+
 MAX_RATIOS: int
 
 class Line:
@@ -20,6 +22,7 @@ class Line:
         batch_limit: int,
         cut_windows: bool,
         seed: int,
+        plant: Plant | None = None,
     ) -> None: ...
     def anneal(self, moves: int, temperature: float, swaps: int, insertions: int) -> None: ...
     def back_to_best(self) -> None: ...

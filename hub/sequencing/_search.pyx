@@ -18,6 +18,8 @@ from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memmove, memset
 
+from hub.sequencing._plant cimport Plant
+
 cdef extern from *:
     """
     #define lineside_popcount(x) __builtin_popcountll(x)
@@ -141,7 +143,7 @@ cdef class Line:
     yesterday's. colours: int32[cars]. most, window, weight: of each ratio. colour_weight: of one
     change of colour. batch_limit: longest run of one colour in the day, 0 for none. A move that
     would break the limit is never made; the order given must keep it. cut_windows: whether windows
-    that run over the end of the day count.
+    that run over the end of the day count. plant: the limits and costs that a plant adds, if any.
     """
 
     cdef readonly double cost
@@ -151,6 +153,10 @@ cdef class Line:
     """Moves whose change of cost was worked out, on all objectives."""
     cdef readonly int64_t made
     cdef int cars, tail, ratios, batch_limit, words
+    cdef int first_free        # no car before it may move
+    cdef Plant plant           # None without such rules; asked only where these flags say so:
+    cdef bint limited          # it has hard limits
+    cdef bint ruled            # it has hard limits or costs
     cdef double colour_weight
     cdef Ratio* ratio
     cdef uint64_t* bits
@@ -173,6 +179,7 @@ cdef class Line:
         int batch_limit,
         bint cut_windows,
         uint64_t seed,
+        Plant plant = None,
     ):
         cdef int r, car
         self.cars, self.ratios, self.tail = options.shape[0], options.shape[1], tail
@@ -209,6 +216,9 @@ cdef class Line:
             for r in range(self.ratios):
                 if options[car, r]:
                     self.features[car] |= <uint64_t>1 << r
+        self.plant, self.ruled = plant, plant is not None
+        self.limited = self.ruled and plant.limits is not None
+        self.first_free = plant.limits.first_free(self.at, tail) if self.limited else tail
         self._seed(seed)
         self.evaluate()
         self.keep_best()
@@ -259,6 +269,8 @@ cdef class Line:
                 cost += excess(ratio, ratio.load[p]) * ratio.weight
         for p in range(greater(self.tail, 1), self.cars):
             cost += self.change(p - 1, p) * self.colour_weight
+        if self.ruled:
+            cost += self.plant.begin(self.at, self.tail, self.cars)
         self.cost = cost
         return cost
 
@@ -274,8 +286,8 @@ cdef class Line:
         if a == b:
             return 0.0
         if kind == "swap":
-            return self.price_swap(a, b)
-        return self.price_insert(a, b) if kind == "insert" else self.price_reverse(a, b)
+            return self.whole_swap(a, b)
+        return self.whole_insert(a, b) if kind == "insert" else self.whole_reverse(a, b)
 
     def move(self, str kind, int a, int b) -> float:
         """Make one move whatever it costs and breaks: «swap», «insert» (the car of a goes to b) or
@@ -289,12 +301,15 @@ cdef class Line:
             return 0.0
         if kind == "swap":
             self.swap(a, b)
+            self.swapped(a, b)
         elif kind == "insert":
             self.insert(a, b)
             self.follow_insert(a, b)
+            self.moved(a, b)
         else:
             self.reverse(a, b)
             self.follow_reverse(a, b)
+            self.moved(a, b)
         self.cost += delta
         return delta
 
@@ -332,8 +347,18 @@ cdef class Line:
         return <int>(((self.draw() >> 32) * <uint64_t>n) >> 32)
 
     cdef inline int anywhere(self) noexcept nogil:
-        """A position of the day."""
-        return self.tail + self.below(self.cars - self.tail)
+        """A position of the day whose car may move, or the last one."""
+        if self.first_free >= self.cars:
+            return self.cars - 1
+        return self.first_free + self.below(self.cars - self.first_free)
+
+    cdef inline int target(self, int i) noexcept nogil:
+        """A position of the day where the car of i may stand."""
+        cdef int low, car = self.at[i]
+        if not self.limited:
+            return self.anywhere()
+        low = self.plant.limits.low[car]
+        return low + self.below(self.plant.limits.high[car] - low + 1)
 
     # ---- what a position costs
 
@@ -346,6 +371,8 @@ cdef class Line:
     cdef inline bint alike(self, int p, int q) noexcept nogil:
         """Whether exchanging the cars changes nothing."""
         cdef int a = self.at[p], b = self.at[q]
+        if self.ruled and self.plant.kind[a] != self.plant.kind[b]:
+            return False
         return self.features[a] == self.features[b] and self.colour[a] == self.colour[b]
 
     cdef inline void set_load(self, Ratio* ratio, int window, int load) noexcept nogil:
@@ -623,6 +650,30 @@ cdef class Line:
             p += 1
         return True
 
+    # ---- the plant's rules
+
+    cdef inline double whole_swap(self, int i, int j) noexcept nogil:
+        cdef double delta = self.price_swap(i, j)
+        return delta + self.plant.price_swap(self.at, i, j) if self.ruled else delta
+
+    cdef inline double whole_insert(self, int i, int j) noexcept nogil:
+        cdef double delta = self.price_insert(i, j)
+        return delta + self.plant.price_insert(self.at, i, j) if self.ruled else delta
+
+    cdef inline double whole_reverse(self, int i, int j) noexcept nogil:
+        cdef double delta = self.price_reverse(i, j)
+        return delta + self.plant.price_reverse(self.at, i, j) if self.ruled else delta
+
+    cdef inline void swapped(self, int i, int j) noexcept nogil:
+        """Let the plant's figures follow a swap that stands."""
+        if self.ruled:
+            self.plant.follow_swap(self.at, i, j)
+
+    cdef inline void moved(self, int i, int j) noexcept nogil:
+        """The same for an insertion or a reversal."""
+        if self.ruled:
+            self.plant.follow(self.at, i, j)
+
     # ---- the search
 
     cdef inline bint allows(self, double delta, double temperature) noexcept nogil:
@@ -654,7 +705,7 @@ cdef class Line:
                     over &= over - 1
                 window = (word << 6) + lineside_lowest(over)
                 p = window + self.below(ratio.window)
-                if self.tail <= p < self.cars:
+                if self.first_free <= p < self.cars:
                     return p
         return self.anywhere()
 
@@ -674,9 +725,11 @@ cdef class Line:
         cdef int kind = self.below(16), i, j
         cdef double delta
         if kind < 5:
-            i, j = self.anywhere(), self.anywhere()
+            i = self.anywhere()
+            j = self.target(i)
         elif kind < 9:
-            i, j = self.troubled(), self.anywhere()
+            i = self.troubled()
+            j = self.target(i)
         elif kind < 13:
             i = self.troubled()
             j = self.of_the_same_colour(i)
@@ -687,32 +740,42 @@ cdef class Line:
             return False
         if i > j:
             i, j = j, i
-        delta = self.price_swap(i, j)
+        if self.limited and not self.plant.limits.may_swap(self.at, i, j):
+            return False
+        delta = self.whole_swap(i, j)
         self.priced += 1
         if not self.allows(delta, temperature):
+            return False
+        if self.limited and not self.plant.limits.keeps_swap(self.at, i, j):
             return False
         self.swap(i, j)
         if self.change(i, j) and not (self.batches_fit(i, i) and self.batches_fit(j, j)):
             self.swap(i, j)
             return False
+        self.swapped(i, j)
         self.cost += delta
         return True
 
     cdef bint try_insert(self, double temperature) noexcept nogil:
         cdef int i = self.anywhere(), j
         cdef double delta
-        j = i + self.below(81) - 40 if self.below(4) else self.anywhere()
-        if i == j or j < self.tail or j >= self.cars:
+        j = i + self.below(81) - 40 if self.below(4) else self.target(i)
+        if i == j or j < self.first_free or j >= self.cars:
             return False
-        delta = self.price_insert(i, j)
+        if self.limited and not self.plant.limits.may_go(self.at, i, j):
+            return False
+        delta = self.whole_insert(i, j)
         self.priced += 1
         if not self.allows(delta, temperature):
+            return False
+        if self.limited and not self.plant.limits.keeps_insert(self.at, i, j):
             return False
         self.insert(i, j)
         if not (self.batches_fit(i - 1, i) and self.batches_fit(j, j)):
             self.insert(j, i)
             return False
         self.follow_insert(i, j)
+        self.moved(i, j)
         self.cost += delta
         return True
 
@@ -722,19 +785,24 @@ cdef class Line:
         if j >= self.cars:
             return False
         if self.below(2):  # whole paint batches: their number then stays as it is
-            while i > self.tail and self.change(i - 1, i) == 0:
+            while i > self.first_free and self.change(i - 1, i) == 0:
                 i -= 1
             while j + 1 < self.cars and self.change(j, j + 1) == 0:
                 j += 1
-        delta = self.price_reverse(i, j)
+        if self.limited and not self.plant.limits.may_swap(self.at, i, j):
+            return False
+        delta = self.whole_reverse(i, j)
         self.priced += 1
         if not self.allows(delta, temperature):
+            return False
+        if self.limited and not self.plant.limits.keeps_reverse(self.at, i, j):
             return False
         self.reverse(i, j)
         if not (self.batches_fit(i, i) and self.batches_fit(j, j)):
             self.reverse(i, j)
             return False
         self.follow_reverse(i, j)
+        self.moved(i, j)
         self.cost += delta
         return True
 
