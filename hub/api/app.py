@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -17,11 +18,12 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi.staticfiles import StaticFiles
 from psycopg_pool import PoolTimeout
 
-from hub.api import models, plants, problems, telemetry
+from hub.api import models, plants, problems, searches, sequencing, telemetry
 from hub.api.context import Context, Shared, Tenant
 from hub.api.guards import BodyLimit, LocalNamesOnly
 from hub.api.live import Live, TooManyError
 from hub.api.settings import ApiSettings
+from hub.sequencing.searches import Searches
 from hub.store.connect import Database
 
 MAX_BODY_BYTES = 65_536
@@ -32,8 +34,8 @@ CONTENT_SECURITY = (
 )
 
 DESCRIPTION = """
-Report control points, read the pearl chain, the suppliers' lines and their calls, the gateways'
-health and the process values.
+Report control points, read the pearl chain, search for a better one and put it in force, read the
+suppliers' lines and their calls, the gateways' health and the process values.
 
 Every request carries the bearer token, whose tenant decides what can be seen. Errors are RFC 9457
 problems. Pages are followed by giving `next` back as `after`. `GET /v1/live` is a stream of
@@ -60,10 +62,14 @@ def create_app(
             database.pool("api", max_size=POOL_SIZE) as reading,
             database.pool("ingest", max_size=POOL_SIZE) as writing,
         ):
-            app.state.context = Context(reading, writing, live, token, settings.tenant, lanes or {})
+            running = Searches(settings.search_cores or os.cpu_count() or 1)
+            app.state.context = Context(
+                reading, writing, live, running, token, settings.tenant, lanes or {}
+            )
             yield
             live.close()
             await asyncio.to_thread(live.stop)
+            await asyncio.to_thread(running.close)
 
     app = FastAPI(
         title="Lineside hub",
@@ -79,6 +85,8 @@ def create_app(
     if token is None:
         app.add_middleware(LocalNamesOnly)
     app.include_router(plants.router)
+    app.include_router(sequencing.router)
+    app.include_router(searches.router)
     app.include_router(telemetry.router)
     app.include_router(router)
     app.mount("/static", StaticFiles(directory=WEB / "static"))

@@ -15,6 +15,7 @@ from psycopg_pool import ConnectionPool
 
 from hub.api.live import Live
 from hub.api.problems import Problem
+from hub.sequencing.searches import Searches
 from hub.store.connect import tenant as speaking_for
 
 POOL_WAIT_S = 5.0
@@ -30,12 +31,14 @@ class Context:
         reading: ConnectionPool,
         writing: ConnectionPool,
         live: Live,
+        searches: Searches,
         token: str | None,
         tenant: str | None,
         lanes: dict[str, Callable[[], bool]],
     ) -> None:
         """`reading` is of the role `lineside_api`, `writing` of `lineside_ingest`."""
         self.live = live
+        self.searches = searches
         self.lanes = lanes
         self._reading = reading
         self._writing = writing

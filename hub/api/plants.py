@@ -154,7 +154,7 @@ def sequence(
 ) -> models.SequencePage:
     """The cars of the production sequence in force, by position."""
     with shared.reading(tenant) as connection:
-        _require_plant(connection, plant)
+        require_plant(connection, plant)
         row = connection.execute(
             "SELECT max(id) FROM production_sequence WHERE plant = %s", (plant,)
         ).fetchone()
@@ -173,7 +173,7 @@ def sequence(
 def lines(plant: PlantId, tenant: Tenant, shared: Shared) -> list[models.Line]:
     """The suppliers' lines of a plant, with their calls counted by status."""
     with shared.reading(tenant) as connection:
-        _require_plant(connection, plant)
+        require_plant(connection, plant)
         with connection.cursor(row_factory=class_row(models.Line)) as cursor:
             return cursor.execute(_LINES, (plant,)).fetchall()
 
@@ -204,7 +204,8 @@ def calls(
     return models.CallPage(items=items, next=more)
 
 
-def _require_plant(connection: psycopg.Connection, plant: str) -> None:
+def require_plant(connection: psycopg.Connection, plant: str) -> None:
+    """Raises `Problem` 404 if the tenant that the connection speaks for owns no such plant."""
     if connection.execute("SELECT FROM plant WHERE id = %s", (plant,)).fetchone() is None:
         raise Problem(HTTPStatus.NOT_FOUND, f"no plant {plant}")
 

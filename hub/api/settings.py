@@ -21,6 +21,9 @@ class ApiSettings(BaseModel):
     tenant: str | None = Field(
         default=None, title="Tenant the token speaks for; none: the owner of the only plant"
     )
+    search_cores: int | None = Field(
+        default=None, ge=1, title="Cores that searches may take together; none: all there are"
+    )
 
     @model_validator(mode="after")
     def _open_on_loopback_only(self) -> ApiSettings:

@@ -20,6 +20,7 @@ from hub.orders.problems import did_you_mean
 from hub.orders.store import load_rules
 from hub.sequencing.explode import BillOfMaterial
 from hub.sequencing.model import Car
+from hub.sequencing.numbering import rack_and_slot, rack_name, sequence_number
 from protocols.jis.messages import Call, CallKey
 from protocols.streams import draw_epoch
 
@@ -273,6 +274,7 @@ def _call(
 ) -> Call:
     """Raises `ValidationError` or `OverflowError` where the plant's data do not make a call."""
     part_no, quantity = part
+    rack, slot = rack_and_slot(call_no, group.rack_slots)
     return Call(
         key=CallKey(
             plant=plant,
@@ -281,13 +283,13 @@ def _call(
             part_group=group.part_group,
         ),
         call_no=call_no,
-        sequence_no=(call_no - 1) % group.sequence_wrap + 1,
+        sequence_no=sequence_number(call_no, group.sequence_wrap),
         part_no=part_no,
         quantity=quantity,
         colour=car.colour,
         unloading_point=group.unloading_point,
-        rack=f"{group.line}-{(call_no - 1) // group.rack_slots + 1:05d}",
-        slot=(call_no - 1) % group.rack_slots + 1,
+        rack=rack_name(group.line, rack),
+        slot=slot,
         control_point=control_point,
         called_at=passed_at,
         required_at=passed_at + timedelta(seconds=group.lead_s),

@@ -6,22 +6,17 @@ Read whole and checked before anything is stored; see `plant.yaml` in the sample
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError
+from pydantic import BaseModel, ConfigDict, Field
 
-from hub.orders.problems import InputError, Problems, did_you_mean
-from hub.orders.tables import read_text
+from hub.orders.problems import did_you_mean
+from hub.orders.yaml_file import Location, YamlFile, where
 
 TenantId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Name = Annotated[str, Field(pattern=r"^[^/\s{}]{1,20}$")]
 TopicLevel = Annotated[str, Field(pattern=r"^[^/+#\s]{1,64}$")]
 Label = Annotated[str, Field(pattern=r"^[^/\s][^/]{0,63}$")]
-
-Location = tuple[int | str, ...]
 
 
 class _Part(BaseModel):
@@ -104,46 +99,10 @@ class PlantFile(_Part):
 
 def read_plant(path: Path) -> PlantFile:
     """Read and check a plant file. Raises `InputError` with every problem and its line."""
-    tree = _parse(path)
-    problems = Problems(path)
-    try:
-        plant = PlantFile.model_validate(_plain(tree))
-    except ValidationError as error:
-        for detail in error.errors(include_url=False):
-            loc = tuple(part for part in detail["loc"] if part not in _UNION_TAGS)
-            problems.add(_line_of(tree, loc), f"{_where(loc)}: {_explain(dict(detail), loc)}")
-        raise InputError(problems.found) from None
-    for loc, reason in _contradictions(plant):
-        problems.add(_line_of(tree, loc), f"{_where(loc)}: {reason}")
-    if problems.found:
-        raise InputError(problems.found)
+    file = YamlFile(path, "plant; it begins with version: 1")
+    plant = file.check(PlantFile)
+    file.refuse(_contradictions(plant))
     return plant
-
-
-# Pydantic names the branch of a union in its locations; the file has no such level.
-_UNION_TAGS = ("list[RuleEntry]", "literal['derived']")
-
-
-def _parse(path: Path) -> CommentedMap:
-    text = read_text(path)
-    try:
-        tree = YAML(typ="rt").load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        problem = " ".join(str(error.problem or error.context).split())
-        line = f":{mark.line + 1}" if mark else ""
-        raise InputError([f"{path}{line}: {problem}"]) from None
-    if not isinstance(tree, CommentedMap):
-        raise InputError([f"{path}: holds no plant; it begins with version: 1"])
-    return tree
-
-
-def _plain(node: Any) -> Any:
-    if isinstance(node, CommentedMap):
-        return {str(key): _plain(value) for key, value in node.items()}
-    if isinstance(node, CommentedSeq):
-        return [_plain(value) for value in node]
-    return node
 
 
 def _contradictions(plant: PlantFile) -> list[tuple[Location, str]]:
@@ -161,7 +120,7 @@ def _contradictions(plant: PlantFile) -> list[tuple[Location, str]]:
         first: dict[str, Location] = {}
         for loc, name in names:
             if first.setdefault(name, loc) != loc:
-                found.append((loc, f"{what} {name!r} stands at {_where(first[name])} already"))
+                found.append((loc, f"{what} {name!r} stands at {where(first[name])} already"))
 
     once("tenant", [(("tenants", i, "id"), t.id) for i, t in enumerate(plant.tenants)])
     once("gateway", [(("gateways", i, "node"), g.address) for i, g in enumerate(plant.gateways)])
@@ -195,54 +154,3 @@ def _contradictions(plant: PlantFile) -> list[tuple[Location, str]]:
             partner = gateways[line.gateway].partner
             found.append((loc, f"{line.gateway} delivers to {partner}, not to {plant.plant.owner}"))
     return found
-
-
-def _explain(detail: dict[str, Any], loc: Location) -> str:
-    match detail["type"]:
-        case "extra_forbidden":
-            return f"unknown key{did_you_mean(str(loc[-1]), _known_keys(loc[:-1]))}"
-        case "missing":
-            return "is missing"
-        case "literal_error":
-            return f"{detail['input']!r} is not {detail['ctx']['expected']}"
-    shown = detail["input"]
-    got = "" if isinstance(shown, (dict, list)) else f", not {shown!r}"
-    return f"{detail['msg'].removeprefix('Input ')}{got}"
-
-
-_MODELS: dict[tuple[str, ...], type[BaseModel]] = {
-    (): PlantFile,
-    ("tenants",): TenantEntry,
-    ("gateways",): GatewayEntry,
-    ("plant",): PlantEntry,
-    ("lines",): LineEntry,
-    ("lines", "part_groups"): PartGroupEntry,
-    ("lines", "part_groups", "bom"): RuleEntry,
-}
-
-
-def _known_keys(loc: Location) -> list[str]:
-    model = _MODELS.get(tuple(part for part in loc if isinstance(part, str)))
-    return list(model.model_fields) if model else []
-
-
-def _where(loc: Location) -> str:
-    where = ""
-    for part in loc:
-        where += f"[{part}]" if isinstance(part, int) else f".{part}" if where else part
-    return where
-
-
-def _line_of(tree: CommentedMap, loc: Location) -> int:
-    """Line of the key or item at `loc`, or of the nearest thing around it that is in the file."""
-    node: Any = tree
-    line = 1
-    for part in loc:
-        if isinstance(node, CommentedMap) and part in node:
-            line = node.lc.key(part)[0] + 1
-        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
-            line = node.lc.item(part)[0] + 1
-        else:
-            break
-        node = node[part]
-    return line

@@ -8,14 +8,25 @@ def colour_runs(
     colours: Sequence[int], tail: int, limit: int
 ) -> tuple[int, list[tuple[int, int]]]: ...
 def explode(
-    options: Sequence[int],
-    colours: Sequence[int],
+    has: Sequence[int],
     words: int,
     group_starts: Sequence[int],
-    requires: Sequence[int],
-    excludes: Sequence[int],
-    colour_fits: Sequence[int],
-    colour_count: int,
+    care: Sequence[int],
+    want: Sequence[int],
 ) -> tuple[array[int], array[int]]: ...
+def working_instants(
+    opens: Sequence[int], worked: Sequence[int], first: int, step: int, count: int
+) -> array[int]: ...
+def number_calls(
+    car: Sequence[int],
+    rule: Sequence[int],
+    line_of_rule: Sequence[int],
+    next_call_no: Sequence[int],
+    wrap: Sequence[int],
+    rack_slots: Sequence[int],
+    reverse: Sequence[int],
+    required_of_line: Sequence[int],
+    required: Sequence[int],
+) -> tuple[array[int], array[int], array[int], array[int], array[int], array[int]]: ...
 def longest_increasing(ranks: Sequence[int]) -> int: ...
 def inversions(ranks: Sequence[int]) -> int: ...

@@ -5,6 +5,9 @@ import array
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
 
+cdef array.array INT32 = array.array("i")
+cdef array.array INT64 = array.array("q")
+
 
 def window_excess(
     const uint8_t[::1] flags, int32_t tail, int32_t most, int32_t window, bint cut=True
@@ -40,37 +43,30 @@ def colour_runs(const int32_t[::1] colours, int32_t tail, int32_t limit):
 
 
 def explode(
-    const uint64_t[::1] options,
-    const int32_t[::1] colours,
+    const uint64_t[::1] has,
     Py_ssize_t words,
     const int32_t[::1] group_starts,
-    const uint64_t[::1] requires,
-    const uint64_t[::1] excludes,
-    const uint8_t[::1] colour_fits,
-    Py_ssize_t colour_count,
+    const uint64_t[::1] care,
+    const uint64_t[::1] want,
 ):
-    cdef Py_ssize_t cars = colours.shape[0], groups = group_starts.shape[0] - 1
+    cdef Py_ssize_t cars = has.shape[0] // words, groups = group_starts.shape[0] - 1
     cdef Py_ssize_t car, group, rule, w, found = 0
-    cdef bint fits
-    cdef array.array empty = array.array("i")
-    cdef array.array car_column = array.clone(empty, cars * groups, zero=False)
-    cdef array.array rule_column = array.clone(empty, cars * groups, zero=False)
+    cdef uint64_t bits
+    cdef array.array car_column = array.clone(INT32, cars * groups, zero=False)
+    cdef array.array rule_column = array.clone(INT32, cars * groups, zero=False)
     cdef int32_t[::1] car_out = car_column
     cdef int32_t[::1] rule_out = rule_column
     with nogil:
         for car in range(cars):
+            bits = has[car * words]
             for group in range(groups):
                 for rule in range(group_starts[group], group_starts[group + 1]):
-                    fits = colour_fits[rule * colour_count + colours[car]]
-                    for w in range(words):
-                        if not fits:
+                    if bits & care[rule * words] != want[rule * words]:
+                        continue
+                    for w in range(1, words):
+                        if has[car * words + w] & care[rule * words + w] != want[rule * words + w]:
                             break
-                        fits = (
-                            options[car * words + w] & requires[rule * words + w]
-                            == requires[rule * words + w]
-                            and options[car * words + w] & excludes[rule * words + w] == 0
-                        )
-                    if fits:
+                    else:
                         car_out[found] = <int32_t>car
                         rule_out[found] = <int32_t>rule
                         found += 1
@@ -78,6 +74,98 @@ def explode(
     array.resize(car_column, found)
     array.resize(rule_column, found)
     return car_column, rule_column
+
+
+def working_instants(
+    const int64_t[::1] opens,
+    const int64_t[::1] worked,
+    int64_t first,
+    int64_t step,
+    Py_ssize_t count,
+):
+    cdef array.array instants = array.clone(INT64, count, zero=False)
+    cdef int64_t[::1] out = instants
+    cdef Py_ssize_t i, interval = 0
+    cdef int64_t passed = first
+    with nogil:
+        for i in range(count):
+            while passed >= worked[interval + 1]:
+                interval += 1
+            out[i] = opens[interval] + passed - worked[interval]
+            passed += step
+    return instants
+
+
+cdef struct Numbers:
+    int64_t call_no          # of the line's next call
+    int64_t rack
+    const int64_t* required  # by car
+    int32_t sequence_no
+    int32_t place            # in the rack, from 1, as calls fill it
+    int32_t wrap
+    int32_t rack_slots
+    bint reverse
+
+
+def number_calls(
+    const int32_t[::1] car,
+    const int32_t[::1] rule,
+    const int32_t[::1] line_of_rule,
+    const int64_t[::1] next_call_no,
+    const int32_t[::1] wrap,
+    const int32_t[::1] rack_slots,
+    const uint8_t[::1] reverse,
+    const int32_t[::1] required_of_line,
+    const int64_t[::1] required,
+):
+    cdef Py_ssize_t count = rule.shape[0], lines = next_call_no.shape[0], i
+    cdef int32_t line
+    cdef array.array line_column = array.clone(INT32, count, zero=False)
+    cdef array.array number_column = array.clone(INT64, count, zero=False)
+    cdef array.array sequence_column = array.clone(INT32, count, zero=False)
+    cdef array.array required_column = array.clone(INT64, count, zero=False)
+    cdef array.array rack_column = array.clone(INT64, count, zero=False)
+    cdef array.array slot_column = array.clone(INT32, count, zero=False)
+    cdef int32_t[::1] line_out = line_column
+    cdef int64_t[::1] number_out = number_column
+    cdef int32_t[::1] sequence_out = sequence_column
+    cdef int64_t[::1] required_out = required_column
+    cdef int64_t[::1] rack_out = rack_column
+    cdef int32_t[::1] slot_out = slot_column
+    cdef Numbers *now
+    cdef Numbers *numbers = <Numbers *>malloc((lines + 1) * sizeof(Numbers))
+    if numbers == NULL:
+        raise MemoryError
+    with nogil:
+        # The only divisions: from here on numbers, racks and slots are counted up.
+        for i in range(lines):
+            now = &numbers[i]
+            now.call_no = next_call_no[i]
+            now.wrap = wrap[i]
+            now.sequence_no = <int32_t>((now.call_no - 1) % now.wrap) + 1
+            now.rack_slots = rack_slots[i]
+            now.rack = (now.call_no - 1) // now.rack_slots + 1
+            now.place = <int32_t>((now.call_no - 1) % now.rack_slots) + 1
+            now.reverse = reverse[i]
+            now.required = &required[required_of_line[i]]
+        for i in range(count):
+            line = line_of_rule[rule[i]]
+            now = &numbers[line]
+            line_out[i] = line
+            number_out[i] = now.call_no
+            sequence_out[i] = now.sequence_no
+            required_out[i] = now.required[car[i]]
+            rack_out[i] = now.rack
+            slot_out[i] = now.rack_slots + 1 - now.place if now.reverse else now.place
+            now.call_no += 1
+            now.sequence_no = now.sequence_no + 1 if now.sequence_no < now.wrap else 1
+            if now.place < now.rack_slots:
+                now.place += 1
+            else:
+                now.place = 1
+                now.rack += 1
+    free(numbers)
+    return line_column, number_column, sequence_column, required_column, rack_column, slot_column
 
 
 def longest_increasing(const int32_t[::1] ranks):

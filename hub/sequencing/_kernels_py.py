@@ -7,6 +7,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
 
+from hub.sequencing.numbering import LoadOrder, rack_and_slot, sequence_number
+
 
 def window_excess(flags: Sequence[int], tail: int, most: int, window: int, cut: bool = True) -> int:
     """Sum over windows of what the count of set flags exceeds `most` by.
@@ -42,35 +44,84 @@ def colour_runs(colours: Sequence[int], tail: int, limit: int) -> tuple[int, lis
 
 
 def explode(
-    options: Sequence[int],
-    colours: Sequence[int],
+    has: Sequence[int],
     words: int,
     group_starts: Sequence[int],
-    requires: Sequence[int],
-    excludes: Sequence[int],
-    colour_fits: Sequence[int],
-    colour_count: int,
+    care: Sequence[int],
+    want: Sequence[int],
 ) -> tuple[array[int], array[int]]:
     """For each car and part group the first rule that fits: columns (car, rule), in that order.
 
-    Options of a car, and those a rule requires and excludes, are bit sets of `words` 64-bit words.
-    The rules of group g are group_starts[g] … group_starts[g + 1] - 1, in order of rank.
-    `colour_fits[rule * colour_count + colour]` is 1 where the rule takes the colour.
+    What a car has, and what a rule cares about and wants, are bit sets of `words` 64-bit words. A
+    rule fits if the bits it cares about are in the car as it wants them. The rules of group g are
+    group_starts[g] … group_starts[g + 1] - 1, in order of rank.
     """
     car_column, rule_column = array("i"), array("i")
-    for car, colour in enumerate(colours):
-        has = options[car * words : (car + 1) * words]
+    for car in range(len(has) // words):
+        bits = has[car * words : (car + 1) * words]
         for first, after in pairwise(group_starts):
             for rule in range(first, after):
-                need = requires[rule * words : (rule + 1) * words]
-                bar = excludes[rule * words : (rule + 1) * words]
-                if colour_fits[rule * colour_count + colour] and all(
-                    h & n == n and h & b == 0 for h, n, b in zip(has, need, bar, strict=True)
-                ):
+                cared = care[rule * words : (rule + 1) * words]
+                wanted = want[rule * words : (rule + 1) * words]
+                if all(h & c == w for h, c, w in zip(bits, cared, wanted, strict=True)):
                     car_column.append(car)
                     rule_column.append(rule)
                     break
     return car_column, rule_column
+
+
+def working_instants(
+    opens: Sequence[int], worked: Sequence[int], first: int, step: int, count: int
+) -> array[int]:
+    """When first, first + step, … (`count` of them) of working time have passed.
+
+    Interval k of working time begins at opens[k], with worked[k] passed before it, and ends when
+    worked[k + 1] has; the last of the amounts lies before the end of the last interval. What ends
+    with an interval falls on the beginning of the next. All in one unit.
+    """
+    instants = array("q", bytes(8 * count))
+    interval = 0
+    for i in range(count):
+        passed = first + i * step
+        while passed >= worked[interval + 1]:
+            interval += 1
+        instants[i] = opens[interval] + passed - worked[interval]
+    return instants
+
+
+def number_calls(
+    car: Sequence[int],
+    rule: Sequence[int],
+    line_of_rule: Sequence[int],
+    next_call_no: Sequence[int],
+    wrap: Sequence[int],
+    rack_slots: Sequence[int],
+    reverse: Sequence[int],
+    required_of_line: Sequence[int],
+    required: Sequence[int],
+) -> tuple[array[int], array[int], array[int], array[int], array[int], array[int]]:
+    """Columns (line, call number, sequence number, required, rack, slot) of these call lines.
+
+    Of each line: its next call number, the wrap of its sequence number, the slots of its racks,
+    whether those are filled from the last slot on, and where in `required` the times begin by which
+    its calls of the first car, the second car and so on are required.
+    """
+    count = len(rule)
+    line_column, sequence_column = array("i", bytes(4 * count)), array("i", bytes(4 * count))
+    number_column, required_column = array("q", bytes(8 * count)), array("q", bytes(8 * count))
+    rack_column, slot_column = array("q", bytes(8 * count)), array("i", bytes(4 * count))
+    numbers = list(next_call_no)
+    orders: list[LoadOrder] = ["reversed" if flag else "forward" for flag in reverse]
+    for i in range(count):
+        line = line_of_rule[rule[i]]
+        call_no = numbers[line]
+        numbers[line] += 1
+        line_column[i] = line
+        number_column[i] = call_no
+        sequence_column[i] = sequence_number(call_no, wrap[line])
+        required_column[i] = required[required_of_line[line] + car[i]]
+        rack_column[i], slot_column[i] = rack_and_slot(call_no, rack_slots[line], orders[line])
+    return line_column, number_column, sequence_column, required_column, rack_column, slot_column
 
 
 def longest_increasing(ranks: Sequence[int]) -> int:

@@ -1,11 +1,13 @@
 from array import array
 from typing import Literal
 
+from hub.sequencing._plant import Plant
+
 MAX_RATIOS: int
 
 class Line:
-    cost: int
-    best_cost: int
+    cost: float
+    best_cost: float
     priced: int
     made: int
     def __init__(
@@ -15,15 +17,17 @@ class Line:
         tail: int,
         most: array[int],
         window: array[int],
-        weight: array[int],
-        colour_weight: int,
+        weight: array[float],
+        colour_weight: float,
         batch_limit: int,
         cut_windows: bool,
         seed: int,
+        plant: Plant | None = None,
     ) -> None: ...
     def anneal(self, moves: int, temperature: float, swaps: int, insertions: int) -> None: ...
     def back_to_best(self) -> None: ...
     def best_order(self) -> list[int]: ...
     def order(self) -> list[int]: ...
-    def evaluate(self) -> int: ...
-    def move(self, kind: Literal["swap", "insert", "reverse"], a: int, b: int) -> int: ...
+    def evaluate(self) -> float: ...
+    def price(self, kind: Literal["swap", "insert", "reverse"], a: int, b: int) -> float: ...
+    def move(self, kind: Literal["swap", "insert", "reverse"], a: int, b: int) -> float: ...

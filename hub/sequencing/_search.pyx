@@ -18,6 +18,8 @@ from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memmove, memset
 
+from hub.sequencing._plant cimport Plant
+
 cdef extern from *:
     """
     #if defined(__x86_64__) && !defined(__POPCNT__)
@@ -56,7 +58,7 @@ cdef struct Ratio:
     int window
     int first            # first window that holds a car of the day
     int last             # last window that counts
-    int64_t weight
+    double weight
     uint64_t* has        # by position: the car there has the option
     uint64_t* over       # by window: load > most
     uint64_t* full       # by window: load >= most
@@ -196,17 +198,21 @@ cdef class Line:
     yesterday's. colours: int32[cars]. most, window, weight: of each ratio. colour_weight: of one
     change of colour. batch_limit: longest run of one colour in the day, 0 for none. A move that
     would break the limit is never made; the order given must keep it. cut_windows: whether windows
-    that run over the end of the day count.
+    that run over the end of the day count. plant: the limits and costs that a plant adds, if any.
     """
 
-    cdef readonly int64_t cost
+    cdef readonly double cost
     """Of the order that stands now."""
-    cdef readonly int64_t best_cost
+    cdef readonly double best_cost
     cdef readonly int64_t priced
     """Moves whose change of cost was worked out, on all objectives."""
     cdef readonly int64_t made
     cdef int cars, tail, ratios, batch_limit, words
-    cdef int64_t colour_weight
+    cdef int first_free        # no car before it may move
+    cdef Plant plant           # None without such rules; asked only where these flags say so:
+    cdef bint limited          # it has hard limits
+    cdef bint ruled            # it has hard limits or costs
+    cdef double colour_weight
     cdef Ratio* ratio
     cdef uint64_t* bits
     cdef int16_t* loads
@@ -223,11 +229,12 @@ cdef class Line:
         int tail,
         const int32_t[::1] most,
         const int32_t[::1] window,
-        const int64_t[::1] weight,
-        int64_t colour_weight,
+        const double[::1] weight,
+        double colour_weight,
         int batch_limit,
         bint cut_windows,
         uint64_t seed,
+        Plant plant = None,
     ):
         cdef int r, car
         self.cars, self.ratios, self.tail = options.shape[0], options.shape[1], tail
@@ -264,6 +271,9 @@ cdef class Line:
             for r in range(self.ratios):
                 if options[car, r]:
                     self.features[car] |= <uint64_t>1 << r
+        self.plant, self.ruled = plant, plant is not None
+        self.limited = self.ruled and plant.limits is not None
+        self.first_free = plant.limits.first_free(self.at, tail) if self.limited else tail
         self._seed(seed)
         self.evaluate()
         self.keep_best()
@@ -296,11 +306,11 @@ cdef class Line:
         """The day's cars in the best order so far, as numbers 0 … cars of the day - 1."""
         return [self.best[p] - self.tail for p in range(self.tail, self.cars)]
 
-    def evaluate(self) -> int:
+    def evaluate(self) -> float:
         """Work out loads and cost anew from the order that stands; returns the cost."""
         cdef int r, p
         cdef Ratio* ratio
-        cdef int64_t cost = 0
+        cdef double cost = 0
         memset(self.bits, 0, 3 * self.ratios * self.words * sizeof(uint64_t))
         memset(self.loads, 0, self.ratios * (self.cars + 1) * sizeof(int16_t))
         for r in range(self.ratios):
@@ -314,30 +324,47 @@ cdef class Line:
                 cost += excess(ratio, ratio.load[p]) * ratio.weight
         for p in range(greater(self.tail, 1), self.cars):
             cost += self.change(p - 1, p) * self.colour_weight
+        if self.ruled:
+            cost += self.plant.begin(self.at, self.tail, self.cars)
         self.cost = cost
         return cost
 
-    def move(self, str kind, int a, int b) -> int:
-        """Make one move whatever it costs, for tests: «swap», «insert» (the car of a goes to b) or
-        «reverse», on positions of the day. Returns the change of cost as it was priced."""
-        cdef int64_t delta
+    def price(self, str kind, int a, int b) -> float:
+        """What a move would change the cost by; nothing is moved. Kinds and positions as in `move`.
+
+        Hard limits are not looked at.
+        """
         a += self.tail
         b += self.tail
         if kind != "insert" and a > b:
             a, b = b, a
         if a == b:
-            return 0
+            return 0.0
         if kind == "swap":
-            delta = self.price_swap(a, b)
+            return self.whole_swap(a, b)
+        return self.whole_insert(a, b) if kind == "insert" else self.whole_reverse(a, b)
+
+    def move(self, str kind, int a, int b) -> float:
+        """Make one move whatever it costs and breaks: «swap», «insert» (the car of a goes to b) or
+        «reverse», on positions of the day, from 0. Returns the change of cost as it was priced."""
+        cdef double delta = self.price(kind, a, b)
+        a += self.tail
+        b += self.tail
+        if kind != "insert" and a > b:
+            a, b = b, a
+        if a == b:
+            return 0.0
+        if kind == "swap":
             self.swap(a, b)
+            self.swapped(a, b)
         elif kind == "insert":
-            delta = self.price_insert(a, b)
             self.insert(a, b)
             self.follow_insert(a, b)
+            self.moved(a, b)
         else:
-            delta = self.price_reverse(a, b)
             self.reverse(a, b)
             self.follow_reverse(a, b)
+            self.moved(a, b)
         self.cost += delta
         return delta
 
@@ -375,8 +402,18 @@ cdef class Line:
         return <int>(((self.draw() >> 32) * <uint64_t>n) >> 32)
 
     cdef inline int anywhere(self) noexcept nogil:
-        """A position of the day."""
-        return self.tail + self.below(self.cars - self.tail)
+        """A position of the day whose car may move, or the last one."""
+        if self.first_free >= self.cars:
+            return self.cars - 1
+        return self.first_free + self.below(self.cars - self.first_free)
+
+    cdef inline int target(self, int i) noexcept nogil:
+        """A position of the day where the car of i may stand."""
+        cdef int low, car = self.at[i]
+        if not self.limited:
+            return self.anywhere()
+        low = self.plant.limits.low[car]
+        return low + self.below(self.plant.limits.high[car] - low + 1)
 
     # ---- what a position costs
 
@@ -389,6 +426,8 @@ cdef class Line:
     cdef inline bint alike(self, int p, int q) noexcept nogil:
         """Whether exchanging the cars changes nothing."""
         cdef int a = self.at[p], b = self.at[q]
+        if self.ruled and self.plant.kind[a] != self.plant.kind[b]:
+            return False
         return self.features[a] == self.features[b] and self.colour[a] == self.colour[b]
 
     cdef inline void set_load(self, Ratio* ratio, int window, int load) noexcept nogil:
@@ -417,10 +456,10 @@ cdef class Line:
 
     # ---- swap: the cars of i < j change places
 
-    cdef int64_t price_swap(self, int i, int j) noexcept nogil:
+    cdef double price_swap(self, int i, int j) noexcept nogil:
         cdef uint64_t left = self.features[self.at[i]], right = self.features[self.at[j]]
         cdef uint64_t differing = left ^ right
-        cdef int64_t delta = 0
+        cdef double delta = 0
         cdef int r, from_i, to_i, from_j
         cdef Ratio* ratio
         while differing:
@@ -483,13 +522,13 @@ cdef class Line:
 
     # ---- insertion: the car of i goes to j, those between move up by one towards i
 
-    cdef inline int64_t price_insert(self, int i, int j) noexcept nogil:
+    cdef inline double price_insert(self, int i, int j) noexcept nogil:
         return self.price_forward(i, j) if i < j else self.price_backward(i, j)
 
-    cdef int64_t price_forward(self, int i, int j) noexcept nogil:
+    cdef double price_forward(self, int i, int j) noexcept nogil:
         cdef uint64_t features = self.features[self.at[i]]
         cdef uint64_t ones = ~<uint64_t>0
-        cdef int64_t delta = 0
+        cdef double delta = 0
         cdef int r, changed, first, last, window
         cdef Ratio* ratio
         for r in range(self.ratios):
@@ -520,10 +559,10 @@ cdef class Line:
             changes += (other != colour) - self.change(j, j + 1)
         return delta + self.colour_weight * changes
 
-    cdef int64_t price_backward(self, int i, int j) noexcept nogil:
+    cdef double price_backward(self, int i, int j) noexcept nogil:
         cdef uint64_t features = self.features[self.at[i]]
         cdef uint64_t ones = ~<uint64_t>0
-        cdef int64_t delta = 0
+        cdef double delta = 0
         cdef int r, changed, first, last, window
         cdef Ratio* ratio
         for r in range(self.ratios):
@@ -647,8 +686,8 @@ cdef class Line:
                 past = k
         return changed
 
-    cdef int64_t price_reverse(self, int i, int j) noexcept nogil:
-        cdef int64_t delta = 0
+    cdef double price_reverse(self, int i, int j) noexcept nogil:
+        cdef double delta = 0
         cdef int r
         for r in range(self.ratios):
             delta += self.ratio[r].weight * self.turn(&self.ratio[r], i, j, False)
@@ -710,9 +749,33 @@ cdef class Line:
             p += 1
         return True
 
+    # ---- the plant's rules
+
+    cdef inline double whole_swap(self, int i, int j) noexcept nogil:
+        cdef double delta = self.price_swap(i, j)
+        return delta + self.plant.price_swap(self.at, i, j) if self.ruled else delta
+
+    cdef inline double whole_insert(self, int i, int j) noexcept nogil:
+        cdef double delta = self.price_insert(i, j)
+        return delta + self.plant.price_insert(self.at, i, j) if self.ruled else delta
+
+    cdef inline double whole_reverse(self, int i, int j) noexcept nogil:
+        cdef double delta = self.price_reverse(i, j)
+        return delta + self.plant.price_reverse(self.at, i, j) if self.ruled else delta
+
+    cdef inline void swapped(self, int i, int j) noexcept nogil:
+        """Let the plant's figures follow a swap that stands."""
+        if self.ruled:
+            self.plant.follow_swap(self.at, i, j)
+
+    cdef inline void moved(self, int i, int j) noexcept nogil:
+        """The same for an insertion or a reversal."""
+        if self.ruled:
+            self.plant.follow(self.at, i, j)
+
     # ---- the search
 
-    cdef inline bint allows(self, int64_t delta, double temperature) noexcept nogil:
+    cdef inline bint allows(self, double delta, double temperature) noexcept nogil:
         """The rule of Metropolis."""
         if delta <= 0:
             return True
@@ -741,7 +804,7 @@ cdef class Line:
                     over &= over - 1
                 window = (word << 6) + lineside_lowest(over)
                 p = window + self.below(ratio.window)
-                if self.tail <= p < self.cars:
+                if self.first_free <= p < self.cars:
                     return p
         return self.anywhere()
 
@@ -759,11 +822,13 @@ cdef class Line:
 
     cdef bint try_swap(self, double temperature) noexcept nogil:
         cdef int kind = self.below(16), i, j
-        cdef int64_t delta
+        cdef double delta
         if kind < 5:
-            i, j = self.anywhere(), self.anywhere()
+            i = self.anywhere()
+            j = self.target(i)
         elif kind < 9:
-            i, j = self.troubled(), self.anywhere()
+            i = self.troubled()
+            j = self.target(i)
         elif kind < 13:
             i = self.troubled()
             j = self.of_the_same_colour(i)
@@ -774,54 +839,69 @@ cdef class Line:
             return False
         if i > j:
             i, j = j, i
-        delta = self.price_swap(i, j)
+        if self.limited and not self.plant.limits.may_swap(self.at, i, j):
+            return False
+        delta = self.whole_swap(i, j)
         self.priced += 1
         if not self.allows(delta, temperature):
+            return False
+        if self.limited and not self.plant.limits.keeps_swap(self.at, i, j):
             return False
         self.swap(i, j)
         if self.change(i, j) and not (self.batches_fit(i, i) and self.batches_fit(j, j)):
             self.swap(i, j)
             return False
+        self.swapped(i, j)
         self.cost += delta
         return True
 
     cdef bint try_insert(self, double temperature) noexcept nogil:
         cdef int i = self.anywhere(), j
-        cdef int64_t delta
-        j = i + self.below(81) - 40 if self.below(4) else self.anywhere()
-        if i == j or j < self.tail or j >= self.cars:
+        cdef double delta
+        j = i + self.below(81) - 40 if self.below(4) else self.target(i)
+        if i == j or j < self.first_free or j >= self.cars:
             return False
-        delta = self.price_insert(i, j)
+        if self.limited and not self.plant.limits.may_go(self.at, i, j):
+            return False
+        delta = self.whole_insert(i, j)
         self.priced += 1
         if not self.allows(delta, temperature):
+            return False
+        if self.limited and not self.plant.limits.keeps_insert(self.at, i, j):
             return False
         self.insert(i, j)
         if not (self.batches_fit(i - 1, i) and self.batches_fit(j, j)):
             self.insert(j, i)
             return False
         self.follow_insert(i, j)
+        self.moved(i, j)
         self.cost += delta
         return True
 
     cdef bint try_reverse(self, double temperature) noexcept nogil:
         cdef int i = self.anywhere(), j = i + 1 + self.below(60)
-        cdef int64_t delta
+        cdef double delta
         if j >= self.cars:
             return False
         if self.below(2):  # whole paint batches: their number then stays as it is
-            while i > self.tail and self.change(i - 1, i) == 0:
+            while i > self.first_free and self.change(i - 1, i) == 0:
                 i -= 1
             while j + 1 < self.cars and self.change(j, j + 1) == 0:
                 j += 1
-        delta = self.price_reverse(i, j)
+        if self.limited and not self.plant.limits.may_swap(self.at, i, j):
+            return False
+        delta = self.whole_reverse(i, j)
         self.priced += 1
         if not self.allows(delta, temperature):
+            return False
+        if self.limited and not self.plant.limits.keeps_reverse(self.at, i, j):
             return False
         self.reverse(i, j)
         if not (self.batches_fit(i, i) and self.batches_fit(j, j)):
             self.reverse(i, j)
             return False
         self.follow_reverse(i, j)
+        self.moved(i, j)
         self.cost += delta
         return True
 

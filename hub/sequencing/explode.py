@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,10 @@ class BomRule:
     colours: frozenset[str] | None = None
     """Colours it must be of one of; None: any."""
 
+    def part_for(self, colour: str) -> str:
+        """The part number for a car of this colour."""
+        return self.part_no.replace("{colour}", colour)
+
 
 @dataclass(frozen=True, slots=True)
 class CallLine:
@@ -40,11 +45,16 @@ class CallLine:
 
 
 class BillOfMaterial:
-    """Rules compiled for a quick look-up: options as bit sets, rules in order of group and rank."""
+    """Rules compiled for a quick look-up: what a car has, and what a rule asks, as bit sets.
+
+    A bit for each option that some rule asks for, one for each colour that some rule names, and one
+    for any other colour. A rule then fits where the bits it cares about are as it wants them.
+    """
 
     def __init__(self, rules: Sequence[BomRule]) -> None:
         """Raises `ValueError` if two rules of a part group have one rank."""
         self.rules = sorted(rules, key=lambda rule: (rule.part_group, rule.rank))
+        """In order of part group and rank: what call lines name by index."""
         for one, other in zip(self.rules, self.rules[1:], strict=False):
             if (one.part_group, one.rank) == (other.part_group, other.rank):
                 raise ValueError(f"part group {one.part_group} has two rules of rank {one.rank}")
@@ -54,38 +64,33 @@ class BillOfMaterial:
             if i == 0 or rule.part_group != self.rules[i - 1].part_group
         ]
         self._group_starts = array("i", [*starts, len(self.rules)])
-        # An option that no rule asks for cannot matter.
-        asked = sorted({name for rule in self.rules for name in rule.requires | rule.excludes})
-        self._bit = {name: i for i, name in enumerate(asked)}
-        self._words = max(1, -(-len(asked) // WORD_BITS))
-        self._requires = self._bits([rule.requires for rule in self.rules])
-        self._excludes = self._bits([rule.excludes for rule in self.rules])
-        named = sorted({colour for rule in self.rules for colour in rule.colours or ()})
-        self._colour = {colour: i for i, colour in enumerate(named)}
-        self._colour_count = len(named) + 1
-        self._colour_fits = array(
-            "B",
-            [
-                rule.colours is None or colour in rule.colours
-                for rule in self.rules
-                for colour in (*named, None)  # None: any colour that no rule names
-            ],
-        )
+        options = sorted({name for rule in self.rules for name in rule.requires | rule.excludes})
+        colours = sorted({colour for rule in self.rules for colour in rule.colours or ()})
+        self._option_bit = _Bits({name: 1 << i for i, name in enumerate(options)})
+        self._colour_bit = {name: 1 << i for i, name in enumerate(colours, len(options))}
+        bits = len(options) + len(colours) + 1
+        self._other_colour = 1 << bits - 1
+        self._word_count = -(-bits // WORD_BITS)
+        require = [self._option_bit.of(rule.requires) for rule in self.rules]
+        exclude = [
+            self._option_bit.of(rule.excludes) | self._other_colours(rule.colours)
+            for rule in self.rules
+        ]
+        # An option both required and excluded is wanted but not cared for, so that no car has it.
+        self._care = self._words([r ^ e for r, e in zip(require, exclude, strict=True)])
+        self._want = self._words(require)
 
     def columns(self, cars: Sequence[Car]) -> tuple[array[int], array[int]]:
         """(index of the car, index of the rule) of every call line, by car, then by part group."""
-        if not self.rules:
-            return array("i"), array("i")
-        other = self._colour_count - 1
+        option_bits: dict[frozenset[str], int] = {}  # many cars of a day have the same options
+        has = []
+        for car in cars:
+            bits = option_bits.get(car.options)
+            if bits is None:
+                bits = option_bits[car.options] = self._option_bit.of(car.options)
+            has.append(bits | self._colour_bit.get(car.colour, self._other_colour))
         return kernels.explode(
-            self._bits([car.options for car in cars]),
-            array("i", [self._colour.get(car.colour, other) for car in cars]),
-            self._words,
-            self._group_starts,
-            self._requires,
-            self._excludes,
-            self._colour_fits,
-            self._colour_count,
+            self._words(has), self._word_count, self._group_starts, self._care, self._want
         )
 
     def call_lines(self, cars: Sequence[Car]) -> Iterator[CallLine]:
@@ -93,17 +98,26 @@ class BillOfMaterial:
         for at, number in zip(*self.columns(cars), strict=True):
             car, rule = cars[at], self.rules[number]
             yield CallLine(
-                car.production_no,
-                rule.part_group,
-                rule.part_no.replace("{colour}", car.colour),
-                rule.quantity,
+                car.production_no, rule.part_group, rule.part_for(car.colour), rule.quantity
             )
 
-    def _bits(self, sets: Sequence[frozenset[str]]) -> array[int]:
-        words = array("Q", bytes(8 * self._words * len(sets)))
-        for i, names in enumerate(sets):
-            for name in names:
-                bit = self._bit.get(name)
-                if bit is not None:
-                    words[i * self._words + bit // WORD_BITS] |= 1 << bit % WORD_BITS
-        return words
+    def _other_colours(self, colours: frozenset[str] | None) -> int:
+        """The bits of the colours that a rule which takes only `colours` does not take."""
+        if colours is None:
+            return 0
+        named = sum(bit for colour, bit in self._colour_bit.items() if colour not in colours)
+        return named | self._other_colour
+
+    def _words(self, sets: Sequence[int]) -> array[int]:
+        size = self._word_count * WORD_BITS // 8
+        return array("Q", b"".join([bits.to_bytes(size, sys.byteorder) for bits in sets]))
+
+
+class _Bits(dict[str, int]):
+    """A bit by name; none for a name that no rule asks for, as it cannot matter."""
+
+    def __missing__(self, name: str) -> int:
+        return 0
+
+    def of(self, names: frozenset[str]) -> int:
+        return sum(map(self.__getitem__, names))

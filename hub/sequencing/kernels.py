@@ -1,6 +1,7 @@
 """The kernels in use: compiled where they were built, else their twin; LINESIDE_PURE=1 forces that.
 
-Arguments are `array.array`s: "B" for flags, "i" for ranks and colours, "Q" for bit sets.
+Arguments are `array.array`s: "B" for flags, "i" for ranks, colours and indices, "q" for
+times and call numbers, "Q" for bit sets.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ try:
         explode,
         inversions,
         longest_increasing,
+        number_calls,
         window_excess,
+        working_instants,
     )
 except ImportError:
     from hub.sequencing._kernels_py import (
@@ -23,7 +26,17 @@ except ImportError:
         explode,
         inversions,
         longest_increasing,
+        number_calls,
         window_excess,
+        working_instants,
     )
 
-__all__ = ["colour_runs", "explode", "inversions", "longest_increasing", "window_excess"]
+__all__ = [
+    "colour_runs",
+    "explode",
+    "inversions",
+    "longest_increasing",
+    "number_calls",
+    "window_excess",
+    "working_instants",
+]

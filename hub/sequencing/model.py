@@ -20,8 +20,6 @@ levelling: squared distance of each part's consumption from its even rate (goal 
 lateness: places by which cars stand before or after the span they are due in.
 """
 
-WEIGHTS = (1_000_000, 1_000, 1)
-"""Weight of the first, second and third objective in the mark, as in the ROADEF 2005 final."""
 ORDERED_AT_MOST = 5
 """Objectives that can stand in order, each a thousand times the next, and be summed exactly."""
 

@@ -9,12 +9,12 @@ valid sequence stands at every moment; the paint shop's limit is never broken.
 from __future__ import annotations
 
 import time
-from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hub.sequencing.model import WEIGHTS, Car, Instance, InstanceError, Objective, Ratio
+from hub.sequencing.arrays import line_of
+from hub.sequencing.model import Car, Instance, InstanceError
 from hub.sequencing.scoring import score
 
 STEP_MOVES = 20_000
@@ -31,7 +31,7 @@ QUENCH = 0.03
 class Progress:
     """Where a search stands."""
 
-    mark: int
+    mark: float
     """Of the best sequence so far."""
     moves: int
     elapsed_s: float
@@ -44,13 +44,13 @@ class Found:
     """The best sequence of a search, and how it came about."""
 
     cars: tuple[Car, ...]
-    mark: int
+    mark: int | float
     moves: int
     """Moves priced on all objectives."""
     elapsed_s: float
     to_best_s: float
     """When the best was found."""
-    course: tuple[tuple[float, int], ...]
+    course: tuple[tuple[float, float], ...]
     """Best mark over time: (seconds, mark) at each look that found a better one."""
 
 
@@ -73,15 +73,12 @@ def optimise(
 
     Raises `InstanceError` if no sequence can keep the paint shop's limit, or there are no cars.
     """
-    # Imported here: the search needs the compiled kernel, the rest of the package does not.
-    from hub.sequencing._search import Line
-
     if time_limit_s is None and max_moves is None:
         raise ValueError("a search needs a time limit or a number of moves")
     cars = mend_batches(instance, tuple(start if start is not None else instance.cars))
     began = time.monotonic()
-    line = Line(*_arrays(instance, cars), seed)
-    weights = [w for w in _weights(instance).values() if w]
+    line = line_of(instance, cars, seed)
+    weights = [w for w in instance.rules.weight_of().values() if w]
     hot, cold = HOT * max(weights, default=1), COLD * min(weights, default=1)
     course = [(0.0, line.best_cost)]
     quenching = False
@@ -160,35 +157,3 @@ def _fits(left: Counter[str], colour: str, run: int, limit: int) -> bool:
     # stands already takes from its first batch.
     after = {c: n - (c == colour) for c, n in left.items()}
     return all(n <= limit * (total - n + 1) - (run if c == colour else 0) for c, n in after.items())
-
-
-def _weights(instance: Instance) -> dict[Objective, int]:
-    return dict(zip(instance.rules.objectives, WEIGHTS, strict=False))
-
-
-def _arrays(
-    instance: Instance, cars: tuple[Car, ...]
-) -> tuple[memoryview, array[int], int, array[int], array[int], array[int], int, int, bool]:
-    """The instance as the kernel takes it."""
-    weights = _weights(instance)
-    ratios = [
-        (ratio, weight)
-        for ratio in instance.rules.ratios
-        if (weight := weights.get("high_priority" if ratio.high_priority else "low_priority", 0))
-    ]
-    if not ratios:  # one that nothing can violate, so that there always is a column
-        ratios = [(Ratio("", 1, 1, high_priority=False), 0)]
-    line = [*instance.yesterday, *cars]
-    flags = bytes(ratio.option in car.options for car in line for ratio, _ in ratios)
-    numbers: dict[str, int] = {}
-    return (
-        memoryview(flags).cast("B", (len(line), len(ratios))),
-        array("i", [numbers.setdefault(car.colour, len(numbers)) for car in line]),
-        len(instance.yesterday),
-        array("i", [ratio.most for ratio, _ in ratios]),
-        array("i", [ratio.window for ratio, _ in ratios]),
-        array("q", [weight for _, weight in ratios]),
-        weights.get("colour_changes", 0),
-        instance.rules.batch_limit or 0,
-        instance.rules.cut_windows,
-    )

@@ -10,8 +10,12 @@ from hub.sequencing.optimise import optimise
 from hub.sequencing.scoring import Score, score
 
 
+RESEQUENCE = "resequence"
+"""Method of a sequence that was made from the one in force before, for a disturbance."""
+
+
 class Method(StrEnum):
-    """Where a sequence comes from."""
+    """How a sequence is made of a day's orders."""
 
     GIVEN = "given"
     """The order the cars were given in."""
@@ -24,7 +28,8 @@ class PearlChain:
     """A production sequence: the order in which the cars are to be built, and what it costs."""
 
     cars: tuple[Car, ...]
-    method: Method
+    method: str
+    """A `Method`, or `RESEQUENCE`."""
     score: Score
 
 

@@ -2,15 +2,75 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import psycopg
 from psycopg.types.json import Jsonb
 
+from hub.calls.notify import CHANGES, Change
+from hub.orders.problems import InputError
+from hub.orders.store import load_book
+from hub.sequencing.model import Car, Instance
 from hub.sequencing.scoring import Score
 from hub.sequencing.sequence import PearlChain
 
+_CARS = """
+SELECT o.production_no, o.source FROM sequence_position q
+JOIN vehicle_order o ON o.plant = q.plant AND o.production_no = q.production_no
+WHERE q.sequence = %s ORDER BY q.position
+"""
+_BASIS = """
+SELECT b.checksum,
+    (SELECT count(*) FROM vehicle_order o WHERE o.plant = b.plant AND o.source = b.source),
+    (SELECT max(id) FROM production_sequence s WHERE s.plant = b.plant)
+FROM order_book b WHERE b.plant = %s AND b.source = %s
+"""
+_PLACES_OF_PASSED = """
+SELECT DISTINCT q.production_no, q.position FROM sequence_position q
+JOIN control_point_pass x ON x.plant = q.plant AND x.production_no = q.production_no
+WHERE q.sequence = %s ORDER BY q.position
+"""
+_PASSED = """
+SELECT DISTINCT x.production_no FROM control_point_pass x
+JOIN control_point c ON c.plant = x.plant AND c.id = x.control_point
+WHERE x.plant = %(plant)s AND c.rank >= (
+    SELECT coalesce((SELECT rank FROM control_point WHERE plant = %(plant)s AND id = %(point)s),
+        min(rank)) FROM control_point WHERE plant = %(plant)s
+)
+"""
+
+
+class OvertakenError(RuntimeError):
+    """What a sequence was made from no longer holds; the text says what has changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a sequence is made from."""
+
+    book: str
+    checksum: str
+    orders: int
+    """Cars in the book."""
+    in_force: int | None
+    """The sequence that was in force."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSequence:
+    """A sequence as it was stored, with all that is needed to judge it."""
+
+    number: int
+    method: str
+    book: str
+    instance: Instance
+    """The sequence's cars in the order their book gave them; held cars are not among them."""
+    cars: tuple[Car, ...]
+    """In the order they are to be built."""
+
 
 def store_sequence(connection: psycopg.Connection, plant: str, chain: PearlChain) -> int:
-    """Store a sequence, as the role `lineside_ingest`; its number.
+    """Store a sequence, as the role `lineside_ingest`; its number. Who watches the plant is told.
 
     Raises `psycopg.errors.ForeignKeyViolation` if a car is not among the plant's orders, and
     `LookupError` if there is no such plant.
@@ -34,7 +94,116 @@ def store_sequence(connection: psycopg.Connection, plant: str, chain: PearlChain
         ):
             for position, car in enumerate(chain.cars, 1):
                 copy.write_row((number, position, plant, owner, car.production_no))
+        connection.execute(
+            "SELECT pg_notify(%s, %s)",
+            (CHANGES, Change("sequence", plant, None, (owner,)).dump()),
+        )
     return int(number)
+
+
+def number_in_force(connection: psycopg.Connection, plant: str) -> int | None:
+    """The number of the sequence in force, if the plant has one."""
+    row = connection.execute(
+        "SELECT max(id) FROM production_sequence WHERE plant = %s", (plant,)
+    ).fetchone()
+    return row[0] if row else None
+
+
+def read_basis(connection: psycopg.Connection, plant: str, book: str) -> Basis:
+    """What a sequence of this book would be made from now.
+
+    Raises `LookupError` if there is no such book.
+    """
+    row = connection.execute(_BASIS, (plant, book)).fetchone()
+    if row is None:
+        raise LookupError(f"plant {plant} has no order book {book}")
+    return Basis(book, *row)
+
+
+def put_in_force(
+    connection: psycopg.Connection,
+    owner: str,
+    plant: str,
+    chain: PearlChain,
+    basis: Basis,
+    *,
+    force: bool = False,
+) -> int:
+    """Store a sequence that was made from `basis`, as the role `lineside_ingest`; its number.
+
+    Raises `LookupError` if `owner` has no such plant, and `OvertakenError` if the book has changed
+    since. Unless `force`, also if another sequence has come in force, or if a car that has passed a
+    control point would stand later than it did.
+    """
+    with connection.transaction():
+        # Imports and other sequences of the plant wait until this one is in force.
+        row = connection.execute(
+            "SELECT owner FROM plant WHERE id = %s FOR NO KEY UPDATE", (plant,)
+        ).fetchone()
+        if row is None or row[0] != owner:
+            raise LookupError(f"no plant {plant}")
+        now = read_basis(connection, plant, basis.book)
+        if (now.checksum, now.orders) != (basis.checksum, basis.orders):
+            raise OvertakenError(
+                f"order book {basis.book} had {basis.orders} cars and has changed since: "
+                f"it has {now.orders}"
+            )
+        if not force:
+            if now.in_force != basis.in_force:
+                raise OvertakenError(
+                    f"sequence {now.in_force} has come in force since; it was made from "
+                    f"{'none' if basis.in_force is None else basis.in_force}"
+                )
+            _check_passed(connection, now.in_force, chain)
+        return store_sequence(connection, plant, chain)
+
+
+def _check_passed(connection: psycopg.Connection, in_force: int | None, chain: PearlChain) -> None:
+    place = {car.production_no: position for position, car in enumerate(chain.cars, 1)}
+    for number, position in connection.execute(_PLACES_OF_PASSED, (in_force,)):
+        if place.get(number, 0) > position:
+            raise OvertakenError(
+                f"car {number} has passed a control point at position {position} of the sequence "
+                f"in force and would stand at {place[number]}; begin with the sequence in force"
+            )
+
+
+def load_sequence(
+    connection: psycopg.Connection, plant: str, number: int | None = None
+) -> StoredSequence | None:
+    """A stored sequence of the plant, by default the one in force; None if there is none.
+
+    Raises `InputError` if its cars came in several order books, which no one set of rules judges.
+    """
+    row = connection.execute(
+        "SELECT id, method FROM production_sequence "
+        "WHERE plant = %(plant)s AND (%(number)s::bigint IS NULL OR id = %(number)s) "
+        "ORDER BY id DESC LIMIT 1",
+        {"plant": plant, "number": number},
+    ).fetchone()
+    if row is None:
+        return None
+    found, method = row
+    rows = connection.execute(_CARS, (found,)).fetchall()
+    books = sorted({source for _, source in rows})
+    if len(books) != 1:
+        raise InputError(
+            [f"the cars of sequence {found} of plant {plant} are of {len(books)} order books"]
+        )
+    instance = load_book(connection, plant, books[0]).instance()
+    by_number = {car.production_no: car for car in instance.cars}
+    cars = tuple(by_number[production_no] for production_no, _ in rows)
+    placed = {car.production_no for car in cars}
+    given = tuple(car for car in instance.cars if car.production_no in placed)
+    return StoredSequence(found, method, books[0], replace(instance, cars=given), cars)
+
+
+def passed_cars(
+    connection: psycopg.Connection, plant: str, control_point: str | None = None
+) -> frozenset[str]:
+    """The cars that have passed this control point, by default the first, or a later one."""
+    rows = connection.execute(_PASSED, {"plant": plant, "point": control_point})
+    return frozenset(number for (number,) in rows)
 
 
 def score_json(score: Score) -> dict[str, object]:
@@ -45,10 +214,19 @@ def score_json(score: Score) -> dict[str, object]:
         "high_priority": score.high_priority,
         "low_priority": score.low_priority,
         "colour_changes": score.colour_changes,
+        "capacity": score.capacity,
+        "levelling": score.levelling,
+        "lateness": score.lateness,
         "objectives": list(score.objectives),
+        "weights": score.weights,
         "by_option": score.by_option,
+        "by_line": score.by_line,
         "long_batches": [
             {"position": b.position, "length": b.length, "colour": b.colour}
             for b in score.long_batches
+        ],
+        "broken": [
+            {"kind": limit.kind, "cars": list(limit.cars), "text": limit.text}
+            for limit in score.broken
         ],
     }

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.sequencing._search import Line
+from hub.sequencing.arrays import line_of
 from hub.sequencing.model import Car, Instance, InstanceError, Ratio, Rules
-from hub.sequencing.optimise import _arrays, mend_batches, optimise
+from hub.sequencing.optimise import mend_batches, optimise
 from hub.sequencing.scoring import score
 
 
@@ -46,7 +47,7 @@ def instance(
 
 
 def line(of: Instance, seed: int = 1) -> Line:
-    return Line(*_arrays(of, of.cars), seed)
+    return line_of(of, of.cars, seed)
 
 
 @settings(max_examples=60, deadline=None)
@@ -76,7 +77,7 @@ def test_a_move_changes_the_mark_by_its_price(
 def test_a_hundred_thousand_random_moves_leave_no_drift() -> None:
     for seed in range(8):
         of = instance(seed, 150, ratios=9, tail=seed * 20, limit=5, cut_windows=seed % 2 == 0)
-        standing = Line(*_arrays(of, mend_batches(of, of.cars)), seed)
+        standing = line_of(of, mend_batches(of, of.cars), seed)
         for temperature in (1e6, 1e3, 1.0, 0.0):
             standing.anneal(12_500, temperature, 40, 40)
             assert standing.cost == standing.evaluate()
@@ -112,7 +113,7 @@ def test_a_search_that_is_stopped_returns_its_best() -> None:
 
 
 def test_progress_is_told_and_never_gets_worse() -> None:
-    marks: list[int] = []
+    marks: list[float] = []
     optimise(instance(6), max_moves=100_000, on_progress=lambda p: marks.append(p.mark))
     assert marks == sorted(marks, reverse=True)
     assert len(marks) > 3

@@ -1,0 +1,272 @@
+"""Searches for a better sequence over HTTP: start, watch, stop, and put what was found in force."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Annotated
+
+import psycopg
+from fastapi import APIRouter, Path, Query, Response
+
+from hub.api.context import Context, Shared, Tenant
+from hub.api.plants import PlantId, require_plant
+from hub.api.problems import Problem, described
+from hub.api.sequencing_models import (
+    ScoreView,
+    SearchRequest,
+    SearchSummary,
+    SearchView,
+    SequenceView,
+)
+from hub.orders.problems import InputError
+from hub.orders.store import load_book
+from hub.sequencing.conflicts import check_conflicts
+from hub.sequencing.model import Instance, InstanceError
+from hub.sequencing.searches import BusyError, Search, Task
+from hub.sequencing.sequence import Method, PearlChain
+from hub.sequencing.store import (
+    Basis,
+    OvertakenError,
+    load_sequence,
+    number_in_force,
+    passed_cars,
+    put_in_force,
+    read_basis,
+)
+
+router = APIRouter(prefix="/v1/plants/{plant}/searches", tags=["searches"])
+
+STOP_WAIT_S = 2.0
+"""How long a request to stop waits for the end of the search, which comes within milliseconds."""
+
+SearchId = Annotated[str, Path(max_length=32, examples=["5f0c1e8d9ab34c72"])]
+_FOUND = described(HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND)
+
+
+@router.post(
+    "",
+    status_code=HTTPStatus.ACCEPTED,
+    summary="Start a search for a better sequence",
+    responses={
+        **described(
+            HTTPStatus.UNAUTHORIZED,
+            HTTPStatus.NOT_FOUND,
+            HTTPStatus.CONFLICT,
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            HTTPStatus.SERVICE_UNAVAILABLE,
+        ),
+        202: {
+            "headers": {"Location": {"description": "the search", "schema": {"type": "string"}}},
+        },
+    },
+)
+def start_search(
+    plant: PlantId, request: SearchRequest, response: Response, tenant: Tenant, shared: Shared
+) -> SearchView:
+    """Begins to search and answers at once; ask at `Location` how it gets on.
+
+    Nothing changes in the plant until what was found is put in force. Searches live in the hub's
+    process: they end with it, and the last 32 that have ended are kept. Hard limits that cannot be
+    kept together are named (422), and no search is started. While searches take all the cores they
+    may, the answer is 503, and `Retry-After` says when one ends.
+    """
+    if request.cores > shared.searches.cores:
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            f"body.cores: {request.cores}, but searches may take {shared.searches.cores} here",
+        )
+    task = _task(shared, tenant, plant, request)
+    try:
+        check_conflicts(task.instance)
+        search = shared.searches.start(task)
+    except InstanceError as error:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
+    except BusyError as busy:
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            str(busy),
+            headers={"Retry-After": str(busy.retry_after_s)},
+        ) from None
+    response.headers["Location"] = f"/v1/plants/{plant}/searches/{search.id}"
+    return SearchView.of(search)
+
+
+@router.get("", summary="Searches", responses=_FOUND)
+def searches(plant: PlantId, tenant: Tenant, shared: Shared) -> list[SearchSummary]:
+    """The searches of a plant that run or are kept, the newest first."""
+    with shared.reading(tenant) as connection:
+        require_plant(connection, plant)
+    return [SearchSummary.of(search) for search in shared.searches.of(tenant, plant)]
+
+
+@router.get("/{search_id}", summary="A search and where it stands", responses=_FOUND)
+def search(plant: PlantId, search_id: SearchId, tenant: Tenant, shared: Shared) -> SearchView:
+    """Its progress, the best mark so far and how it came down over time."""
+    return SearchView.of(_find(shared, tenant, plant, search_id))
+
+
+@router.delete(
+    "/{search_id}",
+    summary="Stop a search",
+    responses={
+        **_FOUND,
+        202: {"model": SearchView, "description": "It has been told to, and ends in a moment"},
+    },
+)
+def stop_search(
+    plant: PlantId, search_id: SearchId, response: Response, tenant: Tenant, shared: Shared
+) -> SearchView:
+    """Ends the search; the best sequence so far is kept, and can be put in force.
+
+    One that has ended already stays as it is. The search is not forgotten.
+    """
+    found = _find(shared, tenant, plant, search_id)
+    found.stop()
+    if not found.wait(STOP_WAIT_S):
+        response.status_code = HTTPStatus.ACCEPTED
+    return SearchView.of(found)
+
+
+@router.post(
+    "/{search_id}/sequence",
+    status_code=HTTPStatus.CREATED,
+    summary="Put what a search has found in force",
+    responses={
+        200: {"model": SequenceView, "description": "It is in force already"},
+        **described(
+            HTTPStatus.UNAUTHORIZED,
+            HTTPStatus.NOT_FOUND,
+            HTTPStatus.CONFLICT,
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+        ),
+    },
+)
+def put_found_in_force(
+    plant: PlantId,
+    search_id: SearchId,
+    response: Response,
+    tenant: Tenant,
+    shared: Shared,
+    force: Annotated[
+        bool,
+        Query(
+            description="even if another sequence has come in force since the search began, or "
+            "cars that have passed a control point would stand later"
+        ),
+    ] = False,
+) -> SequenceView:
+    """Makes the sequence that the search has found the plant's sequence in force.
+
+    Safe to repeat: while it is in force nothing is stored again, and the answer is 200. Refused
+    with 409 while the search runs; if its order book has changed since; and, unless `force`, if
+    another sequence has come in force since, or if cars that have passed a control point would
+    stand later than they do.
+    """
+    found = _find(shared, tenant, plant, search_id)
+    status = found.status()
+    if status.cars is None or status.score is None:
+        raise Problem(
+            HTTPStatus.CONFLICT,
+            f"search {search_id} is still running; DELETE stops it"
+            if found.running
+            else f"search {search_id} failed: {status.reason}",
+        )
+    chain = PearlChain(status.cars, Method.SEARCH, status.score)
+    with found.putting, shared.writing() as connection:
+        if found.sequence is not None and found.sequence == number_in_force(connection, plant):
+            response.status_code = HTTPStatus.OK
+        else:
+            with overtaken():
+                found.sequence = put_in_force(
+                    connection, tenant, plant, chain, found.task.basis, force=force
+                )
+        return SequenceView(
+            sequence=found.sequence,
+            method=chain.method,
+            book=found.task.basis.book,
+            cars=len(chain.cars),
+            score=ScoreView.of(chain.score),
+        )
+
+
+@contextmanager
+def overtaken() -> Iterator[None]:
+    """What `put_in_force` refuses, as problems."""
+    try:
+        yield
+    except OvertakenError as error:
+        raise Problem(HTTPStatus.CONFLICT, str(error)) from None
+    except LookupError as error:
+        raise Problem(HTTPStatus.NOT_FOUND, str(error)) from None
+
+
+def _find(shared: Context, tenant: str, plant: str, search_id: str) -> Search:
+    with shared.reading(tenant) as connection:
+        require_plant(connection, plant)
+    found = shared.searches.find(tenant, plant, search_id)
+    if found is None:
+        raise Problem(HTTPStatus.NOT_FOUND, f"no search {search_id} in plant {plant}")
+    return found
+
+
+def _task(shared: Context, tenant: str, plant: str, request: SearchRequest) -> Task:
+    """What to search, as the database has it now."""
+    with shared.reading(tenant) as connection:
+        require_plant(connection, plant)
+        try:
+            basis, instance, frozen = (
+                _given(connection, plant, request.book)
+                if request.start == "given"
+                else _in_force(connection, plant, request.book)
+            )
+        except InputError as error:
+            raise Problem(HTTPStatus.NOT_FOUND, str(error)) from None
+        try:
+            limits = replace(
+                instance.limits, frozen=frozen if request.frozen is None else request.frozen
+            )
+            instance = replace(instance, limits=limits)
+        except InstanceError as error:
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"body.frozen: {error}") from None
+    return Task(
+        owner=tenant,
+        plant=plant,
+        basis=basis,
+        instance=instance,
+        time_limit_s=request.time_limit_s,
+        max_moves=request.max_moves,
+        seed=request.seed,
+        cores=request.cores,
+    )
+
+
+def _given(
+    connection: psycopg.Connection, plant: str, book: str | None
+) -> tuple[Basis, Instance, int]:
+    """A book's cars as they were given."""
+    orders = load_book(connection, plant, book)
+    return read_basis(connection, plant, orders.source), orders.instance(), 0
+
+
+def _in_force(
+    connection: psycopg.Connection, plant: str, book: str | None
+) -> tuple[Basis, Instance, int]:
+    """The cars of the sequence in force in its order, frozen up to the last that has passed."""
+    stored = load_sequence(connection, plant)
+    if stored is None or book not in (None, stored.book):
+        raise Problem(
+            HTTPStatus.CONFLICT,
+            f"no sequence of plant {plant} is in force yet; start from `given`"
+            if stored is None
+            else f"the sequence in force is of book {stored.book}, not of {book}",
+        )
+    passed = passed_cars(connection, plant)
+    frozen = max(
+        (n for n, car in enumerate(stored.cars, 1) if car.production_no in passed), default=0
+    )
+    # Its number as it was read: one that has come in force since then shall not be overlooked.
+    basis = replace(read_basis(connection, plant, stored.book), in_force=stored.number)
+    return basis, replace(stored.instance, cars=stored.cars), frozen
