@@ -10,9 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hub.api.sequencing_models import BrokenLimit, LongBatch
-
-Number = int | float
+from hub.api.sequencing_models import BrokenLimit, LongBatch, Number
 
 
 class _Said(BaseModel):
