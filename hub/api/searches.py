@@ -25,6 +25,7 @@ from hub.orders.problems import InputError
 from hub.orders.store import load_book
 from hub.sequencing.conflicts import check_conflicts
 from hub.sequencing.model import Instance, InstanceError
+from hub.sequencing.passed import passed_cars
 from hub.sequencing.searches import BusyError, Search, Task
 from hub.sequencing.sequence import Method, PearlChain
 from hub.sequencing.store import (
@@ -32,7 +33,6 @@ from hub.sequencing.store import (
     OvertakenError,
     load_sequence,
     number_in_force,
-    passed_cars,
     put_in_force,
     read_basis,
 )
@@ -263,7 +263,7 @@ def _in_force(
             if stored is None
             else f"the sequence in force is of book {stored.book}, not of {book}",
         )
-    passed = passed_cars(connection, plant)
+    passed = set(passed_cars(connection, plant, stored.book))
     frozen = max(
         (n for n, car in enumerate(stored.cars, 1) if car.production_no in passed), default=0
     )

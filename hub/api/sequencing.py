@@ -1,21 +1,30 @@
-"""The sequence in force over HTTP: what it costs and why."""
+"""The sequence in force over HTTP: what it costs, why, and what another would cost."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from http import HTTPStatus
+from typing import Annotated
 
 import psycopg
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from hub.api.context import Shared, Tenant
+from hub.api.explanation_models import ComparisonView, ExplanationView
 from hub.api.plants import PlantId, require_plant
 from hub.api.problems import Problem, described
 from hub.api.sequencing_models import ScoreView, SequenceView
 from hub.orders.problems import InputError
+from hub.sequencing.compare import compare
+from hub.sequencing.explain import explain
+from hub.sequencing.model import Car
 from hub.sequencing.scoring import score
 from hub.sequencing.store import StoredSequence, load_sequence
 
 router = APIRouter(prefix="/v1/plants/{plant}/sequence", tags=["sequence"])
+
+Top = Annotated[int, Query(ge=0, le=1000, description="length of each list, the worst first")]
 
 _STORED = described(HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 
@@ -32,6 +41,64 @@ def sequence_score(plant: PlantId, tenant: Tenant, shared: Shared) -> SequenceVi
         cars=len(stored.cars),
         score=ScoreView.of(score(stored.instance, stored.cars)),
     )
+
+
+@router.get("/explanation", summary="Why the sequence in force costs that", responses=_STORED)
+def sequence_explanation(
+    plant: PlantId, tenant: Tenant, shared: Shared, top: Top = 10
+) -> ExplanationView:
+    """The mark taken apart: which windows, cars, parts and supplier lines cost what."""
+    with shared.reading(tenant) as connection:
+        stored = stored_sequence(connection, plant)
+    explanation = explain(stored.instance, stored.cars)
+    return ExplanationView.model_validate(explanation.as_json(top))
+
+
+@router.get("/comparison", summary="The sequence in force beside another", responses=_STORED)
+def sequence_comparison(
+    plant: PlantId,
+    tenant: Tenant,
+    shared: Shared,
+    number: Annotated[
+        int, Query(alias="with", ge=1, le=2**53, description="number of a stored sequence")
+    ],
+    top: Top = 10,
+) -> ComparisonView:
+    """What an earlier sequence cost, objective by objective, and which cars stand elsewhere now.
+
+    Both are judged by the cars they have in common: what a resequence has held back or brought back
+    is named, and left out.
+    """
+    with shared.reading(tenant) as connection:
+        one = stored_sequence(connection, plant, number)
+        other = stored_sequence(connection, plant)
+    if one.book != other.book:
+        raise Problem(
+            HTTPStatus.CONFLICT,
+            f"sequence {one.number} is of book {one.book}, the one in force of {other.book}",
+        )
+    only_one, only_other = _alone(one.cars, other.cars), _alone(other.cars, one.cars)
+    apart = {*only_one, *only_other}
+    common = replace(one.instance, cars=_without(one.instance.cars, apart))
+    comparison = compare(common, _without(one.cars, apart), _without(other.cars, apart))
+    return ComparisonView.model_validate(
+        comparison.as_json(top)
+        | {
+            "one": one.number,
+            "other": other.number,
+            "only_one": only_one,
+            "only_other": only_other,
+        }
+    )
+
+
+def _alone(cars: Sequence[Car], others: Sequence[Car]) -> list[str]:
+    there = {car.production_no for car in others}
+    return [car.production_no for car in cars if car.production_no not in there]
+
+
+def _without(cars: Sequence[Car], apart: set[str]) -> tuple[Car, ...]:
+    return tuple(car for car in cars if car.production_no not in apart)
 
 
 def stored_sequence(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from hub.sequencing.scoring import Score
 from hub.sequencing.searches import Search, State, Status
@@ -15,6 +15,14 @@ MAX_MOVES = 10**12
 MAX_SEED = 2**53 - 1
 """The greatest number that JSON readers agree on."""
 
+
+def _whole(value: object) -> object:
+    """A float that is a whole number, as one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Number = Annotated[int | float, BeforeValidator(_whole)]
+"""A figure that is whole wherever its parts are."""
 BookName = Annotated[str, Field(min_length=1, max_length=255, examples=["2026-03-02"])]
 
 
@@ -76,10 +84,10 @@ class BrokenLimit(BaseModel):
 class ScoreView(BaseModel):
     """What a sequence costs; less is better."""
 
-    mark: int | float = Field(description="sum of weight times value over the objectives")
+    mark: Number = Field(description="sum of weight times value over the objectives")
     feasible: bool = Field(description="all hard limits are kept")
     weights: dict[str, float] = Field(description="of each objective, the most important first")
-    values: dict[str, int | float] = Field(description="of every objective, weighted or not")
+    values: dict[str, Number] = Field(description="of every objective, weighted or not")
     by_option: dict[str, int] = Field(description="excess over each ratio, over all its windows")
     by_line: dict[str, int] = Field(description="excess over what each supplier line can make")
     long_batches: list[LongBatch]
@@ -123,7 +131,7 @@ class SearchSummary(BaseModel):
     elapsed_s: float
     moves: int = Field(description="tried, each priced on all objectives")
     moves_per_s: float | None
-    mark: int | float | None = Field(description="of the best sequence so far")
+    mark: Number | None = Field(description="of the best sequence so far")
     to_best_s: float = Field(description="when that was found, from the start")
     sequence: int | None = Field(description="the number under which it was put in force last")
 
@@ -136,9 +144,9 @@ class SearchSummary(BaseModel):
 class SearchView(SearchSummary):
     """A search with its course and, once it has ended, what its best sequence costs."""
 
-    mark_at_start: int | float | None
+    mark_at_start: Number | None
     score: ScoreView | None = Field(description="null while it runs")
-    course: list[tuple[float, int | float]] = Field(
+    course: list[tuple[float, Number]] = Field(
         description="best mark over time, as (seconds, mark); a long one is thinned out",
         examples=[[[0.0, 31_004_120], [0.4, 12_000_450], [7.2, 9_000_101]]],
     )

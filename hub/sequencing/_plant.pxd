@@ -58,6 +58,9 @@ cdef class Levels:
     cdef int32_t* sign
     cdef int32_t* before      # by part: sum at a block, before it was worked out anew
 
+    cdef const Block* row(self, int k) noexcept nogil
+    cdef int64_t d(self, const Block* row, int part, int k) noexcept nogil
+    cdef int64_t sum_of_d(self, const Block* row, int part, int k) noexcept nogil
     cdef void begin(self, const int32_t* at) noexcept nogil
     cdef int64_t total(self) noexcept nogil
     cdef int64_t price_swap(self, const int32_t* at, int i, int j) noexcept nogil

@@ -222,18 +222,6 @@ cdef class Dues:
         return changed
 
 
-cdef inline int64_t ahead(const Block* block, int64_t cars, int64_t taken, int k) noexcept nogil:
-    """d_k of a part; `block`: that of the part that holds k."""
-    return cars * (block.count + TAKERS[k & 7][block.takes]) - k * taken
-
-
-cdef inline int64_t summed(const Block* block, int64_t cars, int64_t taken, int64_t k) noexcept nogil:
-    """Sum of d_1 … d_k."""
-    cdef int r = k & 7
-    cdef int64_t x = block.sum + r * block.count + RAMP[r][block.takes]
-    return cars * x - taken * ((k * (k + 1)) >> 1)
-
-
 @cython.final
 cdef class Levels:
     """How evenly parts are consumed: the sum of d_k^2 (see above) over parts and positions.
@@ -280,13 +268,27 @@ cdef class Levels:
         free(self.sign)
         free(self.before)
 
+    cdef const Block* row(self, int k) noexcept nogil:
+        """The blocks that hold k, by part."""
+        return self.block + (k >> 3) * self.parts
+
+    cdef int64_t d(self, const Block* row, int part, int k) noexcept nogil:
+        cdef int64_t x = row[part].count + TAKERS[k & 7][row[part].takes]
+        return self.cars * x - k * self.taken[part]
+
+    cdef int64_t sum_of_d(self, const Block* row, int part, int k) noexcept nogil:
+        """d_1 + … + d_k."""
+        cdef int r = k & 7
+        cdef int64_t x = row[part].sum + r * row[part].count + RAMP[r][row[part].takes]
+        return self.cars * x - self.taken[part] * ((<int64_t>k * (k + 1)) >> 1)
+
     cdef void begin(self, const int32_t* at) noexcept nogil:
         memset(self.block, 0, self.parts * sizeof(Block))
         self._read(at, 0, self.blocks - 1)
 
     cdef void _read(self, const int32_t* at, int first, int last) noexcept nogil:
-        """Take the cars of the blocks first … last from the line, and bring the counts and sums of
-        those behind them up to and with last + 1 after."""
+        """Take the cars of the blocks first … last from the line; counts and sums follow up to
+        those of block last + 1."""
         cdef int b, p, part, entry, car
         cdef Block* row
         cdef Block* after
@@ -308,7 +310,7 @@ cdef class Levels:
         cdef int64_t d, total = 0
         for k in range(1, self.cars + 1):
             for part in range(self.parts):
-                d = ahead(self.block + (k >> 3) * self.parts + part, self.cars, self.taken[part], k)
+                d = self.d(self.row(k), part, k)
                 total += d * d
         return total
 
@@ -322,14 +324,14 @@ cdef class Levels:
         cdef int word, bit, part
         i -= self.tail
         j -= self.tail
-        low, high = self.block + (i >> 3) * self.parts, self.block + (j >> 3) * self.parts
+        low, high = self.row(i), self.row(j)
         for word in range(self.words):
             differing = left[word] ^ right[word]
             while differing:
                 bit = lineside_lowest_part(differing)
                 differing &= differing - 1
                 part = (word << 6) + bit
-                stretch = summed(high + part, self.cars, self.taken[part], j) - summed(low + part, self.cars, self.taken[part], i)
+                stretch = self.sum_of_d(high, part, j) - self.sum_of_d(low, part, i)
                 sums += -stretch if (left[word] >> bit) & 1 else stretch
                 changed += 1
         return self.cars * (2 * sums + self.cars * changed * (j - i))
@@ -346,13 +348,13 @@ cdef class Levels:
             k, m = i + 1, j + 1
         else:
             k, m = j, i
-        low, high = self.block + (k >> 3) * self.parts, self.block + (m >> 3) * self.parts
+        low, high = self.row(k), self.row(m)
         for part in range(self.parts):
-            d_low, d_high = ahead(low + part, self.cars, self.taken[part], k), ahead(high + part, self.cars, self.taken[part], m)
+            d_low, d_high = self.d(low, part, k), self.d(high, part, m)
             c = self.taken[part]
             if (features[part >> 6] >> (part & 63)) & 1:
                 c -= self.cars
-            stretch = summed(high + part, self.cars, self.taken[part], m) - summed(low + part, self.cars, self.taken[part], k)
+            stretch = self.sum_of_d(high, part, m) - self.sum_of_d(low, part, k)
             if i < j:
                 delta += (d_high - d_low) * (d_high + d_low) + 2 * c * stretch
             else:
@@ -369,10 +371,10 @@ cdef class Levels:
         cdef int part
         i -= self.tail
         j -= self.tail
-        low, high, end = self.block + (i >> 3) * self.parts, self.block + (j >> 3) * self.parts, self.block + ((j + 1) >> 3) * self.parts
+        low, high, end = self.row(i), self.row(j), self.row(j + 1)
         for part in range(self.parts):
-            e = ahead(low + part, self.cars, self.taken[part], i) + ahead(end + part, self.cars, self.taken[part], j + 1)
-            stretch = summed(high + part, self.cars, self.taken[part], j) - summed(low + part, self.cars, self.taken[part], i)
+            e = self.d(low, part, i) + self.d(end, part, j + 1)
+            stretch = self.sum_of_d(high, part, j) - self.sum_of_d(low, part, i)
             delta += e * ((j - i) * e - 2 * stretch)
         return delta
 

@@ -344,6 +344,18 @@ cdef class Line:
             return self.whole_swap(a, b)
         return self.whole_insert(a, b) if kind == "insert" else self.whole_reverse(a, b)
 
+    def hold(self, int fixed) -> None:
+        """Let the day's first `fixed` cars stay where they stand; the best begins anew from here."""
+        cdef int p, end = lesser(self.tail + fixed, self.cars)
+        if self.limited:
+            for p in range(self.tail, end):
+                self.plant.limits.low[self.at[p]] = self.plant.limits.high[self.at[p]] = p
+            for p in range(end, self.cars):
+                if self.plant.limits.low[self.at[p]] < end:
+                    self.plant.limits.low[self.at[p]] = end
+        self.first_free = greater(self.first_free, end)
+        self.keep_best()
+
     def move(self, str kind, int a, int b) -> float:
         """Make one move whatever it costs and breaks: «swap», «insert» (the car of a goes to b) or
         «reverse», on positions of the day, from 0. Returns the change of cost as it was priced."""

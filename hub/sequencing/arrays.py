@@ -35,9 +35,12 @@ def line_of(instance: Instance, cars: Sequence[Car], seed: int) -> Line:
             f"{len(columns)} ratios and supplier lines enter the mark; "
             f"at most {COLUMNS_AT_MOST} can be searched"
         )
-    flags = bytes(
-        not options.isdisjoint(car.options) for car in line for options, _, _, _ in columns
-    )
+    # Many cars have the same options; theirs is the same row.
+    rows = {
+        has: bytes(not options.isdisjoint(has) for options, _, _, _ in columns)
+        for has in {car.options for car in line}
+    }
+    flags = b"".join([rows[car.options] for car in line])
     numbers: dict[str, int] = {}
     return Line(
         memoryview(flags).cast("B", (len(line), len(columns))),
@@ -91,11 +94,11 @@ def plant_of(instance: Instance, cars: Sequence[Car]) -> Plant | None:
 def _limits(instance: Instance, cars: Sequence[Car]) -> Limits | None:
     from hub.sequencing._plant import Limits
 
+    if not _binds(instance):
+        return None
     tail = len(instance.yesterday)
     own = _spans_of(instance)
     pairs = instance.limits.pairs
-    if not pairs and all(span == (0, len(cars) - 1) for span in own.values()):
-        return None
     stands = [own[car.production_no] for car in cars]
     number = {car.production_no: tail + i for i, car in enumerate(cars)}
     return Limits(
@@ -105,6 +108,18 @@ def _limits(instance: Instance, cars: Sequence[Car]) -> Limits | None:
         array("i", [number[pair.second] for pair in pairs]),
         array("i", [pair.places for pair in pairs]),
         array("i", [pair.kind == "in_order" for pair in pairs]),
+    )
+
+
+def _binds(instance: Instance) -> bool:
+    """Whether there is a hard limit beside the paint shop's."""
+    limits = instance.limits
+    return bool(
+        limits.pairs
+        or limits.frozen
+        or limits.forward is not None
+        or limits.back is not None
+        or any(p.earliest is not None or p.latest is not None for p in limits.places.values())
     )
 
 

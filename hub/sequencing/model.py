@@ -22,6 +22,10 @@ lateness: places by which cars stand before or after the span they are due in.
 
 ORDERED_AT_MOST = 5
 """Objectives that can stand in order, each a thousand times the next, and be summed exactly."""
+WEIGHT_AT_MOST = 1000.0 ** (ORDERED_AT_MOST - 1)
+"""That of the first of so many; a search keeps its sums in double precision."""
+DUE_WITHIN = 1_000_000
+"""Positions that a car may at most be due before or after the day begins."""
 
 
 class InstanceError(ValueError):
@@ -122,9 +126,10 @@ class Rules:
             )
         else:
             for objective, weight in zip(self.objectives, self.weights, strict=True):
-                if not math.isfinite(weight) or weight < 0:
+                if not 0 <= weight <= WEIGHT_AT_MOST:
                     raise InstanceError(
-                        f"weight {weight} of objective {objective}: a number from 0 up"
+                        f"weight {weight} of objective {objective}: "
+                        f"a number from 0 to {WEIGHT_AT_MOST:.0e}"
                     )
 
     def weight_of(self) -> dict[Objective, float]:
@@ -233,6 +238,9 @@ def _check_place(number: str, place: Place, cars: int) -> None:
         low, high = first if first is not None else 1, last if last is not None else cars
         if low > high:
             raise InstanceError(f"car {number} shall {what} from {low} to {high}: no position")
+    for position in (place.due_from, place.due_until):
+        if position is not None and abs(position) > DUE_WITHIN:
+            raise InstanceError(f"car {number} is due at {position}: {-DUE_WITHIN} to {DUE_WITHIN}")
     for position in (place.earliest, place.latest):
         if position is not None and not 1 <= position <= cars:
             raise InstanceError(f"car {number} at position {position}: the day has 1 to {cars}")

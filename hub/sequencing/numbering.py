@@ -1,7 +1,7 @@
 """How calls are numbered and where their parts stand: one rule for calls planned and released.
 
-The call number counts the calls of a supplier line without a gap, from 1. The short sequence number,
-the rack and the slot follow from it alone.
+The call number counts the calls of a supplier line without a gap, from 1. The short sequence
+number, the rack and the slot follow from it alone.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Literal
 
 LoadOrder = Literal["forward", "reversed"]
-"""forward: slot 1 holds what is fitted first. reversed: the last slot does, for docks where what was
-loaded last comes out first."""
+"""forward: slot 1 holds what is fitted first. reversed: the last slot does, for docks where what
+was loaded last comes out first."""
 
 
 def sequence_number(call_no: int, wrap: int) -> int:

@@ -9,12 +9,12 @@ valid sequence stands at every moment; the paint shop's limit is never broken.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hub.sequencing.arrays import line_of
-from hub.sequencing.model import Car, Instance, InstanceError
+from hub.sequencing.construct import valid_start
+from hub.sequencing.model import Car, Instance
 from hub.sequencing.scoring import score
 
 STEP_MOVES = 20_000
@@ -67,15 +67,16 @@ def optimise(
     """The best sequence found within the effort allowed; at least one bound must be given.
 
     With `max_moves` alone the result depends only on the instance, the start and the seed. `start`
-    is the sequence to begin with, by default the order given; where it breaks the paint shop's
-    limit it is mended first. `stop` is asked every few milliseconds and ends the search with the
+    is the sequence to begin with, by default the order given; where it breaks a hard limit it is
+    mended first. `stop` is asked every few milliseconds and ends the search with the
     best so far.
 
-    Raises `InstanceError` if no sequence can keep the paint shop's limit, or there are no cars.
+    Raises `InstanceError` if there are no cars, and `ConflictError` if no sequence that keeps the
+    hard limits was found.
     """
     if time_limit_s is None and max_moves is None:
         raise ValueError("a search needs a time limit or a number of moves")
-    cars = mend_batches(instance, tuple(start if start is not None else instance.cars))
+    cars = valid_start(instance, start if start is not None else instance.cars)
     began = time.monotonic()
     line = line_of(instance, cars, seed)
     weights = [w for w in instance.rules.weight_of().values() if w]
@@ -112,48 +113,3 @@ def optimise(
         course[-1][0],
         tuple(course),
     )
-
-
-def mend_batches(instance: Instance, cars: tuple[Car, ...]) -> tuple[Car, ...]:
-    """The same cars, in this order as far as the paint shop's limit allows.
-
-    Raises `InstanceError` if there are no cars, or so many of one colour that no order keeps it.
-    """
-    if not cars:
-        raise InstanceError("there are no cars to be sequenced")
-    limit = instance.rules.batch_limit
-    if limit is None:
-        return cars
-    left = Counter(car.colour for car in cars)
-    colour, count = left.most_common(1)[0]
-    if count > limit * (len(cars) - count + 1):
-        raise InstanceError(
-            f"{count} of {len(cars)} cars have colour {colour}: "
-            f"no order keeps batches of at most {limit}"
-        )
-    waiting = list(cars)
-    mended: list[Car] = []
-    run = 0
-    while waiting:
-        last = mended[-1].colour if mended else None
-        place = next(
-            place
-            for place, car in enumerate(waiting)
-            if _fits(left, car.colour, run + 1 if car.colour == last else 1, limit)
-        )
-        car = waiting.pop(place)
-        run = run + 1 if car.colour == last else 1
-        left[car.colour] -= 1
-        mended.append(car)
-    return tuple(mended)
-
-
-def _fits(left: Counter[str], colour: str, run: int, limit: int) -> bool:
-    """Whether a car of `colour`, the run-th in a row, can come next, and the rest after it."""
-    if run > limit:
-        return False
-    total = left.total() - 1
-    # A colour needs one batch more than there are other cars to part them, at most; the run that
-    # stands already takes from its first batch.
-    after = {c: n - (c == colour) for c, n in left.items()}
-    return all(n <= limit * (total - n + 1) - (run if c == colour else 0) for c, n in after.items())

@@ -11,6 +11,7 @@ from hub.calls.notify import CHANGES, Change
 from hub.orders.problems import InputError
 from hub.orders.store import load_book
 from hub.sequencing.model import Car, Instance
+from hub.sequencing.passed import passed_cars
 from hub.sequencing.scoring import Score
 from hub.sequencing.sequence import PearlChain
 
@@ -25,19 +26,7 @@ SELECT b.checksum,
     (SELECT max(id) FROM production_sequence s WHERE s.plant = b.plant)
 FROM order_book b WHERE b.plant = %s AND b.source = %s
 """
-_PLACES_OF_PASSED = """
-SELECT DISTINCT q.production_no, q.position FROM sequence_position q
-JOIN control_point_pass x ON x.plant = q.plant AND x.production_no = q.production_no
-WHERE q.sequence = %s ORDER BY q.position
-"""
-_PASSED = """
-SELECT DISTINCT x.production_no FROM control_point_pass x
-JOIN control_point c ON c.plant = x.plant AND c.id = x.control_point
-WHERE x.plant = %(plant)s AND c.rank >= (
-    SELECT coalesce((SELECT rank FROM control_point WHERE plant = %(plant)s AND id = %(point)s),
-        min(rank)) FROM control_point WHERE plant = %(plant)s
-)
-"""
+_PLACES = "SELECT production_no, position FROM sequence_position WHERE sequence = %s"
 
 
 class OvertakenError(RuntimeError):
@@ -127,13 +116,14 @@ def put_in_force(
     chain: PearlChain,
     basis: Basis,
     *,
+    control_point: str | None = None,
     force: bool = False,
 ) -> int:
     """Store a sequence that was made from `basis`, as the role `lineside_ingest`; its number.
 
     Raises `LookupError` if `owner` has no such plant, and `OvertakenError` if the book has changed
-    since. Unless `force`, also if another sequence has come in force, or if a car that has passed a
-    control point would stand later than it did.
+    since. Unless `force`, also if another sequence has come in force, or if a car that has passed
+    `control_point` (by default the first) or a later one would stand later than it did.
     """
     with connection.transaction():
         # Imports and other sequences of the plant wait until this one is in force.
@@ -154,17 +144,25 @@ def put_in_force(
                     f"sequence {now.in_force} has come in force since; it was made from "
                     f"{'none' if basis.in_force is None else basis.in_force}"
                 )
-            _check_passed(connection, now.in_force, chain)
+            _check_passed(connection, plant, now, chain, control_point)
         return store_sequence(connection, plant, chain)
 
 
-def _check_passed(connection: psycopg.Connection, in_force: int | None, chain: PearlChain) -> None:
-    place = {car.production_no: position for position, car in enumerate(chain.cars, 1)}
-    for number, position in connection.execute(_PLACES_OF_PASSED, (in_force,)):
-        if place.get(number, 0) > position:
+def _check_passed(
+    connection: psycopg.Connection,
+    plant: str,
+    basis: Basis,
+    chain: PearlChain,
+    control_point: str | None,
+) -> None:
+    before: dict[str, int] = dict(connection.execute(_PLACES, (basis.in_force,)).fetchall())
+    after = {car.production_no: position for position, car in enumerate(chain.cars, 1)}
+    for number in passed_cars(connection, plant, basis.book, control_point):
+        if number in before and after.get(number, 0) > before[number]:
             raise OvertakenError(
-                f"car {number} has passed a control point at position {position} of the sequence "
-                f"in force and would stand at {place[number]}; begin with the sequence in force"
+                f"car {number} has passed a control point at position {before[number]} of the "
+                f"sequence in force and would stand at {after[number]}; begin with the sequence "
+                "in force"
             )
 
 
@@ -196,14 +194,6 @@ def load_sequence(
     placed = {car.production_no for car in cars}
     given = tuple(car for car in instance.cars if car.production_no in placed)
     return StoredSequence(found, method, books[0], replace(instance, cars=given), cars)
-
-
-def passed_cars(
-    connection: psycopg.Connection, plant: str, control_point: str | None = None
-) -> frozenset[str]:
-    """The cars that have passed this control point, by default the first, or a later one."""
-    rows = connection.execute(_PASSED, {"plant": plant, "point": control_point})
-    return frozenset(number for (number,) in rows)
 
 
 def score_json(score: Score) -> dict[str, object]:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from hub.sequencing._search import Line
 from hub.sequencing.arrays import line_of
+from hub.sequencing.construct import mend_batches
 from hub.sequencing.model import Car, Instance, InstanceError, Ratio, Rules
-from hub.sequencing.optimise import mend_batches, optimise
+from hub.sequencing.optimise import optimise
 from hub.sequencing.scoring import score
 
 
