@@ -175,8 +175,10 @@ class SupplyLineEntry(Entry):
     first_call: int = Field(
         default=1, ge=1, le=2_000_000_000, title="Number of the day's first call"
     )
-    part_groups: list[GroupEntry] = Field(default=[], max_length=MAX_LINES)
-    capacity: CapacityEntry | None = None
+    part_groups: list[GroupEntry] = Field(
+        default=[], max_length=MAX_LINES, title="What it is called for"
+    )
+    capacity: CapacityEntry | None = Field(default=None, title="What it can make")
 
 
 class PairEntry(Entry):
@@ -185,19 +187,23 @@ class PairEntry(Entry):
     kind: Literal["apart", "in_order"] = Field(
         title="apart: either may come first. in_order: `first` does"
     )
-    first: ProductionNo
-    second: ProductionNo
+    first: ProductionNo = Field(title="Production number of one")
+    second: ProductionNo = Field(title="Production number of the other")
     places: int = Field(default=1, ge=1, le=MAX_CARS, title="Least difference of positions")
 
 
 class PreSeriesEntry(Entry):
     """Cars of a coming model, built among the others: spread out, and in a span of the day."""
 
-    cars: list[ProductionNo] = Field(min_length=1, max_length=MAX_CARS)
-    ratio: RatioText
-    priority: Literal["high", "low"] = "high"
-    earliest: When | None = None
-    latest: When | None = None
+    cars: list[ProductionNo] = Field(
+        min_length=1, max_length=MAX_CARS, title="Their production numbers"
+    )
+    ratio: RatioText = Field(title="At most n of them in any p cars in a row")
+    priority: Literal["high", "low"] = Field(
+        default="high", title="Objective that the excess counts under"
+    )
+    earliest: When | None = Field(default=None, title="First position they may have, or first time")
+    latest: When | None = Field(default=None, title="Last position they may have, or last time")
 
 
 _ROADEF_ORDER: list[Objective] = ["high_priority", "colour_changes", "low_priority"]
@@ -206,26 +212,26 @@ _ROADEF_ORDER: list[Objective] = ["high_priority", "colour_changes", "low_priori
 class BreakEntry(Entry):
     """A break in a shift."""
 
-    start: ClockTime
-    end: ClockTime
+    start: ClockTime = Field(title="By the plant's clock")
+    end: ClockTime = Field(title="By the plant's clock")
 
 
 class ShiftEntry(Entry):
     """A time of work; one that ends before it starts ends on the next day."""
 
-    name: str = Field(min_length=1, max_length=64, examples=["early"])
-    start: ClockTime
-    end: ClockTime
+    name: str = Field(min_length=1, max_length=64, title="What it is called", examples=["early"])
+    start: ClockTime = Field(title="By the plant's clock")
+    end: ClockTime = Field(title="By the plant's clock")
     weekdays: list[Weekday] = Field(default=[], max_length=7, title="Days on which it starts")
     dates: list[date] = Field(default=[], max_length=MAX_DAYS, title="Dates on which it starts")
-    breaks: list[BreakEntry] = Field(default=[], max_length=50)
+    breaks: list[BreakEntry] = Field(default=[], max_length=50, title="No work in these")
 
 
 class SpanEntry(Entry):
     """A stretch of time; without a time zone, by the plant's clock."""
 
-    start: Instant
-    end: Instant
+    start: Instant = Field(title="First instant of it")
+    end: Instant = Field(title="First instant after it")
 
 
 class CalendarEntry(Entry):
@@ -238,7 +244,7 @@ class CalendarEntry(Entry):
     first: date = Field(title="First day of the calendar")
     last: date = Field(title="Last day of the calendar")
     start: Instant = Field(title="When the day's first car starts")
-    shifts: list[ShiftEntry] = Field(default=[], max_length=50)
+    shifts: list[ShiftEntry] = Field(default=[], max_length=50, title="Regular times of work")
     stops: list[SpanEntry] = Field(default=[], max_length=1_000, title="No work in these")
     overtime: list[SpanEntry] = Field(default=[], max_length=1_000, title="Work outside the shifts")
 
@@ -275,9 +281,13 @@ class DayModel(Entry):
     whole_windows: bool = Field(
         default=False, title="Leave out windows that the end of the day cuts short"
     )
-    lines: list[SupplyLineEntry] = Field(default=[], max_length=MAX_LINES)
-    pairs: list[PairEntry] = Field(default=[], max_length=10_000)
-    pre_series: PreSeriesEntry | None = None
+    lines: list[SupplyLineEntry] = Field(
+        default=[], max_length=MAX_LINES, title="Suppliers' lines that deliver in sequence"
+    )
+    pairs: list[PairEntry] = Field(
+        default=[], max_length=10_000, title="Cars that must keep a distance or an order"
+    )
+    pre_series: PreSeriesEntry | None = Field(default=None, title="Cars of a coming model")
     calendar: CalendarEntry | None = Field(
         default=None, title="Needed for times, capacities per hour, and calls"
     )
