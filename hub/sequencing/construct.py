@@ -273,14 +273,15 @@ class _Room:
         self._total[node] += more
         self._least[node] += more
         while node > 1:
-            node //= 2
+            node >>= 1
             self._sum_up(node)
 
     def _sum_up(self, node: int) -> None:
         total, least = self._total, self._least
-        left, right = 2 * node, 2 * node + 1
-        total[node] = total[left] + total[right]
-        least[node] = min(least[left], total[left] + least[right])
+        left = total[2 * node]
+        total[node] = left + total[2 * node + 1]
+        one, other = least[2 * node], left + least[2 * node + 1]
+        least[node] = one if one < other else other
 
 
 class _Paint:
