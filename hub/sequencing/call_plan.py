@@ -32,6 +32,8 @@ from hub.sequencing.numbering import (
     rack_name,
 )
 
+INT32_MAX = (1 << 31) - 1
+
 
 @dataclass(frozen=True, slots=True)
 class SupplyLine:
@@ -49,7 +51,9 @@ class SupplyLine:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.lead_s) and self.lead_s >= 0):
-            raise InstanceError(f"supplier line {self.id}: lead of {self.lead_s:g} s")
+            raise InstanceError(
+                f"supplier line {self.id}: lead of {self.lead_s:g} s: a number from 0 up"
+            )
         orders = get_args(LoadOrder)
         if self.load_order not in orders:
             raise InstanceError(
@@ -60,8 +64,10 @@ class SupplyLine:
             ("rack slots", self.rack_slots),
             ("sequence wrap", self.sequence_wrap),
         ):
-            if not 1 <= number < 1 << 31:
-                raise InstanceError(f"supplier line {self.id}: {what} of {number}: at least 1")
+            if not 1 <= number <= INT32_MAX:
+                raise InstanceError(
+                    f"supplier line {self.id}: {what} of {number:,}: from 1 to {INT32_MAX:,}"
+                )
 
 
 class PlannedCall(NamedTuple):
@@ -122,7 +128,7 @@ class CallPlan:
         )
 
 
-class ChangedCall(NamedTuple):
+class CallChange(NamedTuple):
     """A call in two plans; its identity is the car and the part group."""
 
     before: PlannedCall | None
@@ -150,9 +156,9 @@ class Changes:
     def __len__(self) -> int:
         return len(self.what)
 
-    def __iter__(self) -> Iterator[ChangedCall]:
+    def __iter__(self) -> Iterator[CallChange]:
         for before, after in zip(self.before, self.after, strict=True):
-            yield ChangedCall(
+            yield CallChange(
                 self.old.call(before) if before >= 0 else None,
                 self.new.call(after) if after >= 0 else None,
             )
