@@ -48,14 +48,15 @@ class GivenDay:
     """All that a day file says beside the instance; None in the other formats."""
     _classes: CsplibDay | None = None
 
-    def read_sequence(self, path: Path) -> tuple[Car, ...]:
-        """The cars that a sequence file names, in its order.
+    def read_sequence(self, path: Path, *, whole: bool = True) -> tuple[Car, ...]:
+        """The cars that a sequence file names, in its order; each of the day once, or, unless
+        `whole`, at most once.
 
         Raises `InputError` with the line of each that is not one of the day, or stands twice.
         """
         if self._classes is not None:
-            return read_classes(path, self._classes)
-        return _read_numbers(path, self.instance)
+            return read_classes(path, self._classes, whole=whole)
+        return _read_numbers(path, self.instance, whole)
 
     def sequence_text(self, cars: Sequence[Car]) -> str:
         """What `read_sequence` reads, in the format's own form."""
@@ -97,7 +98,7 @@ def _guess(path: Path) -> Format:
     return _BY_ENDING[path.suffix.lower()]
 
 
-def _read_numbers(path: Path, instance: Instance) -> tuple[Car, ...]:
+def _read_numbers(path: Path, instance: Instance, whole: bool) -> tuple[Car, ...]:
     """The cars of `Ident` or `rank;Ident` lines, in the order of the lines or of the ranks."""
     problems = Problems(path)
     by_number = {car.production_no: car for car in instance.cars}
@@ -118,9 +119,10 @@ def _read_numbers(path: Path, instance: Instance) -> tuple[Car, ...]:
             if ranks.setdefault(at, row.line) != row.line:
                 problems.add(row.line, f"rank {at} stands in line {ranks[at]} already")
             ranked.append((at, by_number[number]))
-    if not problems.found and len(ranked) < len(by_number):
+    if whole and not problems.found and len(ranked) < len(by_number):
         missing = next(number for number in by_number if number not in lines)
-        problems.add(None, f"{len(by_number) - len(ranked)} cars of the day are missing: {missing}")
+        count = len(by_number) - len(ranked)
+        problems.add(None, f"{count} of the day's {len(by_number)} cars are missing: {missing} …")
     if problems.found:
         raise InputError(problems.found)
     return tuple(car for _, car in sorted(ranked, key=lambda entry: entry[0]))

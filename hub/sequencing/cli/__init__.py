@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import typer
 
+from hub.sequencing.cli.calls import calls
 from hub.sequencing.cli.judge import compare_command, explain_command, score_command
 from hub.sequencing.cli.make import make
+from hub.sequencing.cli.resequence import resequence_command
 from hub.sequencing.cli.schema import schema
 from hub.sequencing.cli.solve import solve
 
@@ -25,5 +27,7 @@ def register(app: typer.Typer) -> None:
     sequence_app.command("score")(score_command)
     sequence_app.command("explain")(explain_command)
     sequence_app.command("compare")(compare_command)
+    sequence_app.command("resequence")(resequence_command)
+    sequence_app.command("calls")(calls)
     sequence_app.command("schema")(schema)
     app.add_typer(sequence_app, name="sequence")

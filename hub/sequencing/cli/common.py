@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +19,9 @@ DayArgument = Annotated[
     typer.Argument(
         metavar="DAY", help="ROADEF 2005 instance folder, CSPLib file, or day file (YAML, JSON)."
     ),
+]
+SequenceArgument = Annotated[
+    Path | None, typer.Argument(metavar="[SEQUENCE]", help="Its file; if absent, the order given.")
 ]
 FormatOption = Annotated[
     Format | None,
@@ -38,6 +41,24 @@ def summary_text(summary: Mapping[str, object]) -> str:
     """JSON with a line for each key, so that people find theirs."""
     lines = (f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in summary.items())
     return "{\n" + ",\n".join(lines) + "\n}"
+
+
+def figure(value: float) -> str:
+    """A number to be read: whole where it is."""
+    return f"{int(value):,}" if float(value).is_integer() else f"{value:,.2f}"
+
+
+def table_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Columns side by side, numbers to the right; as wide as they are, for pipes as for people."""
+    cells = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if cell[:1].isdecimal() else cell.ljust(width)
+            for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in (list(head), *cells)
+    )
 
 
 @contextmanager

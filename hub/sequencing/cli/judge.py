@@ -15,6 +15,7 @@ from hub.sequencing.cli.common import (
     FormatOption,
     JsonOption,
     PlotOption,
+    SequenceArgument,
     check_outputs,
     summary_text,
     write_output,
@@ -25,10 +26,6 @@ from hub.sequencing.model import Car
 from hub.sequencing.plot import draw_sequence
 from hub.sequencing.scoring import score
 from hub.sequencing.store import score_json
-
-SequenceArgument = Annotated[
-    Path | None, typer.Argument(metavar="[SEQUENCE]", help="Its file; if absent, the order given.")
-]
 
 
 def score_command(
