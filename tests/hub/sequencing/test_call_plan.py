@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from hub.sequencing.calendar import CalendarError, Shift, ShiftCalendar
 from hub.sequencing.call_plan import (
-    CallPlan,
     CallChange,
+    CallPlan,
     PlannedCall,
     SupplyLine,
     consumption,
