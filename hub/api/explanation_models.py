@@ -145,7 +145,7 @@ class Adherence(_Said):
     tolerance: int
     places_off: list[int] = Field(description="how many cars are 0, 1, 2 … places off")
     in_order: float = Field(description="longest increasing subsequence, as a share")
-    not_overtaken: float
+    not_overtaken: float = Field(description="share of cars that no later one of `one` has passed")
     back_runners: int = Field(description="cars that a later one of `one` has passed")
     back_runner_max: int = Field(description="places of `one` by which the worst was passed")
     successors: float = Field(description="share of neighbours that were neighbours before")
