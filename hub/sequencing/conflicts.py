@@ -15,7 +15,7 @@ from hub.sequencing.model import Instance, InstanceError
 
 Span = tuple[int, int]
 """First and last position from 0, both included."""
-Order = tuple[int, int, int]
+Gap = tuple[int, int, int]
 """(first, second, places): the second car stands at least so many places behind the first."""
 
 NAMED = 8
@@ -125,7 +125,7 @@ def _fixed_by(instance: Instance, given: int) -> str:
     return f"car {instance.cars[given].production_no} ({', '.join(bounds)})"
 
 
-def narrow(instance: Instance, own: Sequence[Span], orders: Sequence[Order]) -> list[Span]:
+def narrow(instance: Instance, own: Sequence[Span], orders: Sequence[Gap]) -> list[Span]:
     """The spans that are left when each car of an order leaves room for those before and after it.
 
     `own` and the result are by position in `instance.cars`. Raises `ConflictError` on a ring of
@@ -156,7 +156,7 @@ def narrow(instance: Instance, own: Sequence[Span], orders: Sequence[Order]) -> 
 
 def _first_to_last(
     instance: Instance,
-    orders: Sequence[Order],
+    orders: Sequence[Gap],
     followers: defaultdict[int, list[tuple[int, int]]],
 ) -> list[int]:
     """The cars that stand in an order, each behind those it has to follow."""
