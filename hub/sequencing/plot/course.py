@@ -9,8 +9,10 @@ from xml.etree import ElementTree as ET
 
 from hub.sequencing.plot.svg import element, figure, short
 
-HEIGHT = 190
-_LEFT, _RIGHT, _TOP, _BOTTOM = 110, 24, 14, 30
+HEIGHT = 210
+_LEFT, _RIGHT, _TOP, _BOTTOM = 110, 24, 20, 48
+_FOOT = 30
+"""Room below the time axis; between it and `_BOTTOM` stands the last mark's label."""
 _NARROW = 4.0
 """Marks that differ by no more than this factor are drawn on a linear axis."""
 _LABELS = 6
@@ -73,7 +75,7 @@ def draw_course(
     x_axis = _time_axis([at for at, _ in course if at > 0], end_s, width)
     y_axis = _mark_axis([mark for _, mark in course], top)
     group = element(parent, "g", class_="course")
-    _grid(group, x_axis, y_axis)
+    _grid(group, x_axis, y_axis, top)
 
     points = [(x_axis.at(max(at, x_axis.low)), y_axis.at(mark)) for at, mark in course]
     path = f"M{short(points[0][0])} {short(points[0][1])}"
@@ -83,26 +85,20 @@ def draw_course(
     element(group, "path", class_="best", d=f"{path}H{short(x_axis.at(max(end_s, x_axis.low)))}")
     to_best_s, best = course[-1]
     element(group, "circle", class_="found", cx=last_x, cy=last_y, r=4)
-    # On the side of the dot where there is room.
+    # A best mark only falls: below its last point and above its first one nothing is drawn.
     late = last_x > (x_axis.start + x_axis.end) / 2
     element(
         group,
         "text",
         f"mark {figure(best)} after {_seconds(to_best_s)}",
-        class_="strong halo",
-        x=last_x - 8 if late else last_x + 8,
-        y=last_y - 9,
+        class_="strong",
+        x=last_x + (4 if late else -4),
+        y=last_y + 16,
         text_anchor="end" if late else "start",
     )
     if len(points) > 1:
-        element(
-            group,
-            "text",
-            f"from {figure(course[0][1])}",
-            class_="halo",
-            x=points[0][0] + 6,
-            y=points[0][1] + 14,
-        )
+        x, y = points[0]
+        element(group, "text", f"from {figure(course[0][1])}", x=x + 4, y=y - 6)
     return HEIGHT
 
 
@@ -121,7 +117,8 @@ def _mark_axis(marks: Sequence[float], top: float) -> _Axis:
     return _Axis(low, high, start, end, logarithmic=True, knee=knee)
 
 
-def _grid(group: ET.Element, x_axis: _Axis, y_axis: _Axis) -> None:
+def _grid(group: ET.Element, x_axis: _Axis, y_axis: _Axis, top: float) -> None:
+    foot = top + HEIGHT - _FOOT
     for mark in y_axis.marks():
         y = y_axis.at(mark)
         element(
@@ -142,7 +139,7 @@ def _grid(group: ET.Element, x_axis: _Axis, y_axis: _Axis) -> None:
             group,
             "path",
             class_="grid",
-            d=f"M{short(x)} {short(y_axis.end)}V{short(y_axis.start + 4)}",
+            d=f"M{short(x)} {short(y_axis.end)}V{short(foot)}",
         )
         element(
             group,
@@ -150,7 +147,7 @@ def _grid(group: ET.Element, x_axis: _Axis, y_axis: _Axis) -> None:
             _seconds(at),
             class_="dim",
             x=x,
-            y=y_axis.start + 18,
+            y=foot + 14,
             text_anchor="middle",
         )
 

@@ -33,7 +33,6 @@ text {{ font: 11px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif; fil
 .on-light {{ fill: #000; }}
 .on-dark {{ fill: #fff; }}
 .bad {{ fill: {ALARM}; font-weight: 600; }}
-.halo {{ stroke: #fff; stroke-width: 4px; stroke-linejoin: round; paint-order: stroke; }}
 .page {{ fill: #fff; }}
 .grid, .line {{ stroke: #e3e6ea; fill: none; }}
 .axis {{ stroke: #9aa2ad; fill: none; }}
@@ -58,7 +57,6 @@ text {{ font: 11px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif; fil
 text {{ fill: #e4e7ec; }}
 .dim, .sum {{ fill: #98a1ae; }}
 .bad {{ fill: #ff6b78; }}
-.halo {{ stroke: #15181d; }}
 .page {{ fill: #15181d; }}
 .grid, .line {{ stroke: #2b3038; }}
 .axis {{ stroke: #5d6673; }}

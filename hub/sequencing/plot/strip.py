@@ -118,7 +118,7 @@ class _Band:
                 width=(frozen - self.begin) * self.strip.cell,
                 height=_AXIS - 3,
             )
-        element(group, "text", "sum", class_="dim", x=self.x(self.end) + 8, y=base - 6)
+        element(group, "text", "sum", class_="dim", x=self.x(self.end) + 12, y=base - 6)
         ticks = ""
         for position in range(self.begin + 1, self.end + 1):
             # No label so close to the first that they would run into one another.
@@ -297,7 +297,7 @@ class _Band:
 
     def _sum(self, group: ET.Element, value: float, style: str, y: float) -> None:
         text = figure(value) if value else "·"
-        element(group, "text", text, class_=style, x=self.x(self.end) + 8, y=y)
+        element(group, "text", text, class_=style, x=self.x(self.end) + 12, y=y)
 
 
 def _costs(cost: CarCost) -> str:
