@@ -20,7 +20,7 @@ from hub.sequencing.plot.strip import LEFT, Strip
 from hub.sequencing.plot.svg import NAMESPACE, cut, element, figure, short, spoken
 
 _MARGIN = 20.0
-_LEAST_WIDTH = 760.0
+_LEAST_WIDTH = 960.0
 _SWATCH = 12.0
 
 _STYLE = f"""
@@ -130,8 +130,8 @@ def _head(body: ET.Element, title: str, explanation: Explanation) -> float:
     if found.feasible:
         return 48.0
     first = [limit.text for limit in found.broken[:1]]
-    text = ": ".join(
-        [f"{len(found.long_batches) + len(found.broken):,} hard limits are broken", *first]
+    text = "; ".join(
+        [f"hard limits broken: {len(found.long_batches) + len(found.broken):,}", *first]
     )
     element(body, "text", cut(text, 150), class_="bad", x=0, y=52)
     return 66.0

@@ -121,7 +121,7 @@ def test_what_the_plant_forbids_is_flagged() -> None:
     triangles = with_class(svg, "broken")
     flagged = {number for limit in found.broken for number in limit.cars}
     assert len([e for e in triangles if len(e)]) == len(flagged) > 0
-    assert any("hard limits are broken" in (e.text or "") for e in with_class(svg, "bad"))
+    assert any("hard limits broken: " in (e.text or "") for e in with_class(svg, "bad"))
     assert with_class(svg, "level")
     assert any("frozen: positions 1 to 5" in (e[0].text or "") for e in svg.iter() if len(e))
 
