@@ -35,8 +35,7 @@ def calls(
 ) -> None:
     """Print the calls that a sequence becomes: number, part, required time, rack and slot.
 
-    Needs a day file with a calendar and with lines. Times are UTC in CSV and JSON, and by the
-    plant's clock in the table.
+    Needs a day file with calendar and lines. Times are the plant's; in CSV and JSON UTC.
     """
     with refusing("refused"):
         given = read_given(day)

@@ -21,7 +21,7 @@ DayArgument = Annotated[
     ),
 ]
 SequenceArgument = Annotated[
-    Path | None, typer.Argument(metavar="[SEQUENCE]", help="Its file; if absent, the order given.")
+    Path | None, typer.Argument(metavar="SEQUENCE", help="Its file; if absent, the order given.")
 ]
 FormatOption = Annotated[
     Format | None,

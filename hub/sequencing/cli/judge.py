@@ -62,8 +62,10 @@ def explain_command(
 
 def compare_command(
     day: DayArgument,
-    one: Annotated[Path, typer.Argument(help="A sequence, taken as the plan.")],
-    other: Annotated[Path, typer.Argument(help="Another, or what was really built.")],
+    one: Annotated[Path, typer.Argument(metavar="ONE", help="A sequence, taken as the plan.")],
+    other: Annotated[
+        Path, typer.Argument(metavar="OTHER", help="Another, or what was really built.")
+    ],
     format_: FormatOption = None,
     top: Annotated[int, typer.Option(min=1, help="Moved cars to list, the farthest first.")] = 10,
     json_: JsonOption = False,

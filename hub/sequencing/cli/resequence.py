@@ -32,7 +32,10 @@ from hub.sequencing.store import score_json
 def resequence_command(
     day: DayArgument,
     sequence: Annotated[
-        Path, typer.Argument(help="The sequence as planned; cars that are held need not be in it.")
+        Path,
+        typer.Argument(
+            metavar="SEQUENCE", help="As planned; cars that are held need not be in it."
+        ),
     ],
     format_: FormatOption = None,
     passed: Annotated[
@@ -77,8 +80,7 @@ def resequence_command(
 ) -> None:
     """Propose the next sequence: which cars move, and which released calls change.
 
-    Options that name a car may be given again for others. Positions count from 1, the first car
-    to come.
+    Options that name a car may be given again. Positions count from 1, the first car to come.
     """
     with refusing("refused"):
         given = read_given(day, format_)

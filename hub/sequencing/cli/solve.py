@@ -52,7 +52,7 @@ def solve(
         int | None,
         typer.Option(min=1, help="Moves to try; without --time-limit the result is repeatable."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of the random moves.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**53 - 1, help="Of the random moves.")] = 1,
     start: Annotated[
         Path | None,
         typer.Option(help="Sequence to begin with; if absent, what the search builds itself."),
@@ -84,13 +84,6 @@ def solve(
                 on_progress=on_progress,
                 stop=stopped.is_set,
             )
-    with refusing("searched, but not all is written"):
-        if out is not None:
-            write_output(out, given.sequence_text(found.cars))
-        if plot is not None:
-            write_output(
-                plot, draw_search(given.instance, found.cars, found.course, found.elapsed_s)
-            )
     summary = {
         "day": str(day),
         "format": given.format,
@@ -107,6 +100,13 @@ def solve(
         "versions": {"lineside": version("lineside"), "python": platform.python_version()},
     }
     typer.echo(summary_text(summary))
+    with refusing("searched, but not all is written"):
+        if out is not None:
+            write_output(out, given.sequence_text(found.cars))
+        if plot is not None:
+            write_output(
+                plot, draw_search(given.instance, found.cars, found.course, found.elapsed_s)
+            )
 
 
 @contextmanager
