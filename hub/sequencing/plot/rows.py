@@ -15,7 +15,7 @@ from hub.sequencing.explanation import CarCost, Explanation, Overload
 from hub.sequencing.model import Car, Instance
 from hub.sequencing.plot.svg import figure, spoken
 
-_NAMED = 6
+_NAMED = 4
 """Cars that a tooltip names."""
 
 
