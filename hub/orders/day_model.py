@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from hub.orders.plant import Label, Name, RuleEntry
-from hub.sequencing.calendar import Weekday
+from hub.sequencing.calendar import DAYS_AT_MOST, Weekday
 from hub.sequencing.model import Objective
 from hub.sequencing.numbering import LoadOrder
 
@@ -28,7 +28,6 @@ MAX_CARS = 5_000
 MAX_OPTIONS = 500
 MAX_LINES = 200
 MAX_RULES = 20_000
-MAX_DAYS = 400
 
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?")
 
@@ -223,7 +222,7 @@ class ShiftEntry(Entry):
     start: ClockTime = Field(title="By the plant's clock")
     end: ClockTime = Field(title="By the plant's clock")
     weekdays: list[Weekday] = Field(default=[], max_length=7, title="Days on which it starts")
-    dates: list[date] = Field(default=[], max_length=MAX_DAYS, title="Dates on which it starts")
+    dates: list[date] = Field(default=[], max_length=DAYS_AT_MOST, title="Dates on which it starts")
     breaks: list[BreakEntry] = Field(default=[], max_length=50, title="No work in these")
 
 
@@ -247,12 +246,6 @@ class CalendarEntry(Entry):
     shifts: list[ShiftEntry] = Field(default=[], max_length=50, title="Regular times of work")
     stops: list[SpanEntry] = Field(default=[], max_length=1_000, title="No work in these")
     overtime: list[SpanEntry] = Field(default=[], max_length=1_000, title="Work outside the shifts")
-
-    @model_validator(mode="after")
-    def _not_too_long(self) -> CalendarEntry:
-        if (self.last - self.first).days >= MAX_DAYS:
-            raise ValueError(f"the calendar runs from {self.first} to {self.last}: {MAX_DAYS} days")
-        return self
 
 
 class DayModel(Entry):

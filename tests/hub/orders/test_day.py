@@ -226,7 +226,7 @@ def test_what_is_wrong_in_a_csv_file_is_told_with_its_line(
             "Europe/Berlim",
             r":6: calendar: no time zone .*did you mean Europe/Berl",
         ),
-        ("last: 2026-03-02", "last: 2028-03-02", r":6: calendar: .*400 days"),
+        ("last: 2026-03-02", "last: 2126-03-02", r":6: calendar: .*at most 3,660 days"),
         ('start: "06:00"', "start: 600", r":12: .*start: should be a time as in 06:00, not 600"),
         ("start: 2026-03-02T06:00", "start: 6", r":11: calendar\.start: .*date and time"),
         ("per_hour: 20", "per_hour: 20, ratio: 1/3", r":15: .*give one of per_hour and ratio"),
