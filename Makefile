@@ -20,6 +20,7 @@ help:
 	@echo 'make test    lint, types, layering and the whole test suite'
 	@echo 'make lint    style, types and layering alone'
 	@echo 'make bench   measure, against the bare thing in the same run'
+	@echo 'make bench-sequencing   the sequencing engine on public instances, for three quarters of an hour'
 	@echo 'make peers   other makers'"'"' Sparkplug codecs and a TimescaleDB, for the tests that want them'
 	@echo 'make build   the environment and the compiled modules, no more'
 	@echo 'make clean   remove all that was made, what demos left in .lineside too'
@@ -46,6 +47,17 @@ bench: build
 	@failed=; for each in $(basename $(notdir $(wildcard tests/benchmarks/bench_*.py))); do \
 	  $(BIN)/python -m tests.benchmarks.$$each || failed="$$failed $$each"; \
 	done; test -z "$$failed" || { echo "goals missed:$$failed"; exit 1; }
+
+# Marks and speed of the sequencing engine on the public instances, CP-SAT beside it: about three
+# quarters of an hour on two cores. ARGS='--only csplib' measures a part.
+.PHONY: bench-sequencing
+bench-sequencing: build $(VENV)/.bench
+	@$(BIN)/python -m tests.benchmarks.sequencing $(ARGS)
+
+$(VENV)/.bench: $(VENV)/.ready
+	@echo 'installing what is measured beside ours'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[bench]'
+	@touch $@
 
 .PHONY: peers
 peers: build

@@ -10,6 +10,7 @@ pytest_plugins = [
     "tests.fixtures.postgres",
     "tests.fixtures.peers",
     "tests.fixtures.timescale",
+    "tests.fixtures.chromium",
 ]
 
 

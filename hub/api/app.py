@@ -18,7 +18,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi.staticfiles import StaticFiles
 from psycopg_pool import PoolTimeout
 
-from hub.api import models, plants, problems, searches, sequencing, telemetry
+from hub.api import days, models, plants, problems, resequence, searches, sequencing, telemetry
 from hub.api.context import Context, Shared, Tenant
 from hub.api.guards import BodyLimit, LocalNamesOnly
 from hub.api.live import Live, TooManyError
@@ -81,12 +81,16 @@ def create_app(
     )
     app.state.live = live
     problems.install(app)
-    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    app.add_middleware(
+        BodyLimit, max_bytes=MAX_BODY_BYTES, larger={days.router.prefix: days.MAX_BODY_BYTES}
+    )
     if token is None:
         app.add_middleware(LocalNamesOnly)
     app.include_router(plants.router)
     app.include_router(sequencing.router)
+    app.include_router(resequence.router)
     app.include_router(searches.router)
+    app.include_router(days.router)
     app.include_router(telemetry.router)
     app.include_router(router)
     app.mount("/static", StaticFiles(directory=WEB / "static"))

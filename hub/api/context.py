@@ -86,19 +86,22 @@ def context(request: Request) -> Context:
     return found
 
 
-def caller(
+def admitted(
     request: Request,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> str:
-    """The caller's tenant. Raises `Problem` 401 without the right token."""
-    shared = context(request)
-    if not shared.admits(credentials.credentials if credentials else ""):
+) -> None:
+    """Raises `Problem` 401 without the right token."""
+    if not context(request).admits(credentials.credentials if credentials else ""):
         raise Problem(
             HTTPStatus.UNAUTHORIZED,
             "a bearer token is needed, and this is not it" if credentials else "no bearer token",
             headers={"WWW-Authenticate": "Bearer"},
         )
-    return shared.tenant()
+
+
+def caller(request: Request, _admitted: Annotated[None, Depends(admitted)]) -> str:
+    """The caller's tenant."""
+    return context(request).tenant()
 
 
 Shared = Annotated[Context, Depends(context)]

@@ -143,8 +143,11 @@ class Adherence(_Said):
     exact: float = Field(description="share of cars in their place")
     within: float = Field(description="share of cars at most `tolerance` places off")
     tolerance: int
+    places_off: list[int] = Field(description="how many cars are 0, 1, 2 … places off")
     in_order: float = Field(description="longest increasing subsequence, as a share")
-    not_overtaken: float
+    not_overtaken: float = Field(description="share of cars that no later one of `one` has passed")
+    back_runners: int = Field(description="cars that a later one of `one` has passed")
+    back_runner_max: int = Field(description="places of `one` by which the worst was passed")
     successors: float = Field(description="share of neighbours that were neighbours before")
     inversions: int = Field(description="pairs that stand the other way round")
     scrambling_max: int

@@ -5,6 +5,7 @@ Plain ASGI, because FastAPI's own answers to both are plain text, and ours are p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from starlette.datastructures import Headers
@@ -17,19 +18,28 @@ _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 class BodyLimit:
-    """Refuses bodies of more than `max_bytes`, whether their length was declared or not."""
+    """Refuses bodies of more than `max_bytes`, whether their length was declared or not.
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    `larger` names paths, by their beginning, that take more.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int, larger: Mapping[str, int]) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        self._larger = larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        detail = f"the body has more than {self._max_bytes} bytes"
+        path = scope["path"]
+        max_bytes = max(
+            (most for start, most in self._larger.items() if path.startswith(start)),
+            default=self._max_bytes,
+        )
+        detail = f"the body has more than {max_bytes} bytes"
         declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and int(declared) > self._max_bytes:
+        if declared.isdecimal() and int(declared) > max_bytes:
             await answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)(scope, receive, send)
             return
         read = 0
@@ -38,7 +48,7 @@ class BodyLimit:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > self._max_bytes:
+            if read > max_bytes:
                 # Of Starlette's own kind: the route that reads the body passes on no other.
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
             return message

@@ -14,6 +14,8 @@ from psycopg_pool import PoolTimeout
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from hub.orders.problems import MAX_SHOWN
+
 logger = logging.getLogger(__name__)
 
 
@@ -73,11 +75,14 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        errors = error.errors()
         fields = [
             FieldProblem(where=".".join(str(part) for part in e["loc"]), what=e["msg"])
-            for e in error.errors()
+            for e in errors[:MAX_SHOWN]
         ]
         detail = "; ".join(f"{field.where}: {field.what}" for field in fields)
+        if len(errors) > MAX_SHOWN:
+            detail += f"; and {len(errors) - MAX_SHOWN} more"
         return answer(HTTPStatus.UNPROCESSABLE_ENTITY, detail, fields)
 
     @app.exception_handler(psycopg.OperationalError)

@@ -21,12 +21,14 @@ from hub.api.sequencing_models import (
     SearchView,
     SequenceView,
 )
+from hub.api.svg import Svg, svg
 from hub.orders.problems import InputError
 from hub.orders.store import load_book
 from hub.sequencing.conflicts import check_conflicts
 from hub.sequencing.model import Instance, InstanceError
 from hub.sequencing.passed import passed_cars
-from hub.sequencing.searches import BusyError, Search, Task
+from hub.sequencing.plot import draw_search
+from hub.sequencing.searches import BusyError, Search, State, Status, Task
 from hub.sequencing.sequence import Method, PearlChain
 from hub.sequencing.store import (
     Basis,
@@ -168,12 +170,7 @@ def put_found_in_force(
     found = _find(shared, tenant, plant, search_id)
     status = found.status()
     if status.cars is None or status.score is None:
-        raise Problem(
-            HTTPStatus.CONFLICT,
-            f"search {search_id} is still running; DELETE stops it"
-            if found.running
-            else f"search {search_id} failed: {status.reason}",
-        )
+        raise Problem(HTTPStatus.CONFLICT, _nothing_found(found, status))
     chain = PearlChain(status.cars, Method.SEARCH, status.score)
     with found.putting, shared.writing() as connection:
         if found.sequence is not None and found.sequence == number_in_force(connection, plant):
@@ -190,6 +187,29 @@ def put_found_in_force(
             cars=len(chain.cars),
             score=ScoreView.of(chain.score),
         )
+
+
+@router.get(
+    "/{search_id}/plot.svg",
+    summary="A search as a picture",
+    response_class=Svg,
+    responses=_FOUND | described(HTTPStatus.CONFLICT),
+)
+def search_plot(plant: PlantId, search_id: SearchId, tenant: Tenant, shared: Shared) -> Svg:
+    """The best mark over time, and below it the sequence that was found."""
+    found = _find(shared, tenant, plant, search_id)
+    status = found.status()
+    if status.cars is None:
+        raise Problem(HTTPStatus.CONFLICT, _nothing_found(found, status))
+    return svg(
+        draw_search(found.task.instance, status.cars, status.course, elapsed_s=status.elapsed_s)
+    )
+
+
+def _nothing_found(search: Search, status: Status) -> str:
+    if status.state is State.RUNNING:
+        return f"search {search.id} is still running; DELETE stops it"
+    return f"search {search.id} failed: {status.reason}"
 
 
 @contextmanager

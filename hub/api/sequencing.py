@@ -15,10 +15,12 @@ from hub.api.explanation_models import ComparisonView, ExplanationView
 from hub.api.plants import PlantId, require_plant
 from hub.api.problems import Problem, described
 from hub.api.sequencing_models import ScoreView, SequenceView
+from hub.api.svg import Svg, svg
 from hub.orders.problems import InputError
 from hub.sequencing.compare import compare
 from hub.sequencing.explain import explain
 from hub.sequencing.model import Car
+from hub.sequencing.plot import draw_sequence
 from hub.sequencing.scoring import score
 from hub.sequencing.store import StoredSequence, load_sequence
 
@@ -90,6 +92,19 @@ def sequence_comparison(
             "only_other": only_other,
         }
     )
+
+
+@router.get(
+    "/plot.svg",
+    summary="The sequence in force as a picture",
+    response_class=Svg,
+    responses=_STORED,
+)
+def sequence_plot(plant: PlantId, tenant: Tenant, shared: Shared) -> Svg:
+    """The colours in sequence, a row for each option, and where its ratio is not kept."""
+    with shared.reading(tenant) as connection:
+        stored = stored_sequence(connection, plant)
+    return svg(draw_sequence(stored.instance, stored.cars))
 
 
 def _alone(cars: Sequence[Car], others: Sequence[Car]) -> list[str]:

@@ -32,12 +32,12 @@ def register(app: typer.Typer) -> None:
 
 
 @contextmanager
-def refusing() -> Iterator[None]:
-    """Ends the command with the problems of its input, one a line."""
+def refusing(outcome: str = "refused, nothing was stored") -> Iterator[None]:
+    """Ends the command with its outcome and the problems of its input, one a line."""
     try:
         yield
     except InputError as error:
-        typer.echo(f"refused, nothing was stored:\n{error}", err=True)
+        typer.echo(f"{outcome}:\n{error}", err=True)
         raise typer.Exit(1) from None
 
 

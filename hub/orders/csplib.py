@@ -92,9 +92,11 @@ def read_csplib(path: Path) -> CsplibDay:
     )
 
 
-def read_classes(path: Path, day: CsplibDay) -> tuple[Car, ...]:
-    """The cars that a result file names by class. Raises `InputError` with the line of each one
-    that the day does not have, or not so often."""
+def read_classes(path: Path, day: CsplibDay, *, whole: bool = True) -> tuple[Car, ...]:
+    """The cars that a result file names by class; unless `whole`, some may be missing.
+
+    Raises `InputError` with the line of each that the day does not have, or not so often.
+    """
     problems = Problems(path)
     units: dict[int, list[Car]] = defaultdict(list)
     for number, car in zip(day.classes, day.instance.cars, strict=True):
@@ -111,7 +113,7 @@ def read_classes(path: Path, day: CsplibDay) -> tuple[Car, ...]:
                 problems.add(line, f"class {number} has {demand[number]} cars, here is one more")
             elif used[number] <= demand[number]:
                 cars.append(units[number][used[number] - 1])
-    if not problems.found:
+    if whole and not problems.found:
         for number, wanted in demand.items():
             if used[number] < wanted:
                 problems.add(None, f"class {number}: {used[number]} of {wanted} cars")

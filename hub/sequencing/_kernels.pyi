@@ -1,6 +1,8 @@
 from array import array
 from collections.abc import Sequence
 
+from hub.sequencing.numbering import CallColumns
+
 def window_excess(
     flags: Sequence[int], tail: int, most: int, window: int, cut: bool = True
 ) -> int: ...
@@ -13,6 +15,7 @@ def explode(
     group_starts: Sequence[int],
     care: Sequence[int],
     want: Sequence[int],
+    first_car: int,
 ) -> tuple[array[int], array[int]]: ...
 def working_instants(
     opens: Sequence[int], worked: Sequence[int], first: int, step: int, count: int
@@ -28,5 +31,16 @@ def number_calls(
     required_of_line: Sequence[int],
     required: Sequence[int],
 ) -> tuple[array[int], array[int], array[int], array[int], array[int], array[int]]: ...
+def calls_by_line(line: Sequence[int], begin: int, end: int, lines: int) -> array[int]: ...
+def changed_calls(
+    before: CallColumns,
+    after: CallColumns,
+    begin: int,
+    end: int,
+    first_car: int,
+    came_from: Sequence[int],
+    recoloured: Sequence[int],
+    group_of_rule: Sequence[int],
+) -> tuple[array[int], array[int], array[int]]: ...
 def longest_increasing(ranks: Sequence[int]) -> int: ...
 def inversions(ranks: Sequence[int]) -> int: ...

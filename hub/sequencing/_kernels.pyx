@@ -5,8 +5,16 @@ import array
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
 
+from hub.sequencing import numbering
+
 cdef array.array INT32 = array.array("i")
 cdef array.array INT64 = array.array("q")
+cdef array.array UINT8 = array.array("B")
+
+cdef int RENUMBERED = numbering.RENUMBERED
+cdef int RETIMED = numbering.RETIMED
+cdef int MOVED = numbering.MOVED
+cdef int REPLACED = numbering.REPLACED
 
 
 def window_excess(
@@ -48,6 +56,7 @@ def explode(
     const int32_t[::1] group_starts,
     const uint64_t[::1] care,
     const uint64_t[::1] want,
+    int32_t first_car,
 ):
     cdef Py_ssize_t cars = has.shape[0] // words, groups = group_starts.shape[0] - 1
     cdef Py_ssize_t car, group, rule, w, found = 0
@@ -67,7 +76,7 @@ def explode(
                         if has[car * words + w] & care[rule * words + w] != want[rule * words + w]:
                             break
                     else:
-                        car_out[found] = <int32_t>car
+                        car_out[found] = first_car + <int32_t>car
                         rule_out[found] = <int32_t>rule
                         found += 1
                         break
@@ -166,6 +175,106 @@ def number_calls(
                 now.rack += 1
     free(numbers)
     return line_column, number_column, sequence_column, required_column, rack_column, slot_column
+
+
+def calls_by_line(const int32_t[::1] line, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t lines):
+    cdef array.array counts = array.clone(INT64, lines, zero=True)
+    cdef int64_t[::1] out = counts
+    cdef Py_ssize_t i
+    with nogil:
+        for i in range(begin, end):
+            out[line[i]] += 1
+    return counts
+
+
+def changed_calls(
+    before,
+    after,
+    Py_ssize_t begin,
+    Py_ssize_t end,
+    int32_t first_car,
+    const int32_t[::1] came_from,
+    const uint8_t[::1] recoloured,
+    const int32_t[::1] group_of_rule,
+):
+    cdef const int32_t[::1] old_car = before.car, new_car = after.car
+    cdef const int32_t[::1] old_rule = before.rule, new_rule = after.rule
+    cdef const int64_t[::1] old_number = before.call_no, new_number = after.call_no
+    cdef const int64_t[::1] old_required = before.required_us, new_required = after.required_us
+    cdef const int64_t[::1] old_rack = before.rack, new_rack = after.rack
+    cdef const int32_t[::1] old_slot = before.slot, new_slot = after.slot
+    cdef Py_ssize_t cars = came_from.shape[0], calls = new_car.shape[0]
+    cdef Py_ssize_t old_cars = old_car[end - 1] - first_car + 1 if end > begin else 0
+    cdef Py_ssize_t i, car, old, new = begin, found = 0, place, new_end = begin
+    cdef int32_t group
+    cdef uint8_t what
+    while new_end < calls and new_car[new_end] < first_car + cars:
+        new_end += 1
+    cdef Py_ssize_t at_most = end - begin + new_end - begin
+    cdef array.array old_column = array.clone(INT32, at_most, zero=False)
+    cdef array.array new_column = array.clone(INT32, at_most, zero=False)
+    cdef array.array what_column = array.clone(UINT8, at_most, zero=False)
+    cdef int32_t[::1] old_out = old_column, new_out = new_column
+    cdef uint8_t[::1] what_out = what_column
+    # Of each car before, its first call; then the end.
+    cdef array.array starts = array.clone(INT32, old_cars + 1, zero=False)
+    cdef array.array stays = array.clone(UINT8, end - begin, zero=True)
+    cdef int32_t[::1] start = starts
+    cdef uint8_t[::1] stay = stays
+    with nogil:
+        old = begin
+        for car in range(old_cars + 1):
+            while old < end and old_car[old] < first_car + car:
+                old += 1
+            start[car] = <int32_t>old
+        for i in range(cars):
+            place = came_from[i] - first_car
+            # Both cars' calls are in order of the part groups, so one pass over both finds pairs.
+            old = start[place] if 0 <= place < old_cars else end
+            while new < new_end and new_car[new] == first_car + i:
+                group = group_of_rule[new_rule[new]]
+                while (
+                    old < end
+                    and old_car[old] == came_from[i]
+                    and group_of_rule[old_rule[old]] < group
+                ):
+                    old += 1
+                if (
+                    old < end
+                    and old_car[old] == came_from[i]
+                    and group_of_rule[old_rule[old]] == group
+                ):
+                    stay[old - begin] = 1
+                    what = 0
+                    if old_number[old] != new_number[new]:
+                        what |= RENUMBERED
+                    if old_required[old] != new_required[new]:
+                        what |= RETIMED
+                    if old_rack[old] != new_rack[new] or old_slot[old] != new_slot[new]:
+                        what |= MOVED
+                    if old_rule[old] != new_rule[new] or recoloured[i]:
+                        what |= REPLACED
+                    if what:
+                        old_out[found] = <int32_t>old
+                        new_out[found] = <int32_t>new
+                        what_out[found] = what
+                        found += 1
+                else:
+                    old_out[found] = -1
+                    new_out[found] = <int32_t>new
+                    what_out[found] = 0
+                    found += 1
+                new += 1
+        for old in range(begin, end):
+            if not stay[old - begin]:
+                old_out[found] = <int32_t>old
+                new_out[found] = -1
+                what_out[found] = 0
+                found += 1
+    array.resize(old_column, found)
+    array.resize(new_column, found)
+    array.resize(what_column, found)
+    return old_column, new_column, what_column
 
 
 def longest_increasing(const int32_t[::1] ranks):

@@ -7,7 +7,16 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
 
-from hub.sequencing.numbering import LoadOrder, rack_and_slot, sequence_number
+from hub.sequencing.numbering import (
+    MOVED,
+    RENUMBERED,
+    REPLACED,
+    RETIMED,
+    CallColumns,
+    LoadOrder,
+    rack_and_slot,
+    sequence_number,
+)
 
 
 def window_excess(flags: Sequence[int], tail: int, most: int, window: int, cut: bool = True) -> int:
@@ -49,8 +58,10 @@ def explode(
     group_starts: Sequence[int],
     care: Sequence[int],
     want: Sequence[int],
+    first_car: int,
 ) -> tuple[array[int], array[int]]:
     """For each car and part group the first rule that fits: columns (car, rule), in that order.
+    Cars are numbered from `first_car` on.
 
     What a car has, and what a rule cares about and wants, are bit sets of `words` 64-bit words. A
     rule fits if the bits it cares about are in the car as it wants them. The rules of group g are
@@ -64,7 +75,7 @@ def explode(
                 cared = care[rule * words : (rule + 1) * words]
                 wanted = want[rule * words : (rule + 1) * words]
                 if all(h & c == w for h, c, w in zip(bits, cared, wanted, strict=True)):
-                    car_column.append(car)
+                    car_column.append(first_car + car)
                     rule_column.append(rule)
                     break
     return car_column, rule_column
@@ -122,6 +133,70 @@ def number_calls(
         required_column[i] = required[required_of_line[line] + car[i]]
         rack_column[i], slot_column[i] = rack_and_slot(call_no, rack_slots[line], orders[line])
     return line_column, number_column, sequence_column, required_column, rack_column, slot_column
+
+
+def calls_by_line(line: Sequence[int], begin: int, end: int, lines: int) -> array[int]:
+    """How many of the calls begin … end - 1 are of each line; `line` is their column."""
+    counts = array("q", bytes(8 * lines))
+    for i in range(begin, end):
+        counts[line[i]] += 1
+    return counts
+
+
+def changed_calls(
+    before: CallColumns,
+    after: CallColumns,
+    begin: int,
+    end: int,
+    first_car: int,
+    came_from: Sequence[int],
+    recoloured: Sequence[int],
+    group_of_rule: Sequence[int],
+) -> tuple[array[int], array[int], array[int]]:
+    """The calls that differ: columns (index before, index after, what), as in `Changes`.
+
+    Only the calls begin … end - 1 of `before` may, which begin with those of the car at
+    `first_car`, and the calls of the cars that stand there from `first_car` on after. came_from: of
+    each of these, its position before, or -1. recoloured: whether its colour differs.
+    """
+    old_column, new_column, what_column = array("i"), array("i"), array("B")
+    stays = bytearray(end - begin)
+    old_of_car: dict[int, list[int]] = {}
+    for old in range(begin, end):
+        old_of_car.setdefault(before.car[old], []).append(old)
+    new = begin
+    for i, place in enumerate(came_from):
+        by_group = {group_of_rule[before.rule[old]]: old for old in old_of_car.get(place, ())}
+        while new < len(after.car) and after.car[new] == first_car + i:
+            old_call = by_group.get(group_of_rule[after.rule[new]])
+            if old_call is None:
+                what = 0
+            else:
+                stays[old_call - begin] = 1
+                what = difference(before, after, old_call, new, recoloured[i])
+            if old_call is None or what:
+                old_column.append(-1 if old_call is None else old_call)
+                new_column.append(new)
+                what_column.append(what)
+            new += 1
+    for old in range(begin, end):
+        if not stays[old - begin]:
+            old_column.append(old)
+            new_column.append(-1)
+            what_column.append(0)
+    return old_column, new_column, what_column
+
+
+def difference(before: CallColumns, after: CallColumns, old: int, new: int, recoloured: int) -> int:
+    """What differs between a call before and after: a sum of flags, 0 if nothing does."""
+    what = RENUMBERED if before.call_no[old] != after.call_no[new] else 0
+    if before.required_us[old] != after.required_us[new]:
+        what |= RETIMED
+    if before.rack[old] != after.rack[new] or before.slot[old] != after.slot[new]:
+        what |= MOVED
+    if before.rule[old] != after.rule[new] or recoloured:
+        what |= REPLACED
+    return what
 
 
 def longest_increasing(ranks: Sequence[int]) -> int:

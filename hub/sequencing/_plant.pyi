@@ -16,6 +16,7 @@ class Dues:
 
 class Levels:
     def __init__(self, start: array[int], listed: array[int], parts: int, tail: int) -> None: ...
+    def goal_chased(self) -> list[int]: ...
 
 class Plant:
     def __init__(

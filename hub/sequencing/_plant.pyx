@@ -16,7 +16,7 @@ and eight cars in between are a byte, read by table. All is exact in 64 bits.
 cimport cython
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.string cimport memmove, memset
 
 cdef extern from *:
     """
@@ -267,6 +267,41 @@ cdef class Levels:
         free(self.changed)
         free(self.sign)
         free(self.before)
+
+    def goal_chased(self) -> list:
+        """The day's cars, as numbers from 0, each the one that keeps consumption nearest to even.
+
+        That is Monden's goal chasing; of equal cars the first comes first. O(n^2) in the cars.
+        """
+        cdef int32_t* left = <int32_t*>calloc(self.cars, sizeof(int32_t))
+        cdef int64_t* d = <int64_t*>calloc(self.parts + 1, sizeof(int64_t))
+        cdef int k, i, part, best, entry, car
+        cdef int64_t step, least
+        cdef list order = []
+        if not (left and d):
+            free(left)
+            free(d)
+            raise MemoryError
+        for i in range(self.cars):
+            left[i] = self.tail + i
+        for k in range(self.cars):
+            for part in range(self.parts):
+                d[part] -= self.taken[part]
+            best, least = 0, 0
+            for i in range(self.cars - k):
+                step = 0  # (d + n)^2 - d^2 over the car's parts, in units of n
+                for entry in range(self.start[left[i]], self.start[left[i] + 1]):
+                    step += 2 * d[self.listed[entry]] + self.cars
+                if i == 0 or step < least:
+                    best, least = i, step
+            car = left[best]
+            for entry in range(self.start[car], self.start[car + 1]):
+                d[self.listed[entry]] += self.cars
+            memmove(left + best, left + best + 1, (self.cars - k - 1 - best) * sizeof(int32_t))
+            order.append(car - self.tail)
+        free(left)
+        free(d)
+        return order
 
     cdef const Block* row(self, int k) noexcept nogil:
         """The blocks that hold k, by part."""

@@ -384,6 +384,32 @@ cdef class Line:
         """The day's cars as they stand now."""
         return [self.at[p] - self.tail for p in range(self.tail, self.cars)]
 
+    def trouble(self, int place) -> list:
+        """(position, weight) of each car of the day that counts in windows over their limit which
+        hold this place; the weight is that of all these windows."""
+        cdef int p, r, at = place + self.tail, first = at, last = at
+        cdef uint64_t has
+        cdef double weight
+        cdef Ratio* ratio
+        cdef list found = []
+        for r in range(self.ratios):
+            first = lesser(first, at - self.ratio[r].window + 1)
+            last = greater(last, at + self.ratio[r].window - 1)
+        for p in range(greater(first, self.tail), lesser(last, self.cars - 1) + 1):
+            has, weight = self.features[self.at[p]], 0
+            while has:
+                r = lineside_lowest(has)
+                has &= has - 1
+                ratio = &self.ratio[r]
+                weight += ratio.weight * count(
+                    ratio.over,
+                    greater(greater(p, at) - ratio.window + 1, ratio.first),
+                    lesser(p, at),
+                )
+            if weight > 0:
+                found.append((p - self.tail, weight))
+        return found
+
     # ---- random numbers: xoshiro256** (Blackman and Vigna), seeded by splitmix64
 
     cdef void _seed(self, uint64_t seed):

@@ -164,6 +164,18 @@ def _levels(instance: Instance, cars: Sequence[Car]) -> Levels | None:
     return Levels(start, listed, len(parts), len(instance.yesterday))
 
 
+def goal_chased(instance: Instance) -> tuple[Car, ...]:
+    """The day's cars as Monden's goal chasing orders them: at each position the car that leaves
+    the parts' consumption nearest to even. No limit is looked at.
+
+    Raises `InstanceError` where the instance is more than the kernel can hold.
+    """
+    levels = _levels(instance, instance.cars)
+    if levels is None:
+        return instance.cars
+    return tuple(instance.cars[i] for i in levels.goal_chased())
+
+
 def _check_range(takes: Sequence[frozenset[str]], parts: Sequence[str]) -> None:
     """Refuse what 64 bits cannot sum: no |d_k| exceeds T (n - T), no move changes more than 8 times
     the sum of such squares."""

@@ -25,6 +25,8 @@ from hub.sequencing.model import InstanceError
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
+DAYS_AT_MOST = 3_660
+"""Ten years. All of a calendar is worked out at once, and one without an end is a mistake."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -104,6 +106,10 @@ class ShiftCalendar:
             raise CalendarError(f"takt of {self.takt_s:g} s: a number above 0")
         if self.first > self.last:
             raise CalendarError(f"the calendar runs from {self.first} to {self.last}: no day")
+        if (self.last - self.first).days >= DAYS_AT_MOST:
+            raise CalendarError(
+                f"the calendar runs from {self.first} to {self.last}: at most {DAYS_AT_MOST:,} days"
+            )
         for shift in self.shifts:
             _check_shift(shift, self.first, self.last)
         clock = _Clock(self.zone)
@@ -142,14 +148,15 @@ class ShiftCalendar:
         if cars > holds:
             raise CalendarError(
                 f"{cars:,} cars, but the calendar holds {holds:,} from {self._shown(start)} until "
-                f"its end, {self._end}"
+                f"its end, {self._end}; fewer cars or more days"
             )
         lead = _amount(lead_s)
         if before + lead + (cars - 1) * self._takt >= self._worked[-1]:
             at = self._instant(before + (cars - 1) * self._takt)
             raise CalendarError(
                 f"a lead of {lead_s:,g} s of working time after car {cars:,}, which starts "
-                f"{self._shown(at)}, runs over the end of the calendar, {self._end}"
+                f"{self._shown(at)}, runs over the end of the calendar, {self._end}; give it more "
+                "days"
             )
         return kernels.working_instants(self._opens, self._worked, before + lead, self._takt, cars)
 

@@ -15,7 +15,7 @@ from hub.sequencing.model import Instance, InstanceError
 
 Span = tuple[int, int]
 """First and last position from 0, both included."""
-Order = tuple[int, int, int]
+Gap = tuple[int, int, int]
 """(first, second, places): the second car stands at least so many places behind the first."""
 
 NAMED = 8
@@ -125,7 +125,7 @@ def _fixed_by(instance: Instance, given: int) -> str:
     return f"car {instance.cars[given].production_no} ({', '.join(bounds)})"
 
 
-def narrow(instance: Instance, own: Sequence[Span], orders: Sequence[Order]) -> list[Span]:
+def narrow(instance: Instance, own: Sequence[Span], orders: Sequence[Gap]) -> list[Span]:
     """The spans that are left when each car of an order leaves room for those before and after it.
 
     `own` and the result are by position in `instance.cars`. Raises `ConflictError` on a ring of
@@ -156,7 +156,7 @@ def narrow(instance: Instance, own: Sequence[Span], orders: Sequence[Order]) -> 
 
 def _first_to_last(
     instance: Instance,
-    orders: Sequence[Order],
+    orders: Sequence[Gap],
     followers: defaultdict[int, list[tuple[int, int]]],
 ) -> list[int]:
     """The cars that stand in an order, each behind those it has to follow."""
@@ -198,8 +198,9 @@ def _raise_chain(
     raise ConflictError(
         f"cars {_chain(instance, chain)} have to stand in this order, but of car "
         f"{instance.cars[first].production_no} {_low(instance, first)[1]}, and of car "
-        f"{instance.cars[last].production_no} {_high(instance, last)[1]}: {missing} places too "
-        "few; an in_order pair, its places or one of the two limits has to be relaxed"
+        f"{instance.cars[last].production_no} {_high(instance, last)[1]}: the room between "
+        f"them is short by {missing}; an in_order pair, its places or one of the two limits has to "
+        "be relaxed"
     )
 
 
@@ -211,28 +212,35 @@ def check_room(instance: Instance, narrowed: Sequence[Span]) -> None:
     """
     coming = sorted(range(len(narrowed)), key=lambda car: narrowed[car][0], reverse=True)
     ready: list[tuple[int, int]] = []
-    placed: list[tuple[int, int]] = []
     for position in range(len(narrowed)):
         while coming and narrowed[coming[-1]][0] <= position:
             car = coming.pop()
             heapq.heappush(ready, (narrowed[car][1], car))
         if not ready:
             raise ConflictError(
-                f"position {position + 1} stays empty: only {position} cars may stand at "
-                f"1 to {position + 1}; of the others {_where(instance, narrowed, coming[-1:])} is "
-                "the first; let one stand further to the front"
+                f"position {position + 1} stays empty: only {position} of {len(narrowed)} cars may "
+                f"stand at 1 to {position + 1}; of the others "
+                f"{_where(instance, narrowed, coming[-1:])} is the first; let one stand further to "
+                "the front"
             )
-        deadline, car = heapq.heappop(ready)
-        placed.append((deadline, car))
+        deadline, _ = heapq.heappop(ready)
         if deadline < position:
-            begin = position
-            while begin and placed[begin - 1][0] <= deadline:
-                begin -= 1
+            _raise_crowd(instance, narrowed, deadline)
+
+
+def _raise_crowd(instance: Instance, narrowed: Sequence[Span], deadline: int) -> None:
+    """Name the fewest positions up to the deadline that more cars have to stand at."""
+    crowd: list[int] = []
+    due = [car for car, (_, high) in enumerate(narrowed) if high <= deadline]
+    for car in sorted(due, key=lambda c: -narrowed[c][0]):
+        crowd.append(car)
+        begin = narrowed[car][0]
+        positions = deadline - begin + 1
+        if len(crowd) > positions:
             raise ConflictError(
-                f"{position - begin + 1} cars have to stand at the {position - begin} positions "
-                f"{begin + 1} to {position}: {_named(instance, [c for _, c in placed[begin:]])}; "
-                "earliest, latest, frozen positions, reach or order of one of them has to be "
-                "relaxed"
+                f"{len(crowd)} cars have to stand at the {positions} positions {begin + 1} to "
+                f"{deadline + 1}: {_named(instance, sorted(crowd))}; earliest, latest, frozen "
+                "positions, reach or order of one of them has to be relaxed"
             )
 
 
@@ -256,7 +264,8 @@ def _check_apart(
                 near[one].add(other)
                 near[other].add(one)
         for group in _groups(near):
-            _check_group(instance, narrowed, group, places)
+            if len(group) > 2:
+                _check_group(instance, narrowed, group, places)
 
 
 def _groups(near: dict[int, set[int]]) -> Iterator[list[int]]:
@@ -364,6 +373,8 @@ def _check_colour_room(
         for count, (end, _) in enumerate(ends, 1):
             positions = end - begin + 1
             room = positions - positions // (limit + 1)
+            if room >= len(ends):
+                break  # here and further back there is room for all
             if count > room:
                 raise ConflictError(
                     f"{count} cars of colour {instance.cars[car].colour} have to stand at positions"

@@ -1,4 +1,4 @@
-"""A valid order to begin with, as near as can be to one that is wished for.
+"""A valid order to begin with, near one that is wished for.
 
 The order is built from the front. At each position the first car of the wished order is taken that
 may stand there and leaves room for the rest; where none is left, the last choices are taken back,
@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from hub.sequencing.conflicts import (
     ConflictError,
-    Order,
+    Gap,
     check_colours,
     check_conflicts,
     check_room,
@@ -34,10 +34,11 @@ NAMED = 5
 
 
 def valid_start(instance: Instance, cars: Sequence[Car]) -> tuple[Car, ...]:
-    """The cars in an order that keeps all hard limits, as near as can be to the one in `cars`.
+    """The cars in an order that keeps all hard limits, near the one in `cars`.
 
-    An order that keeps them is returned unchanged. Where only the paint shop's limit is set the
-    result is that of `mend_batches`.
+    An order that keeps them is returned unchanged. Else each position takes, as far as limits
+    allow, the first car of `cars` that is left; where only the paint shop's limit is set the result
+    is that of `mend_batches`. Repeatable: there is no clock in it.
 
     Raises `ConflictError` if limits contradict each other, or if no order was found; the text says
     which of the two, and which limits. Raises `InstanceError` if there are no cars, or if they are
@@ -85,7 +86,7 @@ def _oriented(instance: Instance, limits: HardLimits, wish: list[int]) -> HardLi
     loose = replace(limits, apart=(), batch_limit=None)
     order, _ = _Front(loose, wish).build(len(wish) + ORIENTED_EFFORT)
     at = {car: position for position, car in enumerate(order)}
-    settled: list[Order] = []
+    settled: list[Gap] = []
     for one, other, places in limits.apart:
         first, second = (one, other) if at.get(one, 0) < at.get(other, 0) else (other, one)
         if limits.spans[first][0] + places > limits.spans[second][1]:
@@ -273,14 +274,15 @@ class _Room:
         self._total[node] += more
         self._least[node] += more
         while node > 1:
-            node //= 2
+            node >>= 1
             self._sum_up(node)
 
     def _sum_up(self, node: int) -> None:
         total, least = self._total, self._least
-        left, right = 2 * node, 2 * node + 1
-        total[node] = total[left] + total[right]
-        least[node] = min(least[left], total[left] + least[right])
+        left = total[2 * node]
+        total[node] = left + total[2 * node + 1]
+        one, other = least[2 * node], left + least[2 * node + 1]
+        least[node] = one if one < other else other
 
 
 class _Paint:

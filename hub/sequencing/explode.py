@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -58,11 +59,11 @@ class BillOfMaterial:
         for one, other in zip(self.rules, self.rules[1:], strict=False):
             if (one.part_group, one.rank) == (other.part_group, other.rank):
                 raise ValueError(f"part group {one.part_group} has two rules of rank {one.rank}")
-        starts = [
-            i
-            for i, rule in enumerate(self.rules)
-            if i == 0 or rule.part_group != self.rules[i - 1].part_group
-        ]
+        groups = sorted({rule.part_group for rule in self.rules})
+        number = {group: i for i, group in enumerate(groups)}
+        self.group_of_rule = array("i", [number[rule.part_group] for rule in self.rules])
+        """Of each rule the part group's place among the names: int32."""
+        starts = [bisect_left(self.group_of_rule, group) for group in range(len(groups))]
         self._group_starts = array("i", [*starts, len(self.rules)])
         options = sorted({name for rule in self.rules for name in rule.requires | rule.excludes})
         colours = sorted({colour for rule in self.rules for colour in rule.colours or ()})
@@ -80,8 +81,11 @@ class BillOfMaterial:
         self._care = self._words([r ^ e for r, e in zip(require, exclude, strict=True)])
         self._want = self._words(require)
 
-    def columns(self, cars: Sequence[Car]) -> tuple[array[int], array[int]]:
-        """(index of the car, index of the rule) of every call line, by car, then by part group."""
+    def columns(self, cars: Sequence[Car], first: int = 0) -> tuple[array[int], array[int]]:
+        """(position of the car, index of the rule) of every call line, by car, then by part group.
+
+        first: position of the first of these cars.
+        """
         option_bits: dict[frozenset[str], int] = {}  # many cars of a day have the same options
         has = []
         for car in cars:
@@ -90,7 +94,7 @@ class BillOfMaterial:
                 bits = option_bits[car.options] = self._option_bit.of(car.options)
             has.append(bits | self._colour_bit.get(car.colour, self._other_colour))
         return kernels.explode(
-            self._words(has), self._word_count, self._group_starts, self._care, self._want
+            self._words(has), self._word_count, self._group_starts, self._care, self._want, first
         )
 
     def call_lines(self, cars: Sequence[Car]) -> Iterator[CallLine]:

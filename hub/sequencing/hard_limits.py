@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hub.sequencing.conflicts import Order, Span, narrow, spans
+from hub.sequencing.conflicts import Gap, Span, narrow, spans
 from hub.sequencing.model import Instance
 
 
@@ -15,8 +15,8 @@ class HardLimits:
 
     spans: Sequence[Span]
     """Of each car, narrowed by the orders it stands in."""
-    orders: Sequence[Order]
-    apart: Sequence[Order]
+    orders: Sequence[Gap]
+    apart: Sequence[Gap]
     """Here either car may come first."""
     colours: Sequence[int]
     batch_limit: int | None
@@ -43,7 +43,7 @@ class HardLimits:
         )
 
 
-def neighbours(cars: int, pairs: Sequence[Order]) -> list[list[tuple[int, int]]]:
+def neighbours(cars: int, pairs: Sequence[Gap]) -> list[list[tuple[int, int]]]:
     """Of each car the (second, places) of the pairs in which it is first."""
     of: list[list[tuple[int, int]]] = [[] for _ in range(cars)]
     for first, second, places in pairs:
@@ -51,6 +51,6 @@ def neighbours(cars: int, pairs: Sequence[Order]) -> list[list[tuple[int, int]]]
     return of
 
 
-def both_ways(pairs: Sequence[Order]) -> list[Order]:
+def both_ways(pairs: Sequence[Gap]) -> list[Gap]:
     """Each pair, and each with its cars exchanged."""
     return [*pairs, *((second, first, places) for first, second, places in pairs)]

@@ -12,6 +12,8 @@ try:
     if os.environ.get("LINESIDE_PURE") == "1":
         raise ImportError("the compiled kernels are not wanted")
     from hub.sequencing._kernels import (
+        calls_by_line,
+        changed_calls,
         colour_runs,
         explode,
         inversions,
@@ -22,6 +24,8 @@ try:
     )
 except ImportError:
     from hub.sequencing._kernels_py import (
+        calls_by_line,
+        changed_calls,
         colour_runs,
         explode,
         inversions,
@@ -32,6 +36,8 @@ except ImportError:
     )
 
 __all__ = [
+    "calls_by_line",
+    "changed_calls",
     "colour_runs",
     "explode",
     "inversions",

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 Objective = Literal[
     "high_priority", "low_priority", "colour_changes", "capacity", "levelling", "lateness"
@@ -83,6 +83,8 @@ class Capacity:
 
         The window is the cars that the plant builds in an hour, whole ones.
         """
+        if not (math.isfinite(takt_s) and takt_s > 0):
+            raise InstanceError(f"takt of {takt_s} s for supplier line {line}: more than 0 s")
         window = max(1, math.floor(3600 / takt_s))
         return cls(line, options, min(cars_per_hour, window), window)
 
@@ -114,6 +116,11 @@ class Rules:
             twice = [name for name, count in Counter(names).items() if count > 1]
             if twice:
                 raise InstanceError(f"{what} {twice[0]} is given twice")
+        for objective in self.objectives:
+            if objective not in get_args(Objective):
+                raise InstanceError(
+                    f"unknown objective {objective}; known: {', '.join(get_args(Objective))}"
+                )
         if self.weights is None:
             if len(self.objectives) > ORDERED_AT_MOST:
                 raise InstanceError(
@@ -207,8 +214,6 @@ class Instance:
     def _check_limits(self, cars: Mapping[str, int]) -> None:
         """Each limit by itself; whether they can be kept together is for `conflicts.py`."""
         limits = self.limits
-        for number, place in limits.places.items():
-            _check_place(number, place, len(self.cars))
         for pair in limits.pairs:
             if pair.first == pair.second or pair.places < 1:
                 raise InstanceError(
@@ -219,6 +224,8 @@ class Instance:
         for number in (*named, *self.consumption):
             if number not in cars:
                 raise InstanceError(f"car {number} is not one of the day")
+        for number, place in limits.places.items():
+            _check_place(number, place, len(self.cars))
         for what, value in (
             ("frozen", limits.frozen),
             ("forward", limits.forward),
@@ -231,16 +238,15 @@ class Instance:
 
 
 def _check_place(number: str, place: Place, cars: int) -> None:
+    for position in (place.earliest, place.latest):
+        if position is not None and not 1 <= position <= cars:
+            raise InstanceError(f"car {number} at position {position}: the day has 1 to {cars}")
+    for position in (place.due_from, place.due_until):
+        if position is not None and abs(position) > DUE_WITHIN:
+            raise InstanceError(f"car {number} is due at {position}: {-DUE_WITHIN} to {DUE_WITHIN}")
     for what, first, last in (
         ("stand", place.earliest, place.latest),
         ("be due", place.due_from, place.due_until),
     ):
-        low, high = first if first is not None else 1, last if last is not None else cars
-        if low > high:
-            raise InstanceError(f"car {number} shall {what} from {low} to {high}: no position")
-    for position in (place.due_from, place.due_until):
-        if position is not None and abs(position) > DUE_WITHIN:
-            raise InstanceError(f"car {number} is due at {position}: {-DUE_WITHIN} to {DUE_WITHIN}")
-    for position in (place.earliest, place.latest):
-        if position is not None and not 1 <= position <= cars:
-            raise InstanceError(f"car {number} at position {position}: the day has 1 to {cars}")
+        if first is not None and last is not None and first > last:
+            raise InstanceError(f"car {number} shall {what} from {first} to {last}: no position")

@@ -8,21 +8,32 @@ valid sequence stands at every moment; the paint shop's limit is never broken.
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
 
-from hub.sequencing.arrays import line_of
+from hub.sequencing.arrays import goal_chased, line_of
+from hub.sequencing.conflicts import ConflictError
 from hub.sequencing.construct import valid_start
 from hub.sequencing.model import Car, Instance
 from hub.sequencing.scoring import score
 
+if TYPE_CHECKING:
+    from hub.sequencing._search import Line
+
+SAMPLE = 500
+"""Exchanges that are priced to see by how much they change the cost."""
 STEP_MOVES = 20_000
 """Moves between two looks at the clock, the temperature and the stop request."""
 SWAPS, INSERTIONS = 60, 25
 """Shares of the moves in percent; the rest are reversals."""
 HOT, COLD = 0.3, 0.3
 """First temperature as a part of the largest weight, last one as a part of the smallest."""
+HOT_OF_SWAP = 0.1
+"""First temperature where it is higher, as a part of what exchanging two cars changes."""
 QUENCH = 0.03
 """Part of the effort that goes, at the end, into moves from the best that cost nothing."""
 
@@ -67,20 +78,19 @@ def optimise(
     """The best sequence found within the effort allowed; at least one bound must be given.
 
     With `max_moves` alone the result depends only on the instance, the start and the seed. `start`
-    is the sequence to begin with, by default the order given; where it breaks a hard limit it is
-    mended first. `stop` is asked every few milliseconds and ends the search with the
-    best so far.
+    is the sequence to begin with, by default the order given or, if that is better, one built for
+    levelling; where it breaks a hard limit it is mended first. `stop` is asked every few
+    milliseconds and ends the search with the best so far.
 
     Raises `InstanceError` if there are no cars, and `ConflictError` if no sequence that keeps the
     hard limits was found.
     """
     if time_limit_s is None and max_moves is None:
         raise ValueError("a search needs a time limit or a number of moves")
-    cars = valid_start(instance, start if start is not None else instance.cars)
+    cars = valid_start(instance, start) if start is not None else _beginning(instance)
     began = time.monotonic()
     line = line_of(instance, cars, seed)
-    weights = [w for w in instance.rules.weight_of().values() if w]
-    hot, cold = HOT * max(weights, default=1), COLD * min(weights, default=1)
+    hot, cold = _temperatures(instance, line, seed)
     course = [(0.0, line.best_cost)]
     quenching = False
     while line.best_cost > 0:
@@ -113,3 +123,32 @@ def optimise(
         course[-1][0],
         tuple(course),
     )
+
+
+def _beginning(instance: Instance) -> tuple[Car, ...]:
+    """The order given, or one built for levelling where that is the better one to begin with."""
+    given = valid_start(instance, instance.cars)
+    if not instance.rules.weight_of().get("levelling"):
+        return given
+    try:
+        levelled = valid_start(instance, goal_chased(instance))
+    except ConflictError:  # only that no order was found near this one: the one given stands
+        return given
+    return min(given, levelled, key=lambda cars: score(instance, cars).mark)
+
+
+def _temperatures(instance: Instance, line: Line, seed: int) -> tuple[float, float]:
+    """The first and the last."""
+    weight_of = instance.rules.weight_of()
+    weights = [weight for weight in weight_of.values() if weight]
+    hot, cold = HOT * max(weights, default=1), COLD * min(weights, default=1)
+    if weight_of.get("levelling") or weight_of.get("lateness"):
+        # These do not change by ones: a car that moves far changes them by hundreds.
+        last = len(instance.cars) - 1
+        draw = random.Random(seed)  # noqa: S311  no secret
+        changes = [
+            abs(line.price("swap", draw.randint(0, last), draw.randint(0, last)))
+            for _ in range(SAMPLE)
+        ]
+        hot = max(hot, HOT_OF_SWAP * median(changes))
+    return hot, cold

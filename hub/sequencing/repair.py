@@ -25,17 +25,17 @@ def repair(limits: HardLimits, order: Sequence[int], *, seed: int = 1) -> list[i
     `order` holds each car's number once.
     """
     draw = random.Random(seed)  # noqa: S311  # no secret: chance that can be repeated
-    standing = Standing(limits, order)
-    best, fewest = standing.order[:], standing.broken
+    arranged = Arrangement(limits, order)
+    best, fewest = arranged.order[:], arranged.broken
     suspects = list(order)
     barred_until: dict[tuple[int, int], int] = {}
     for step in range(STEPS):
         if not fewest:
             break
-        car = _culprit(limits, standing, suspects, draw)
+        car = _culprit(limits, arranged, suspects, draw)
         if car is None:
             break
-        here = standing.at[car]
+        here = arranged.at[car]
         low, high = limits.spans[car]
         tried: Sequence[int] = range(low, high + 1)
         if len(tried) > PLACES:
@@ -44,29 +44,29 @@ def repair(limits: HardLimits, order: Sequence[int], *, seed: int = 1) -> list[i
         for there in tried:
             if there == here:
                 continue
-            more = standing.price(here, there)
+            more = arranged.price(here, there)
             barred = max(
                 barred_until.get((car, there), 0),
-                barred_until.get((standing.order[there], here), 0),
+                barred_until.get((arranged.order[there], here), 0),
             )
-            if barred <= step or standing.broken + more < fewest:
+            if barred <= step or arranged.broken + more < fewest:
                 choices.append((more, draw.random(), there))
         if not choices:
             suspects.append(car)
             continue
         there = min(choices)[2]
-        for moved, left in ((car, here), (standing.order[there], there)):
+        for moved, left in ((car, here), (arranged.order[there], there)):
             barred_until[moved, left] = step + MEMORY
-        standing.exchange(here, there)
-        suspects.extend(standing.near(here, there))
+        arranged.exchange(here, there)
+        suspects.extend(arranged.near(here, there))
         suspects.append(car)
-        if standing.broken < fewest:
-            best, fewest = standing.order[:], standing.broken
+        if arranged.broken < fewest:
+            best, fewest = arranged.order[:], arranged.broken
     return best
 
 
 def _culprit(
-    limits: HardLimits, standing: Standing, suspects: list[int], draw: random.Random
+    limits: HardLimits, arranged: Arrangement, suspects: list[int], draw: random.Random
 ) -> int | None:
     """A car of a broken limit that can move, taken from the suspects; those that are none go."""
     while suspects:
@@ -74,12 +74,12 @@ def _culprit(
         suspects[chosen], suspects[-1] = suspects[-1], suspects[chosen]
         car = suspects.pop()
         low, high = limits.spans[car]
-        if (low < high or standing.at[car] != low) and standing.breaks(car):
+        if (low < high or arranged.at[car] != low) and arranged.breaks(car):
             return car
     return None
 
 
-class Standing:
+class Arrangement:
     """An order, where each car stands in it, and how many limits it breaks.
 
     A span or a pair that is not kept counts one, a batch as many as its cars exceed the limit.

@@ -79,6 +79,9 @@ def test_a_search_finds_a_better_sequence_and_puts_it_in_force(client: httpx.Cli
     assert marks == sorted(set(marks), reverse=True)
     assert marks[-1] == found["mark"]
     assert client.get(SEARCHES).json()[0]["id"] == found["id"]
+    drawn = client.get(f"{SEARCHES}/{found['id']}/plot.svg")
+    assert drawn.headers["content-type"].startswith("image/svg+xml")
+    assert drawn.text.startswith("<svg")
 
     with live(client) as stream:
         stream.until("reset")
@@ -114,9 +117,9 @@ def test_a_stopped_search_keeps_its_best(client: httpx.Client) -> None:
     eventually(lambda: client.get(path).json()["moves"], "the first moves")
     running = client.get(path).json()
     assert running["score"] is None
-    refused = client.post(f"{path}/sequence")
-    assert refused.status_code == 409
-    assert "running" in problem(refused)["detail"]
+    for refused in (client.post(f"{path}/sequence"), client.get(f"{path}/plot.svg")):
+        assert refused.status_code == 409
+        assert "running" in problem(refused)["detail"]
     stopped = client.delete(path)
     assert stopped.status_code == 200
     told = stopped.json()

@@ -1,4 +1,4 @@
-"""CSPLib files: what is read and what refused; the public instances and their judge where at hand."""
+"""CSPLib files: what is read, what is refused; the public instances where at hand."""
 
 from __future__ import annotations
 

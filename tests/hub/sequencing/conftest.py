@@ -21,6 +21,6 @@ else:
 def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The kernels in use during the test."""
     chosen = VARIANTS[request.param]
-    for user in ("adherence", "explode", "scoring"):
+    for user in ("adherence", "calendar", "call_plan", "explode", "scoring"):
         monkeypatch.setattr(f"hub.sequencing.{user}.kernels", chosen)
     return chosen

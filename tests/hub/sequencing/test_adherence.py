@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from array import array
+import statistics
+from dataclasses import replace
+from itertools import zip_longest
 from types import ModuleType
 
 import pytest
@@ -42,6 +44,7 @@ def test_known_sequences(
     found = adherence_of(PLAN, actual.split())
     assert (found.exact, found.within, found.in_order) == (exact, within, in_order)
     assert (found.not_overtaken, found.inversions) == (not_overtaken, inversions)
+    assert found.back_runners == round(10 * (1 - not_overtaken))
     assert found.successors == pytest.approx(successors)
 
 
@@ -56,6 +59,13 @@ def test_the_tolerance_is_the_callers(kernels: ModuleType) -> None:
         adherence_of(PLAN, ["1", "2", "4", "5", "6", "7", "3", "8", "9", "10"], tolerance=4).within
         == 1.0
     )
+
+
+def test_a_share_for_every_tolerance(kernels: ModuleType) -> None:
+    found = adherence_of(PLAN, ["1", "2", "4", "5", "6", "7", "3", "8", "9", "10"])
+    assert found.places_off == (5, 4, 0, 0, 1)
+    assert [found.within_places(k) for k in range(-1, 6)] == [0, 0.5, 0.9, 0.9, 0.9, 1, 1]
+    assert adherence_of(["a"], []).within_places(0) == 1.0
 
 
 def test_cars_in_one_sequence_only_are_counted_and_left_out(kernels: ModuleType) -> None:
@@ -76,13 +86,51 @@ def test_a_doubled_car_is_refused() -> None:
 
 
 @every_kernel
-@given(order=st.permutations(range(40)))
-def test_kernels_agree_with_the_definitions(kernels: ModuleType, order: list[int]) -> None:
-    ranks = array("i", order)
-    pairs = [(a, b) for i, a in enumerate(order) for b in order[i + 1 :]]
-    assert kernels.inversions(ranks) == sum(a > b for a, b in pairs)
+@given(order=st.permutations(range(40)), tolerance=st.integers(0, 40))
+def test_all_figures_agree_with_their_definitions(
+    kernels: ModuleType, order: list[int], tolerance: int
+) -> None:
+    n = len(order)
+    found = adherence_of(list(map(str, range(n))), list(map(str, order)), tolerance)
+    off = [place - planned for place, planned in enumerate(order)]
+    passed = [[other for other in order[:i] if other > own] for i, own in enumerate(order)]
     longest: list[int] = []
     for i, rank in enumerate(order):
         before = [longest[j] for j in range(i) if order[j] < rank]
         longest.append(1 + max(before, default=0))
-    assert kernels.longest_increasing(ranks) == max(longest)
+    assert (found.cars, found.missing, found.extra) == (n, 0, 0)
+    assert found.exact == off.count(0) / n
+    assert found.within == sum(abs(places) <= tolerance for places in off) / n
+    assert found.within == found.within_places(tolerance)
+    assert sum(found.places_off) == n
+    assert found.in_order == max(longest) / n
+    assert found.inversions == sum(map(len, passed))
+    assert found.back_runners == sum(map(bool, passed))
+    assert found.not_overtaken == (n - found.back_runners) / n
+    assert found.back_runner_max == max(
+        max(others) - own if others else 0 for others, own in zip(passed, order, strict=True)
+    )
+    assert found.successors == sum(order[i + 1] == order[i] + 1 for i in range(n - 1)) / (n - 1)
+    assert found.scrambling_max == max(map(abs, off))
+    assert found.scrambling_sigma == pytest.approx(statistics.pstdev(off))
+
+
+@every_kernel
+@given(order=st.permutations(range(30)), cut=st.integers(0, 30), strangers=st.integers(0, 5))
+def test_cars_in_one_of_the_two_do_not_touch_the_rest(
+    kernels: ModuleType, order: list[int], cut: int, strangers: int
+) -> None:
+    plan = list(map(str, range(len(order))))
+    seen = [str(rank) for rank in order[:cut]]
+    with_strangers = [
+        name for pair in zip_longest(seen, "vwxyz"[:strangers]) for name in pair if name
+    ]
+    found = adherence_of(plan, with_strangers)
+    alone = adherence_of([car for car in plan if car in seen], seen)
+    assert found == replace(alone, missing=len(plan) - cut, extra=strangers)
+
+
+def test_a_long_sequence_takes_no_square(kernels: ModuleType) -> None:
+    cars = [str(n) for n in range(100_000)]
+    found = adherence_of(cars, cars[::-1])
+    assert found.inversions == 100_000 * 99_999 // 2

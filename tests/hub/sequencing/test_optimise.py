@@ -131,22 +131,6 @@ def test_cars_that_are_all_alike_stay_as_they_are_in_cost() -> None:
     assert optimise(Instance(cars, rules), max_moves=10_000).mark == 20 * 1_000_000 * 2 - 1_000_000
 
 
-@given(colours=st.lists(st.sampled_from("abc"), min_size=1, max_size=30), limit=st.integers(1, 4))
-def test_batches_are_mended_whenever_they_can_be(colours: list[str], limit: int) -> None:
-    cars = tuple(Car(str(n), colour) for n, colour in enumerate(colours))
-    of = Instance(cars, Rules((), ("colour_changes",), limit))
-    most = max(colours.count(c) for c in colours)
-    if most > limit * (len(cars) - most + 1):
-        with pytest.raises(InstanceError, match="no order keeps batches"):
-            mend_batches(of, cars)
-        return
-    mended = mend_batches(of, cars)
-    assert sorted(mended, key=lambda c: int(c.production_no)) == list(cars)
-    assert score(of, mended).feasible
-    if score(of).feasible:
-        assert mended == cars
-
-
 def test_no_cars_are_an_error() -> None:
     with pytest.raises(InstanceError, match="no cars"):
         optimise(Instance(()), max_moves=1)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,42 +11,10 @@ import pytest
 
 from hub.api.settings import ApiSettings
 from hub.store import Database
-from tests.fixtures.required import refuse_absence
 from tests.hub.api.conftest import TOKEN, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-HERE = CHROMIUM is not None and find_spec("playwright") is not None
-if not HERE:
-    refuse_absence("chromium", "apt-get install chromium; pip install playwright")
-BROWSERS = [CHROMIUM] if HERE else []
-"""With none the tests of this module have no parameter and are left out, which pytest says."""
-
-
-@pytest.fixture(scope="module", params=BROWSERS, ids=["chromium"] * len(BROWSERS))
-def page(request: pytest.FixtureRequest) -> Iterator[Page]:
-    from playwright.sync_api import sync_playwright
-
-    with (
-        sync_playwright() as playwright,
-        playwright.chromium.launch(
-            executable_path=request.param, headless=True, args=FLAGS
-        ) as browser,
-    ):
-        opened = browser.new_page(viewport={"width": 1280, "height": 900})
-        opened.set_default_timeout(20_000)
-        yield opened
 
 
 def pass_car(url: str, number: int) -> None:

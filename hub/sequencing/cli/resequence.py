@@ -1,0 +1,177 @@
+"""`lineside-hub sequence resequence`: the next sequence when the plant is disturbed."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hub.orders.cli import refusing
+from hub.orders.formats import read_given
+from hub.orders.problems import InputError, did_you_mean
+from hub.sequencing.cli.common import (
+    DayArgument,
+    FormatOption,
+    JsonOption,
+    check_outputs,
+    figure,
+    placing,
+    table_text,
+    write_output,
+)
+from hub.sequencing.plant_state import PlantState, remaining
+from hub.sequencing.resequence import Resequenced, resequence
+from hub.sequencing.store import score_json
+
+
+def resequence_command(
+    day: DayArgument,
+    sequence: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SEQUENCE", help="As planned; cars that are held need not be in it."
+        ),
+    ],
+    format_: FormatOption = None,
+    passed: Annotated[
+        int, typer.Option(min=0, help="First cars of the sequence that are past.")
+    ] = 0,
+    frozen: Annotated[int, typer.Option(min=0, help="First cars to come that must not move.")] = 0,
+    released: Annotated[
+        int, typer.Option(min=0, help="First cars to come that have released calls.")
+    ] = 0,
+    blocked: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CAR", help="Cannot be built now: leaves and is held."),
+    ] = None,
+    pulled_out: Annotated[
+        list[str] | None, typer.Option(metavar="CAR", help="Leaves for good.")
+    ] = None,
+    late: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CAR=POSITION", help="Its parts are late: not before this position."),
+    ] = None,
+    reinsert: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CAR[=POSITION]", help="A held car that comes back; not before this position."
+        ),
+    ] = None,
+    worth: Annotated[
+        float | None,
+        typer.Option(
+            help="Mark that changing one released call must save; inf: change only what must. "
+            "If absent, the weight of the first objective."
+        ),
+    ] = None,
+    max_ms: Annotated[
+        float | None,
+        typer.Option(min=1, help="Milliseconds to think; if absent, the result is repeatable."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the whole sequence here, what is past first.")
+    ] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Propose the next sequence: which cars move, and which released calls change.
+
+    Options that name a car may be given again. Positions count from 1, the first car to come.
+    """
+    with refusing("refused"):
+        given = read_given(day, format_)
+        check_outputs([("--out", out)], [day])
+        planned = given.read_sequence(sequence, whole=False)
+        numbers = [car.production_no for car in planned]
+        if passed > len(numbers):
+            raise InputError([f"--passed {passed}: {sequence} has {len(numbers)} cars"])
+        known = [car.production_no for car in given.instance.cars]
+        with placing(sequence):
+            state = PlantState(
+                sequence=tuple(numbers[passed:]),
+                frozen=frozen,
+                released=released,
+                blocked=frozenset(_cars("--blocked", blocked, known)),
+                pulled_out=frozenset(_cars("--pulled-out", pulled_out, known)),
+                reinsert=_places("--reinsert", reinsert, known),
+                late_parts={
+                    car: position
+                    for car, position in _places("--late", late, known).items()
+                    if position is not None
+                },
+            )
+            found = resequence(
+                remaining(given.instance, numbers[:passed]), state, worth=worth, max_ms=max_ms
+            )
+        if out is not None:
+            write_output(out, given.sequence_text([*planned[:passed], *found.cars]))
+    typer.echo(json.dumps(_as_json(found), indent=2) if json_ else _as_text(found))
+
+
+def _cars(option: str, given: Sequence[str] | None, known: Sequence[str]) -> list[str]:
+    for number in given or ():
+        if number not in known:
+            raise InputError([f"{option} {number}: no such car{_near(number, known)}"])
+    return list(given or ())
+
+
+def _places(
+    option: str, given: Sequence[str] | None, known: Sequence[str]
+) -> dict[str, int | None]:
+    """`CAR` or `CAR=POSITION`, as a mapping; `--late` wants the position."""
+    found: dict[str, int | None] = {}
+    for text in given or ():
+        number, equals, position = text.rpartition("=") if "=" in text else (text, "", "")
+        if equals and not (position.isdecimal() and len(position) < 10 and int(position) >= 1):
+            raise InputError([f"{option} {text}: {position!r} is not a position from 1 up"])
+        if not equals and option == "--late":
+            raise InputError([f"{option} {text}: say from which position, as in {text}=40"])
+        _cars(option, [number], known)
+        found[number] = int(position) if equals else None
+    return found
+
+
+def _near(number: str, known: Sequence[str]) -> str:
+    return did_you_mean(number, get_close_matches(number, known, n=1))
+
+
+def _as_json(found: Resequenced) -> dict[str, object]:
+    return {
+        "cars": [car.production_no for car in found.cars],
+        "held": [car.production_no for car in found.held],
+        "moved": [move._asdict() for move in found.moved],
+        "calls": [call._asdict() for call in found.calls],
+        "score_before": score_json(found.score_before),
+        "score_after": score_json(found.score_after),
+        "moves": found.moves,
+        "elapsed_ms": round(found.elapsed_s * 1000, 3),
+    }
+
+
+def _as_text(found: Resequenced) -> str:
+    before, after = found.score_before.mark, found.score_after.mark
+    by_itself = [move for move in found.moved if not move.shifted]
+    counts = Counter(call.change for call in found.calls)
+    changes = ", ".join(f"{count} {change}" for change, count in counts.items())
+    sections = [
+        f"mark {figure(before)} as planned, {figure(after)} now, "
+        f"in {found.elapsed_s * 1000:.1f} ms",
+        f"released calls that change: {len(found.calls)}{f' ({changes})' if changes else ''}",
+        table_text(("  car", "change"), ((f"  {c.production_no}", c.change) for c in found.calls))
+        if found.calls
+        else "",
+        f"cars that move: {len(by_itself)}; others that close up or make room: "
+        f"{len(found.moved) - len(by_itself)}",
+        table_text(
+            ("  car", "from", "to"),
+            ((f"  {m.production_no}", m.before or "held", m.after or "out") for m in found.moved),
+        )
+        if found.moved
+        else "",
+        f"held: {', '.join(car.production_no for car in found.held)}" if found.held else "",
+    ]
+    return "\n".join(section for section in sections if section)

@@ -1,0 +1,1 @@
+"""What the sequencing engine is measured by; `make bench-sequencing`."""

@@ -1,0 +1,111 @@
+"""Days that stand for themselves, over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from hub.api.days import MAX_BODY_BYTES, DaySequence
+from hub.api.settings import ApiSettings
+from hub.orders.day import make_day
+from hub.sequencing.explain import explain
+from hub.sequencing.scoring import score
+from hub.store import Database
+from tests.hub.api.conftest import TOKEN, serving
+from tests.hub.api.test_plants import problem
+
+SCORE = "/v1/sequencing/score"
+EXPLANATION = "/v1/sequencing/explanation"
+(EXAMPLE,) = DaySequence.model_json_schema()["examples"]
+
+
+@pytest.fixture
+def client(database: Database) -> Iterator[httpx.Client]:
+    """Of a hub without any plant."""
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    with (
+        serving(database, ApiSettings(token=TOKEN)) as url,
+        httpx.Client(base_url=url, timeout=20, headers=headers) as client,
+    ):
+        yield client
+
+
+def test_the_example_is_judged(client: httpx.Client) -> None:
+    given = client.post(SCORE, json={"day": EXAMPLE["day"]}).json()
+    assert given["values"]["high_priority"] == 1
+    assert given["mark"] == 1_000_000 + 1_000
+    parted = client.post(SCORE, json=EXAMPLE).json()
+    assert parted["values"]["high_priority"] == 0
+    assert parted["mark"] == 2_000
+    told = client.post(EXPLANATION, json=EXAMPLE, params={"top": 1}).json()
+    instance = make_day(DaySequence.model_validate(EXAMPLE).day).instance
+    cars = [instance.cars[i] for i in (0, 2, 1)]
+    assert told == explain(instance, cars).as_json(1)
+
+
+def long_day(cars: int) -> dict[str, Any]:
+    options = [f"OPTION-{n:02d}" for n in range(30)]
+    return {
+        "version": 1,
+        "options": {option: {"ratio": "1/3"} for option in options},
+        "cars": [
+            {"production_no": f"{n:07d}", "colour": f"C{n % 9}", "options": options[n % 17 :]}
+            for n in range(cars)
+        ],
+    }
+
+
+def test_a_long_day_fits_and_a_longer_one_does_not(client: httpx.Client) -> None:
+    day = long_day(5_000)
+    answer = client.post(SCORE, json={"day": day})
+    assert answer.status_code == 200
+    request = DaySequence.model_validate({"day": day})
+    assert answer.json()["mark"] == score(make_day(request.day).instance).mark
+    many = client.post(SCORE, json={"day": long_day(5_001)})
+    assert many.status_code == 422
+    assert "body.day.cars" in problem(many)["detail"]
+    large = client.post(SCORE, content=b" " * (MAX_BODY_BYTES + 1))
+    assert large.status_code == 413
+    assert str(MAX_BODY_BYTES) in problem(large)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "where", "says"),
+    [
+        ({"sequence": ["1", "3"]}, "body.sequence", "missing"),
+        ({"sequence": ["1", "3", "3"]}, "body.sequence", ""),
+        ({"sequence": ["1", "3", "4"]}, "body.sequence.2", "4 is not a car of the day"),
+        ({"sequence": [1]}, "body.sequence.0", "string"),
+        ({"day": {"version": 1, "cars": []}}, "body.day.cars", "at least 1"),
+        ({"day": {"version": 2, "cars": [{"production_no": "1", "colour": "x"}]}},
+         "body.day.version", ""),
+        ({"day": {"version": 1, "cars": [{"production_no": "1", "colour": "x", "options": ["A"]}]}},
+         "body.day.cars.0.options", "no option 'A'"),
+        ({"days": {}}, "body.days", "Extra"),
+    ],
+)  # fmt: skip
+def test_a_bad_day_is_refused_with_what_and_where(
+    client: httpx.Client, changed: dict[str, Any], where: str, says: str
+) -> None:
+    for path in (SCORE, EXPLANATION):
+        refused = client.post(path, json=EXAMPLE | changed)
+        assert refused.status_code == 422
+        (first, *_) = problem(refused)["errors"]
+        assert first["where"] == where
+        assert says in first["what"]
+
+
+def test_of_many_mistakes_the_first_are_told(client: httpx.Client) -> None:
+    cars = [{"production_no": f"{n}", "colour": ""} for n in range(500)]
+    refused = client.post(SCORE, json={"day": {"version": 1, "cars": cars}})
+    assert refused.status_code == 422
+    assert len(problem(refused)["errors"]) == 20
+    assert refused.json()["detail"].endswith("and 480 more")
+
+
+def test_a_day_is_judged_for_those_with_the_token_alone(client: httpx.Client) -> None:
+    refused = client.post(SCORE, json=EXAMPLE, headers={"Authorization": "Bearer wrong"})
+    assert problem(refused)["status"] == 401
