@@ -13,7 +13,7 @@ Urrutia (EJOR 191, 2008); that small moves, tried by the million, win, by Estell
 Nouioua (EJOR 191, 2008). The bit sets are our own step from there.
 """
 
-from libc.math cimport log
+from libc.math cimport INFINITY, log
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memmove, memset
@@ -48,6 +48,9 @@ cdef enum:
     NOT_COUNTED = -20_000  # a load so low that no move lifts it to a limit
 
 lineside_find_popcnt()
+
+cdef enum:
+    LENGTHS = 8  # of reversals: up to 2, 4, … 128 places, and more
 
 MAX_RATIOS = 64
 """A car's options are one machine word."""
@@ -205,7 +208,8 @@ cdef class Line:
     """Of the order that stands now."""
     cdef readonly double best_cost
     cdef readonly int64_t priced
-    """Moves whose change of cost was worked out, on all objectives."""
+    """Moves whose change of cost was worked out on all objectives, or so far that what is left
+    could not save enough for the move to be made."""
     cdef readonly int64_t made
     cdef int cars, tail, ratios, batch_limit, words
     cdef int first_free        # no car before it may move
@@ -220,6 +224,12 @@ cdef class Line:
     cdef int32_t* colour       # by car
     cdef int32_t* at           # by position: which car
     cdef int32_t* best
+    # By r: the most that ratios r, r + 1 … can save by a move. A swap takes one car out of the
+    # windows around one place; an insertion takes one out and shifts another; windows over the
+    # ends of a reversal lose no more cars than they reach into it.
+    cdef double[65] swap_saves
+    cdef double[65] insert_saves
+    cdef double[LENGTHS][65] reverse_saves  # by length, see LENGTHS
     cdef uint64_t random0, random1, random2, random3
 
     def __cinit__(
@@ -236,7 +246,8 @@ cdef class Line:
         uint64_t seed,
         Plant plant = None,
     ):
-        cdef int r, car
+        cdef int r, car, length, given, reach
+        cdef list by_weight
         self.cars, self.ratios, self.tail = options.shape[0], options.shape[1], tail
         if self.ratios > 64:
             raise ValueError(f"{self.ratios} ratios; at most 64 can be searched")
@@ -254,13 +265,16 @@ cdef class Line:
         if not (self.ratio and self.bits and self.loads and self.features and self.colour
                 and self.at and self.best):
             raise MemoryError
+        # The heaviest first: a move that they refuse need not be priced to the end.
+        by_weight = sorted(range(self.ratios), key=lambda r: -weight[r])
         for r in range(self.ratios):
-            if window[r] < 1 or most[r] < 0:
-                raise ValueError(f"ratio {most[r]}/{window[r]} is none")
-            self.ratio[r].most, self.ratio[r].window = most[r], window[r]
-            self.ratio[r].weight = weight[r]
-            self.ratio[r].first = greater(0, tail - window[r] + 1)
-            self.ratio[r].last = self.cars - (1 if cut_windows else window[r])
+            given = by_weight[r]
+            if window[given] < 1 or most[given] < 0:
+                raise ValueError(f"ratio {most[given]}/{window[given]} is none")
+            self.ratio[r].most, self.ratio[r].window = most[given], window[given]
+            self.ratio[r].weight = weight[given]
+            self.ratio[r].first = greater(0, tail - window[given] + 1)
+            self.ratio[r].last = self.cars - (1 if cut_windows else window[given])
             self.ratio[r].has = self.bits + (3 * r) * self.words + PAD
             self.ratio[r].over = self.bits + (3 * r + 1) * self.words + PAD
             self.ratio[r].full = self.bits + (3 * r + 2) * self.words + PAD
@@ -269,8 +283,19 @@ cdef class Line:
             self.at[car] = car
             self.colour[car] = colours[car]
             for r in range(self.ratios):
-                if options[car, r]:
+                if options[car, by_weight[r]]:
                     self.features[car] |= <uint64_t>1 << r
+        for r in range(self.ratios - 1, -1, -1):
+            reach = window[by_weight[r]]
+            self.swap_saves[r] = self.swap_saves[r + 1] + self.ratio[r].weight * reach
+            self.insert_saves[r] = self.insert_saves[r + 1] + self.ratio[r].weight * 2 * reach
+            for length in range(LENGTHS):
+                reach = window[by_weight[r]]
+                if length < LENGTHS - 1:
+                    reach = min(reach, 2 << length)
+                self.reverse_saves[length][r] = (
+                    self.reverse_saves[length][r + 1] + self.ratio[r].weight * reach * reach / 2
+                )
         self.plant, self.ruled = plant, plant is not None
         self.limited = self.ruled and plant.limits is not None
         self.first_free = plant.limits.first_free(self.at, tail) if self.limited else tail
@@ -341,8 +366,10 @@ cdef class Line:
         if a == b:
             return 0.0
         if kind == "swap":
-            return self.whole_swap(a, b)
-        return self.whole_insert(a, b) if kind == "insert" else self.whole_reverse(a, b)
+            return self.whole_swap(a, b, INFINITY)
+        if kind == "insert":
+            return self.whole_insert(a, b, INFINITY)
+        return self.whole_reverse(a, b, INFINITY)
 
     def hold(self, int fixed) -> None:
         """Let the day's first `fixed` cars stay where they stand; the best begins anew from here."""
@@ -492,16 +519,21 @@ cdef class Line:
         for window in range(first, lesser(last, ratio.last) + 1):
             self.set_load(ratio, window, ratio.load[window] + by)
 
+    # What a move costs. A price above `limit` may be too low: it is left off where ratios yet to
+    # come, which are lighter, cannot save enough.
+
     # ---- swap: the cars of i < j change places
 
-    cdef double price_swap(self, int i, int j) noexcept nogil:
+    cdef double price_swap(self, int i, int j, double limit) noexcept nogil:
         cdef uint64_t left = self.features[self.at[i]], right = self.features[self.at[j]]
         cdef uint64_t differing = left ^ right
-        cdef double delta = 0
+        cdef double delta = self.colour_weight * self.recolour_swap(i, j)
         cdef int r, from_i, to_i, from_j
         cdef Ratio* ratio
         while differing:
             r = lineside_lowest(differing)
+            if delta - self.swap_saves[r] > limit:
+                break
             differing &= differing - 1
             ratio = &self.ratio[r]
             # Windows that hold only i begin in from_i … to_i, those that hold only j in from_j … j.
@@ -516,7 +548,7 @@ cdef class Line:
                 delta += ratio.weight * (
                     count(ratio.full, from_i, to_i) - count(ratio.over, from_j, j)
                 )
-        return delta + self.colour_weight * self.recolour_swap(i, j)
+        return delta
 
     cdef inline int recolour_swap(self, int i, int j) noexcept nogil:
         cdef int a = self.colour[self.at[i]], b = self.colour[self.at[j]], other, changes = 0
@@ -560,16 +592,25 @@ cdef class Line:
 
     # ---- insertion: the car of i goes to j, those between move up by one towards i
 
-    cdef inline double price_insert(self, int i, int j) noexcept nogil:
-        return self.price_forward(i, j) if i < j else self.price_backward(i, j)
+    cdef inline double price_insert(self, int i, int j, double limit) noexcept nogil:
+        return self.price_forward(i, j, limit) if i < j else self.price_backward(i, j, limit)
 
-    cdef double price_forward(self, int i, int j) noexcept nogil:
+    cdef double price_forward(self, int i, int j, double limit) noexcept nogil:
         cdef uint64_t features = self.features[self.at[i]]
         cdef uint64_t ones = ~<uint64_t>0
-        cdef double delta = 0
+        cdef int colour = self.colour[self.at[i]], other
+        cdef int changes = (self.colour[self.at[j]] != colour) - self.change(i, i + 1)
+        if i > 0:
+            changes += self.change(i - 1, i + 1) - self.change(i - 1, i)
+        if j + 1 < self.cars:
+            other = self.colour[self.at[j + 1]]
+            changes += (other != colour) - self.change(j, j + 1)
+        cdef double delta = self.colour_weight * changes
         cdef int r, changed, first, last, window
         cdef Ratio* ratio
         for r in range(self.ratios):
+            if delta - self.insert_saves[r] > limit:
+                break
             ratio = &self.ratio[r]
             window = ratio.window
             # Windows that hold i but not j lose that car and gain the one behind their end; windows
@@ -588,22 +629,24 @@ cdef class Line:
             if j - window >= i:
                 changed += excess(ratio, ratio.load[j - window + 1]) - excess(ratio, ratio.load[i])
             delta += ratio.weight * changed
-        cdef int colour = self.colour[self.at[i]], other
-        cdef int changes = (self.colour[self.at[j]] != colour) - self.change(i, i + 1)
-        if i > 0:
-            changes += self.change(i - 1, i + 1) - self.change(i - 1, i)
-        if j + 1 < self.cars:
-            other = self.colour[self.at[j + 1]]
-            changes += (other != colour) - self.change(j, j + 1)
-        return delta + self.colour_weight * changes
+        return delta
 
-    cdef double price_backward(self, int i, int j) noexcept nogil:
+    cdef double price_backward(self, int i, int j, double limit) noexcept nogil:
         cdef uint64_t features = self.features[self.at[i]]
         cdef uint64_t ones = ~<uint64_t>0
-        cdef double delta = 0
+        cdef int colour = self.colour[self.at[i]], other
+        cdef int changes = (self.colour[self.at[j]] != colour) - self.change(i - 1, i)
+        if i + 1 < self.cars:
+            changes += self.change(i - 1, i + 1) - self.change(i, i + 1)
+        if j > 0:
+            other = self.colour[self.at[j - 1]]
+            changes += (other != colour) - self.change(j - 1, j)
+        cdef double delta = self.colour_weight * changes
         cdef int r, changed, first, last, window
         cdef Ratio* ratio
         for r in range(self.ratios):
+            if delta - self.insert_saves[r] > limit:
+                break
             ratio = &self.ratio[r]
             window = ratio.window
             first = greater(j - window + 1, ratio.first)
@@ -619,14 +662,7 @@ cdef class Line:
             if i - window + 1 > j:
                 changed += excess(ratio, ratio.load[j]) - excess(ratio, ratio.load[i - window + 1])
             delta += ratio.weight * changed
-        cdef int colour = self.colour[self.at[i]], other
-        cdef int changes = (self.colour[self.at[j]] != colour) - self.change(i - 1, i)
-        if i + 1 < self.cars:
-            changes += self.change(i - 1, i + 1) - self.change(i, i + 1)
-        if j > 0:
-            other = self.colour[self.at[j - 1]]
-            changes += (other != colour) - self.change(j - 1, j)
-        return delta + self.colour_weight * changes
+        return delta
 
     cdef inline void insert(self, int i, int j) noexcept nogil:
         """Move the car; `follow_insert` brings loads after."""
@@ -724,17 +760,20 @@ cdef class Line:
                 past = k
         return changed
 
-    cdef double price_reverse(self, int i, int j) noexcept nogil:
-        cdef double delta = 0
-        cdef int r
-        for r in range(self.ratios):
-            delta += self.ratio[r].weight * self.turn(&self.ratio[r], i, j, False)
-        cdef int changes = 0
+    cdef double price_reverse(self, int i, int j, double limit) noexcept nogil:
+        cdef int r, length = 0, changes = 0
         if i > 0:
             changes += self.change(i - 1, j) - self.change(i - 1, i)
         if j + 1 < self.cars:
             changes += self.change(i, j + 1) - self.change(j, j + 1)
-        return delta + self.colour_weight * changes
+        cdef double delta = self.colour_weight * changes
+        while length < LENGTHS - 1 and j - i >= 2 << length:
+            length += 1
+        for r in range(self.ratios):
+            if delta - self.reverse_saves[length][r] > limit:
+                break
+            delta += self.ratio[r].weight * self.turn(&self.ratio[r], i, j, False)
+        return delta
 
     cdef inline void reverse(self, int i, int j) noexcept nogil:
         """Turn the cars; `follow_reverse` brings loads after."""
@@ -789,17 +828,20 @@ cdef class Line:
 
     # ---- the plant's rules
 
-    cdef inline double whole_swap(self, int i, int j) noexcept nogil:
-        cdef double delta = self.price_swap(i, j)
-        return delta + self.plant.price_swap(self.at, i, j) if self.ruled else delta
+    cdef inline double whole_swap(self, int i, int j, double limit) noexcept nogil:
+        if not self.ruled:
+            return self.price_swap(i, j, limit)
+        return self.price_swap(i, j, INFINITY) + self.plant.price_swap(self.at, i, j)
 
-    cdef inline double whole_insert(self, int i, int j) noexcept nogil:
-        cdef double delta = self.price_insert(i, j)
-        return delta + self.plant.price_insert(self.at, i, j) if self.ruled else delta
+    cdef inline double whole_insert(self, int i, int j, double limit) noexcept nogil:
+        if not self.ruled:
+            return self.price_insert(i, j, limit)
+        return self.price_insert(i, j, INFINITY) + self.plant.price_insert(self.at, i, j)
 
-    cdef inline double whole_reverse(self, int i, int j) noexcept nogil:
-        cdef double delta = self.price_reverse(i, j)
-        return delta + self.plant.price_reverse(self.at, i, j) if self.ruled else delta
+    cdef inline double whole_reverse(self, int i, int j, double limit) noexcept nogil:
+        if not self.ruled:
+            return self.price_reverse(i, j, limit)
+        return self.price_reverse(i, j, INFINITY) + self.plant.price_reverse(self.at, i, j)
 
     cdef inline void swapped(self, int i, int j) noexcept nogil:
         """Let the plant's figures follow a swap that stands."""
@@ -813,14 +855,10 @@ cdef class Line:
 
     # ---- the search
 
-    cdef inline bint allows(self, double delta, double temperature) noexcept nogil:
-        """The rule of Metropolis."""
-        if delta <= 0:
-            return True
-        if temperature <= 0:
-            return False
+    cdef inline double limit(self, double temperature) noexcept nogil:
+        """The most that the next move may cost: the rule of Metropolis, its chance drawn first."""
         # 1 - u lies in (0, 1], so the logarithm is finite.
-        return delta <= -temperature * log(<double>((self.draw() >> 11) + 1) * 2.0**-53)
+        return -temperature * log(<double>((self.draw() >> 11) + 1) * 2.0**-53)
 
     cdef inline void keep_best(self) noexcept nogil:
         self.best_cost = self.cost
@@ -860,7 +898,7 @@ cdef class Line:
 
     cdef bint try_swap(self, double temperature) noexcept nogil:
         cdef int kind = self.below(16), i, j
-        cdef double delta
+        cdef double delta, limit
         if kind < 5:
             i = self.anywhere()
             j = self.target(i)
@@ -879,9 +917,10 @@ cdef class Line:
             i, j = j, i
         if self.limited and not self.plant.limits.may_swap(self.at, i, j):
             return False
-        delta = self.whole_swap(i, j)
+        limit = self.limit(temperature)
+        delta = self.whole_swap(i, j, limit)
         self.priced += 1
-        if not self.allows(delta, temperature):
+        if delta > limit:
             return False
         if self.limited and not self.plant.limits.keeps_swap(self.at, i, j):
             return False
@@ -895,15 +934,16 @@ cdef class Line:
 
     cdef bint try_insert(self, double temperature) noexcept nogil:
         cdef int i = self.anywhere(), j
-        cdef double delta
+        cdef double delta, limit
         j = i + self.below(81) - 40 if self.below(4) else self.target(i)
         if i == j or j < self.first_free or j >= self.cars:
             return False
         if self.limited and not self.plant.limits.may_go(self.at, i, j):
             return False
-        delta = self.whole_insert(i, j)
+        limit = self.limit(temperature)
+        delta = self.whole_insert(i, j, limit)
         self.priced += 1
-        if not self.allows(delta, temperature):
+        if delta > limit:
             return False
         if self.limited and not self.plant.limits.keeps_insert(self.at, i, j):
             return False
@@ -918,7 +958,7 @@ cdef class Line:
 
     cdef bint try_reverse(self, double temperature) noexcept nogil:
         cdef int i = self.anywhere(), j = i + 1 + self.below(60)
-        cdef double delta
+        cdef double delta, limit
         if j >= self.cars:
             return False
         if self.below(2):  # whole paint batches: their number then stays as it is
@@ -928,9 +968,10 @@ cdef class Line:
                 j += 1
         if self.limited and not self.plant.limits.may_swap(self.at, i, j):
             return False
-        delta = self.whole_reverse(i, j)
+        limit = self.limit(temperature)
+        delta = self.whole_reverse(i, j, limit)
         self.priced += 1
-        if not self.allows(delta, temperature):
+        if delta > limit:
             return False
         if self.limited and not self.plant.limits.keeps_reverse(self.at, i, j):
             return False

@@ -30,7 +30,7 @@ STEP_MOVES = 20_000
 """Moves between two looks at the clock, the temperature and the stop request."""
 SWAPS, INSERTIONS = 60, 25
 """Shares of the moves in percent; the rest are reversals."""
-HOT, COLD = 0.3, 0.3
+HOT, COLD = 0.3, 0.1
 """First temperature as a part of the largest weight, last one as a part of the smallest."""
 HOT_OF_SWAP = 0.1
 """First temperature where it is higher, as a part of what exchanging two cars changes."""
