@@ -18,7 +18,17 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi.staticfiles import StaticFiles
 from psycopg_pool import PoolTimeout
 
-from hub.api import days, models, plants, problems, resequence, searches, sequencing, telemetry
+from hub.api import (
+    day_searches,
+    days,
+    models,
+    plants,
+    problems,
+    resequence,
+    searches,
+    sequencing,
+    telemetry,
+)
 from hub.api.context import Context, Shared, Tenant
 from hub.api.guards import BodyLimit, LocalNamesOnly
 from hub.api.live import Live, TooManyError
@@ -91,6 +101,7 @@ def create_app(
     app.include_router(resequence.router)
     app.include_router(searches.router)
     app.include_router(days.router)
+    app.include_router(day_searches.router)
     app.include_router(telemetry.router)
     app.include_router(router)
     app.mount("/static", StaticFiles(directory=WEB / "static"))

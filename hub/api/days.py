@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import APIRouter, Depends
 from fastapi.exceptions import RequestValidationError
@@ -32,29 +33,24 @@ _JUDGED = described(
     HTTPStatus.UNPROCESSABLE_ENTITY,
 )
 
+EXAMPLE: dict[str, Any] = {
+    "day": {
+        "version": 1,
+        "options": {"SUNROOF": {"ratio": "1/2"}},
+        "cars": [
+            {"production_no": "1", "colour": "red", "options": ["SUNROOF"]},
+            {"production_no": "2", "colour": "red", "options": ["SUNROOF"]},
+            {"production_no": "3", "colour": "blue"},
+        ],
+    },
+    "sequence": ["1", "3", "2"],
+}
+
 
 class DaySequence(BaseModel):
     """A day, and an order of its cars."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "day": {
-                        "version": 1,
-                        "options": {"SUNROOF": {"ratio": "1/2"}},
-                        "cars": [
-                            {"production_no": "1", "colour": "red", "options": ["SUNROOF"]},
-                            {"production_no": "2", "colour": "red", "options": ["SUNROOF"]},
-                            {"production_no": "3", "colour": "blue"},
-                        ],
-                    },
-                    "sequence": ["1", "3", "2"],
-                }
-            ]
-        },
-    )
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
 
     day: DayModel
     sequence: list[ProductionNo] | None = Field(
@@ -65,20 +61,21 @@ class DaySequence(BaseModel):
 @router.post("/score", summary="What a sequence of a day costs", responses=_JUDGED)
 def day_score(request: DaySequence) -> ScoreView:
     """Judges an order of a day's cars. Nothing is stored; 2 MiB at most."""
-    with _refusing():
-        instance, cars = _read(request)
+    with refusing():
+        instance, cars = read_day(request)
         return ScoreView.of(score(instance, cars))
 
 
 @router.post("/explanation", summary="Why a sequence of a day costs that", responses=_JUDGED)
 def day_explanation(request: DaySequence, top: Top = 10) -> ExplanationView:
     """The mark taken apart: which windows, cars, parts and supplier lines cost what."""
-    with _refusing():
-        instance, cars = _read(request)
+    with refusing():
+        instance, cars = read_day(request)
         return ExplanationView.model_validate(explain(instance, cars).as_json(top))
 
 
-def _read(request: DaySequence) -> tuple[Instance, Sequence[Car]]:
+def read_day(request: DaySequence) -> tuple[Instance, tuple[Car, ...]]:
+    """The day, and its cars in the order of the request; to be called within `refusing`."""
     instance = make_day(request.day).instance
     if request.sequence is None:
         return instance, instance.cars
@@ -86,11 +83,11 @@ def _read(request: DaySequence) -> tuple[Instance, Sequence[Car]]:
     unknown = [(i, n) for i, n in enumerate(request.sequence) if n not in cars]
     if unknown:
         raise _invalid([(("sequence", i), f"{n} is not a car of the day") for i, n in unknown])
-    return instance, [cars[number] for number in request.sequence]
+    return instance, tuple(cars[number] for number in request.sequence)
 
 
 @contextmanager
-def _refusing() -> Iterator[None]:
+def refusing() -> Iterator[None]:
     """What is wrong with a day, told as what is wrong with any other request."""
     try:
         yield

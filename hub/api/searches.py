@@ -9,8 +9,9 @@ from http import HTTPStatus
 from typing import Annotated
 
 import psycopg
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
+from hub.api import running
 from hub.api.context import Context, Shared, Tenant
 from hub.api.plants import PlantId, require_plant
 from hub.api.problems import Problem, described
@@ -21,14 +22,12 @@ from hub.api.sequencing_models import (
     SearchView,
     SequenceView,
 )
-from hub.api.svg import Svg, svg
+from hub.api.svg import Svg
 from hub.orders.problems import InputError
 from hub.orders.store import load_book
-from hub.sequencing.conflicts import check_conflicts
 from hub.sequencing.model import Instance, InstanceError
 from hub.sequencing.passed import passed_cars
-from hub.sequencing.plot import draw_search
-from hub.sequencing.searches import BusyError, Search, State, Status, Task
+from hub.sequencing.searches import Search, Task
 from hub.sequencing.sequence import Method, PearlChain
 from hub.sequencing.store import (
     Basis,
@@ -41,29 +40,12 @@ from hub.sequencing.store import (
 
 router = APIRouter(prefix="/v1/plants/{plant}/searches", tags=["searches"])
 
-STOP_WAIT_S = 2.0
-"""How long a request to stop waits for the end of the search, which comes within milliseconds."""
-
-SearchId = Annotated[str, Path(max_length=32, examples=["5f0c1e8d9ab34c72"])]
-_FOUND = described(HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND)
-
 
 @router.post(
     "",
     status_code=HTTPStatus.ACCEPTED,
     summary="Start a search for a better sequence",
-    responses={
-        **described(
-            HTTPStatus.UNAUTHORIZED,
-            HTTPStatus.NOT_FOUND,
-            HTTPStatus.CONFLICT,
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            HTTPStatus.SERVICE_UNAVAILABLE,
-        ),
-        202: {
-            "headers": {"Location": {"description": "the search", "schema": {"type": "string"}}},
-        },
-    },
+    responses=running.STARTED | described(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
 def start_search(
     plant: PlantId, request: SearchRequest, response: Response, tenant: Tenant, shared: Shared
@@ -75,37 +57,22 @@ def start_search(
     kept together are named (422), and no search is started. While searches take all the cores they
     may, the answer is 503, and `Retry-After` says when one ends.
     """
-    if request.cores > shared.searches.cores:
-        raise Problem(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            f"body.cores: {request.cores}, but searches may take {shared.searches.cores} here",
-        )
     task = _task(shared, tenant, plant, request)
-    try:
-        check_conflicts(task.instance)
-        search = shared.searches.start(task)
-    except InstanceError as error:
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
-    except BusyError as busy:
-        raise Problem(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            str(busy),
-            headers={"Retry-After": str(busy.retry_after_s)},
-        ) from None
-    response.headers["Location"] = f"/v1/plants/{plant}/searches/{search.id}"
-    return SearchView.of(search)
+    return running.begin(shared, task, f"/v1/plants/{plant}/searches", response)
 
 
-@router.get("", summary="Searches", responses=_FOUND)
+@router.get("", summary="Searches", responses=running.FOUND)
 def searches(plant: PlantId, tenant: Tenant, shared: Shared) -> list[SearchSummary]:
     """The searches of a plant that run or are kept, the newest first."""
     with shared.reading(tenant) as connection:
         require_plant(connection, plant)
-    return [SearchSummary.of(search) for search in shared.searches.of(tenant, plant)]
+    return [SearchSummary.of(search) for search in shared.searches.of((tenant, plant))]
 
 
-@router.get("/{search_id}", summary="A search and where it stands", responses=_FOUND)
-def search(plant: PlantId, search_id: SearchId, tenant: Tenant, shared: Shared) -> SearchView:
+@router.get("/{search_id}", summary="A search and where it stands", responses=running.FOUND)
+def search(
+    plant: PlantId, search_id: running.SearchId, tenant: Tenant, shared: Shared
+) -> SearchView:
     """Its progress, the best mark so far and how it came down over time."""
     return SearchView.of(_find(shared, tenant, plant, search_id))
 
@@ -113,23 +80,16 @@ def search(plant: PlantId, search_id: SearchId, tenant: Tenant, shared: Shared) 
 @router.delete(
     "/{search_id}",
     summary="Stop a search",
-    responses={
-        **_FOUND,
-        202: {"model": SearchView, "description": "It has been told to, and ends in a moment"},
-    },
+    responses=running.STOPPED,
 )
 def stop_search(
-    plant: PlantId, search_id: SearchId, response: Response, tenant: Tenant, shared: Shared
+    plant: PlantId, search_id: running.SearchId, response: Response, tenant: Tenant, shared: Shared
 ) -> SearchView:
     """Ends the search; the best sequence so far is kept, and can be put in force.
 
     One that has ended already stays as it is. The search is not forgotten.
     """
-    found = _find(shared, tenant, plant, search_id)
-    found.stop()
-    if not found.wait(STOP_WAIT_S):
-        response.status_code = HTTPStatus.ACCEPTED
-    return SearchView.of(found)
+    return running.end(_find(shared, tenant, plant, search_id), response)
 
 
 @router.post(
@@ -148,7 +108,7 @@ def stop_search(
 )
 def put_found_in_force(
     plant: PlantId,
-    search_id: SearchId,
+    search_id: running.SearchId,
     response: Response,
     tenant: Tenant,
     shared: Shared,
@@ -168,22 +128,20 @@ def put_found_in_force(
     stand later than they do.
     """
     found = _find(shared, tenant, plant, search_id)
-    status = found.status()
-    if status.cars is None or status.score is None:
-        raise Problem(HTTPStatus.CONFLICT, _nothing_found(found, status))
-    chain = PearlChain(status.cars, Method.SEARCH, status.score)
+    cars, cost = running.result(found)
+    chain, basis = PearlChain(cars, Method.SEARCH, cost), found.task.basis
+    if basis is None:
+        raise Problem(HTTPStatus.CONFLICT, f"search {search_id} was not made of a plant's orders")
     with found.putting, shared.writing() as connection:
         if found.sequence is not None and found.sequence == number_in_force(connection, plant):
             response.status_code = HTTPStatus.OK
         else:
             with overtaken():
-                found.sequence = put_in_force(
-                    connection, tenant, plant, chain, found.task.basis, force=force
-                )
+                found.sequence = put_in_force(connection, tenant, plant, chain, basis, force=force)
         return SequenceView(
             sequence=found.sequence,
             method=chain.method,
-            book=found.task.basis.book,
+            book=basis.book,
             cars=len(chain.cars),
             score=ScoreView.of(chain.score),
         )
@@ -193,23 +151,11 @@ def put_found_in_force(
     "/{search_id}/plot.svg",
     summary="A search as a picture",
     response_class=Svg,
-    responses=_FOUND | described(HTTPStatus.CONFLICT),
+    responses=running.DRAWN,
 )
-def search_plot(plant: PlantId, search_id: SearchId, tenant: Tenant, shared: Shared) -> Svg:
+def search_plot(plant: PlantId, search_id: running.SearchId, tenant: Tenant, shared: Shared) -> Svg:
     """The best mark over time, and below it the sequence that was found."""
-    found = _find(shared, tenant, plant, search_id)
-    status = found.status()
-    if status.cars is None:
-        raise Problem(HTTPStatus.CONFLICT, _nothing_found(found, status))
-    return svg(
-        draw_search(found.task.instance, status.cars, status.course, elapsed_s=status.elapsed_s)
-    )
-
-
-def _nothing_found(search: Search, status: Status) -> str:
-    if status.state is State.RUNNING:
-        return f"search {search.id} is still running; DELETE stops it"
-    return f"search {search.id} failed: {status.reason}"
+    return running.picture(_find(shared, tenant, plant, search_id))
 
 
 @contextmanager
@@ -226,10 +172,7 @@ def overtaken() -> Iterator[None]:
 def _find(shared: Context, tenant: str, plant: str, search_id: str) -> Search:
     with shared.reading(tenant) as connection:
         require_plant(connection, plant)
-    found = shared.searches.find(tenant, plant, search_id)
-    if found is None:
-        raise Problem(HTTPStatus.NOT_FOUND, f"no search {search_id} in plant {plant}")
-    return found
+    return running.find(shared, (tenant, plant), search_id)
 
 
 def _task(shared: Context, tenant: str, plant: str, request: SearchRequest) -> Task:
@@ -252,8 +195,7 @@ def _task(shared: Context, tenant: str, plant: str, request: SearchRequest) -> T
         except InstanceError as error:
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"body.frozen: {error}") from None
     return Task(
-        owner=tenant,
-        plant=plant,
+        scope=(tenant, plant),
         basis=basis,
         instance=instance,
         time_limit_s=request.time_limit_s,

@@ -26,8 +26,23 @@ Number = Annotated[int | float, BeforeValidator(_whole)]
 BookName = Annotated[str, Field(min_length=1, max_length=255, examples=["2026-03-02"])]
 
 
-class SearchRequest(BaseModel):
-    """What to search for, and how hard."""
+class Effort(BaseModel):
+    """How hard to search."""
+
+    time_limit_s: float = Field(default=60, ge=0.1, le=MAX_TIME_S, allow_inf_nan=False)
+    max_moves: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_MOVES,
+        description="moves to try; the result then depends on the seed alone, unless the time "
+        "limit comes first",
+    )
+    seed: int = Field(default=1, ge=0, le=MAX_SEED, description="of the random moves")
+    cores: int = Field(default=1, ge=1, le=64, description="independent searches, the best wins")
+
+
+class SearchRequest(Effort):
+    """What of a plant to search, and how hard."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -42,15 +57,6 @@ class SearchRequest(BaseModel):
     book: BookName | None = Field(
         default=None, description="order book; null: the newest, or that of the sequence in force"
     )
-    time_limit_s: float = Field(default=60, ge=0.1, le=MAX_TIME_S, allow_inf_nan=False)
-    max_moves: int | None = Field(
-        default=None,
-        ge=1,
-        le=MAX_MOVES,
-        description="moves to try; the result then depends on the seed alone, unless the time "
-        "limit comes first",
-    )
-    seed: int = Field(default=1, ge=0, le=MAX_SEED, description="of the random moves")
     start: Literal["given", "in_force"] = Field(
         default="given",
         description="the order that the search begins with: that of the book, or the sequence in "
@@ -62,7 +68,6 @@ class SearchRequest(BaseModel):
         description="so many first cars of that order stay where they are; null: none of a given "
         "order; of the sequence in force those up to the last that has passed a control point",
     )
-    cores: int = Field(default=1, ge=1, le=64, description="independent searches, the best wins")
 
 
 class LongBatch(BaseModel):
@@ -120,7 +125,7 @@ class SearchSummary(BaseModel):
         "is kept"
     )
     reason: str | None = Field(description="why it failed, or what stopped it")
-    book: str
+    book: str | None = Field(description="null: a day that stands for itself")
     cars: int
     seed: int
     cores: int
@@ -145,7 +150,8 @@ class SearchView(SearchSummary):
     """A search with its course and, once it has ended, what its best sequence costs."""
 
     mark_at_start: Number | None
-    score: ScoreView | None = Field(description="null while it runs")
+    score: ScoreView | None = Field(description="of the best sequence; null while it runs")
+    order: list[str] | None = Field(description="that sequence; null while it runs")
     course: list[tuple[float, Number]] = Field(
         description="best mark over time, as (seconds, mark); a long one is thinned out",
         examples=[[[0.0, 31_004_120], [0.4, 12_000_450], [7.2, 9_000_101]]],
@@ -159,6 +165,7 @@ class SearchView(SearchSummary):
             **_summary(search, status),
             mark_at_start=status.course[0][1] if status.course else None,
             score=None if status.score is None else ScoreView.of(status.score),
+            order=None if status.cars is None else [car.production_no for car in status.cars],
             course=list(status.course),
         )
 
@@ -169,7 +176,7 @@ def _summary(search: Search, status: Status) -> dict[str, Any]:
         "id": search.id,
         "state": status.state,
         "reason": status.reason,
-        "book": task.basis.book,
+        "book": task.basis.book if task.basis else None,
         "cars": len(task.instance.cars),
         "seed": task.seed,
         "cores": task.cores,

@@ -20,7 +20,7 @@ from hub.orders.day_model import (
     SupplyLineEntry,
     When,
 )
-from hub.orders.problems import did_you_mean
+from hub.orders.problems import MAX_SHOWN, did_you_mean
 from hub.orders.yaml_file import Location, where
 from hub.sequencing.calendar import Break, Shift, ShiftCalendar, Span
 from hub.sequencing.call_plan import SupplyLine
@@ -89,6 +89,7 @@ class _Maker:
         self.model = model
         self.problems: list[Problem] = []
         self._numbers = [entry.production_no for entry in model.cars]
+        self._cars = frozenset(self._numbers)
         self._calendar: DayCalendar | None = None
 
     def day(self) -> Day:
@@ -155,15 +156,20 @@ class _Maker:
     def _known_options(self, loc: Location, names: Iterable[str]) -> None:
         for name in names:
             if name not in self.model.options:
-                hint = did_you_mean(name, self.model.options) or "; list it under options"
+                hint = self._near(name, self.model.options) or "; list it under options"
                 self.problems.append((loc, f"no option {name!r}{hint}"))
 
     def _known_cars(self, loc: Location, numbers: Iterable[str]) -> None:
-        known = set(self._numbers)
         for number in numbers:
-            if number not in known:
-                hint = did_you_mean(number, get_close_matches(number, self._numbers, n=1))
+            if number not in self._cars:
+                hint = self._near(number, self._numbers)
                 self.problems.append((loc, f"no car {number!r}{hint}"))
+
+    def _near(self, word: str, known: Iterable[str]) -> str:
+        """What may be meant; not sought where so much is wrong that nobody reads it."""
+        if len(self.problems) >= MAX_SHOWN:
+            return ""
+        return did_you_mean(word, get_close_matches(word, known, n=1))
 
     def _read_calendar(self) -> DayCalendar | None:
         entry = self.model.calendar

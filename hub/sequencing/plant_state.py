@@ -168,6 +168,8 @@ class ClosedUp:
 
     instance: Instance
     """The cars to come, in the planned order closed up, and the limits they stand under."""
+    spans: tuple[tuple[int, int], ...]
+    """First and last position of each of them, from 0, as those limits say."""
     displaced: tuple[str, ...]
     """Cars to find a place for: re-inserted ones and those with late parts."""
     gaps: tuple[int, ...]
@@ -205,14 +207,16 @@ def close_up(instance: Instance, state: PlantState) -> ClosedUp:
     unbound = max(state.released, frozen) + 1
     order, displaced = _put_back(order, state.reinsert, earliest, unbound)
     here = set(order)
+    limits = _limits(instance.limits, order, frozen, earliest, set(displaced))
     return ClosedUp(
         Instance(
             tuple([cars[number] for number in order]),
             instance.rules,
             instance.yesterday,
-            _limits(instance.limits, order, frozen, earliest, set(displaced)),
+            limits,
             {n: parts for n, parts in instance.consumption.items() if n in here},
         ),
+        tuple(_spans(limits, order)),
         displaced,
         tuple(_gaps(state.sequence, order, gone.union(displaced))),
     )
@@ -282,7 +286,7 @@ def _limits(
         if position <= frozen:
             place = Place(due_from=place.due_from, due_until=place.due_until)
         else:
-            low = max(place.earliest or 1, earliest.get(number, 1))
+            low = max(place.earliest or 1, earliest.get(number, 1), frozen + 1)
             high = min(place.latest or len(order), len(order))
             if limits.forward is not None and number not in moving:
                 low = max(low, position - limits.forward)
@@ -303,6 +307,18 @@ def _limits(
         and max(here[pair.first], here[pair.second]) > frozen
     ]
     return Limits(places, tuple(pairs), frozen)
+
+
+def _spans(limits: Limits, order: list[str]) -> list[tuple[int, int]]:
+    """What `conflicts.spans` says of limits as they are made here, in a tenth of the time."""
+    found = [(at, at) for at in range(limits.frozen)]
+    found += [(limits.frozen, len(order) - 1)] * (len(order) - limits.frozen)
+    if limits.places:
+        for at, number in enumerate(order):
+            place = limits.places.get(number)
+            if place is not None and place.earliest is not None and place.latest is not None:
+                found[at] = (place.earliest - 1, place.latest - 1)
+    return found
 
 
 def _check_known(numbers: Iterable[str], cars: Mapping[str, Car]) -> None:

@@ -23,7 +23,7 @@ class ChangedCall(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """A car whose position is another than planned. Positions count from 1."""
+    """A car that stands elsewhere than planned, or has passed others. Positions count from 1."""
 
     production_no: str
     before: int | None
@@ -83,7 +83,7 @@ class Horizon:
 
 
 def moved_cars(before: Sequence[str], after: Sequence[str]) -> tuple[Moved, ...]:
-    """Every car whose position differs: those that left first, then in their new order."""
+    """Every car that stands elsewhere: those that left first, then in their new order."""
     planned = {number: place for place, number in enumerate(before)}
     staying = set(after)
     found = [
@@ -96,7 +96,7 @@ def moved_cars(before: Sequence[str], after: Sequence[str]) -> tuple[Moved, ...]
     found += (
         Moved(number, place + 1 if place >= 0 else None, at + 1, shifted=place in kept)
         for at, (number, place) in enumerate(zip(after, was, strict=True))
-        if place != at
+        if place != at or place not in kept
     )
     return tuple(found)
 

@@ -54,7 +54,7 @@ class Resequenced:
     held: tuple[Car, ...]
     """Cars of the instance that stand neither in the sequence nor are pulled out."""
     moved: tuple[Moved, ...]
-    """Every car whose position is another than planned."""
+    """Every car that stands elsewhere than planned."""
     calls: tuple[ChangedCall, ...]
     """Every released call that changes."""
     planned: Instance
@@ -145,14 +145,13 @@ def _planned(instance: Instance, state: PlantState) -> Instance:
 
 def _next_cars(closed: ClosedUp, horizon: Horizon, worth: float, effort: Effort) -> tuple[Car, ...]:
     """The best order found within the effort; `closed` tells what there is to be ordered."""
-    instance = closed.instance
-    if not instance.cars:
+    if not closed.instance.cars:
         return ()
     effort.allow(FREE)
     starts = [_start(closed, horizon, worth, effort)]
     if starts[0].retimed:
         # Many have left: filling their places keeps the rest in time, but only all of them at once.
-        starts.append(Standing(instance, instance.cars, horizon, worth, effort))
+        starts.append(Standing(closed, closed.instance.cars, horizon, worth, effort))
         starts[1].fill(closed.gaps)
         if not starts[1].keeps_limits():
             starts.pop()
@@ -169,19 +168,22 @@ def _next_cars(closed: ClosedUp, horizon: Horizon, worth: float, effort: Effort)
 
 def _start(closed: ClosedUp, horizon: Horizon, worth: float, effort: Effort) -> Standing:
     """An order that keeps the hard limits: closed up if that does, or if few moves mend it."""
-    instance = closed.instance
-    plain = Standing(instance, instance.cars, horizon, worth, effort)
+    plain = Standing(closed, closed.instance.cars, horizon, worth, effort)
     if not plain.keeps_limits():
         plain.part_batches(len(closed.gaps) + len(closed.displaced))
     if plain.keeps_limits():
         return plain
-    return Standing(instance, valid_start(instance, instance.cars), horizon, worth, effort)
+    return Standing(
+        closed, valid_start(closed.instance, closed.instance.cars), horizon, worth, effort
+    )
 
 
 def _repair(standing: Standing, closed: ClosedUp, *, free: bool) -> None:
     """Mend what the disturbance has done. free: without any further changed call."""
-    changed = [call.production_no for call in standing.calls() if call.change != "withdrawn"]
-    displaced = dict.fromkeys([*closed.displaced, *changed[:PLACED]])
-    standing.place(displaced, free=free)
-    places = [*closed.gaps, *(standing.position_of(number) for number in displaced)]
+    placed = list(closed.displaced)
+    if free:
+        changed = [call.production_no for call in standing.calls() if call.change != "withdrawn"]
+        placed = list(dict.fromkeys([*placed, *changed[:PLACED]]))
+    standing.place(placed, free=free)
+    places = [*closed.gaps, *(standing.position_of(number) for number in placed)]
     standing.repair(places, free=free)

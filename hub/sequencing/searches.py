@@ -28,6 +28,9 @@ KEPT = 32
 COURSE_POINTS = 400
 """Points of a course at most."""
 
+Scope = tuple[str, ...]
+"""Whose a search is: only who names it finds it. (tenant, plant), or () for a day that stands for
+itself."""
 Course = tuple[tuple[float, float], ...]
 """Best mark over time: (seconds, mark), each better than the one before."""
 
@@ -55,18 +58,19 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is to be searched, for whom, and how hard."""
+    """What is to be searched, whose it is, and how hard."""
 
-    owner: str
-    plant: str
-    basis: Basis
+    scope: Scope
     instance: Instance
-    """Its cars stand in the order that the search begins with."""
     time_limit_s: float
     max_moves: int | None = None
     """Makes the result repeatable, unless the time runs out first."""
     seed: int = 1
     cores: int = 1
+    start: tuple[Car, ...] | None = None
+    """The order that the search begins with; None: that of the instance."""
+    basis: Basis | None = None
+    """What of a plant it was made from; None: a day that stands for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +150,7 @@ class Search:
                 time_limit_s=task.time_limit_s if task.max_moves is None else None,
                 max_moves=task.max_moves,
                 seed=task.seed,
+                start=task.start,
                 on_progress=self._on_progress,
                 stop=self._ends_early,
             )
@@ -153,7 +158,7 @@ class Search:
         except InstanceError as error:
             self._fail(str(error))
         except Exception:
-            logger.exception("search %s of plant %s failed", self.id, task.plant)
+            logger.exception("search %s failed", self.id)
             self._fail("a fault of the hub's own; its log says more")
         else:
             self._end(found, cost)
@@ -228,19 +233,17 @@ class Searches:
             search.start()
             return search
 
-    def find(self, owner: str, plant: str, search_id: str) -> Search | None:
-        """A search of this owner's plant."""
+    def find(self, scope: Scope, search_id: str) -> Search | None:
+        """A search of this scope that runs or is remembered."""
         with self._lock:
             search = self._all.get(search_id)
-        if search is None or (search.task.owner, search.task.plant) != (owner, plant):
-            return None
-        return search
+        return search if search is not None and search.task.scope == scope else None
 
-    def of(self, owner: str, plant: str) -> list[Search]:
-        """All of this owner's plant that run or are remembered, the newest first."""
+    def of(self, scope: Scope) -> list[Search]:
+        """All of this scope that run or are remembered, the newest first."""
         with self._lock:
             known = list(self._all.values())
-        return [s for s in reversed(known) if (s.task.owner, s.task.plant) == (owner, plant)]
+        return [search for search in reversed(known) if search.task.scope == scope]
 
     def close(self) -> None:
         """Stop all, wait for their end, and start no more."""

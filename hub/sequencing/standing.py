@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 from hub.sequencing.arrays import line_of
-from hub.sequencing.conflicts import spans
-from hub.sequencing.model import Car, Instance, Objective, Pair, Rules
+from hub.sequencing.model import Car, Pair
+from hub.sequencing.plant_state import ClosedUp
 from hub.sequencing.released import ChangedCall, Horizon
 
 STEP = 2_000
@@ -59,18 +59,20 @@ class Move(NamedTuple):
 class Standing:
     """The order as it stands: what moves cost, break and change.
 
-    cars: those of the instance in the order to begin with.
+    closed: the cars to be ordered, and their limits. cars: these in the order to begin with.
+    worth: mark that a changed call must save.
     """
 
     def __init__(
         self,
-        instance: Instance,
+        closed: ClosedUp,
         cars: Sequence[Car],
         horizon: Horizon,
         worth: float,
         effort: Effort,
     ) -> None:
-        self._instance, self._horizon, self._worth = instance, horizon, worth
+        self._instance = instance = closed.instance
+        self._horizon, self._worth = horizon, worth
         self._effort = effort
         self._cars = cars
         # Frozen cars are held by what is tried here; without them the line has less to ask.
@@ -79,20 +81,16 @@ class Standing:
         numbers = [car.production_no for car in cars]
         self._order = list(range(len(cars)))
         """By position: which car."""
-        by_number = dict(
-            zip((c.production_no for c in instance.cars), spans(instance), strict=True)
-        )
-        self._low = [by_number[number][0] for number in numbers]
-        self._high = [by_number[number][1] for number in numbers]
+        given = {car.production_no: at for at, car in enumerate(instance.cars)}
+        self._low = [closed.spans[given[number]][0] for number in numbers]
+        self._high = [closed.spans[given[number]][1] for number in numbers]
         """By car: its first and last position."""
         self._index = index = {number: car for car, number in enumerate(numbers)}
         self._pairs = [(p, index[p.first], index[p.second]) for p in instance.limits.pairs]
         self._was = array("i", horizon.places(numbers))
         """By position, as colours are: where the car stood in the released horizon."""
         self._colours = [car.colour for car in cars]
-        weights = instance.rules.weight_of()
-        self._colour_weight = weights.get("colour_changes", 0.0)
-        self._windows = [w for w in _weighted_windows(instance.rules) if w[2]]
+        self._colour_weight = instance.rules.weight_of().get("colour_changes", 0.0)
         # Imported here, as the line is: the rest of the package does without compiled kernels.
         from hub.sequencing._released import CallCounter
 
@@ -189,14 +187,16 @@ class Standing:
     def repair(self, places: Iterable[int], *, free: bool) -> None:
         """Try what stands around these places, from 0, elsewhere, and others in its stead.
 
-        free: no call more may change.
+        free: no call more may change. Else only such cars are tried as cost a change of calls.
         """
         touched = [place for place in dict.fromkeys(places) if place < len(self._order)]
-        for place in touched:
-            if self._effort.left:
-                self._make_if_it_pays(self._into(place, self._dearest()), free)
+        if free:
+            for place in touched:
+                if self._effort.left:
+                    self._make_if_it_pays(self._into(place, self._dearest()), free)
+        least = 10.0**-DIGITS if free else self._worth
         tried: set[int] = set()
-        waiting = self._troubled(touched)
+        waiting = self._troubled(touched, least)
         while waiting and self._effort.left:
             at = waiting.pop(0)
             if self._order[at] in tried:
@@ -206,7 +206,7 @@ class Standing:
             made = self._make_if_it_pays([*self._from(at, most), *self._with(at, most)], free)
             if made is not None:
                 touched += (made.a, made.b)
-                waiting = self._troubled(touched)
+                waiting = self._troubled(touched, least)
 
     def search_rest(self) -> None:
         """Search the cars behind the released horizon for a better mark, at low temperature."""
@@ -345,55 +345,21 @@ class Standing:
 
     # ---- where trouble is
 
-    def _troubled(self, places: Iterable[int]) -> list[int]:
-        """Positions of cars in over-full windows around the places, the costliest first."""
-        cost: dict[int, float] = defaultdict(float)
+    def _troubled(self, places: Iterable[int], least: float) -> list[int]:
+        """Positions around the places whose cars cost something there, and no less than `least`.
+
+        The costliest first: the weight of the over-full windows that a car counts in, and of the
+        changes of colour at the place itself.
+        """
+        costs: dict[int, float] = defaultdict(float)
         for place in set(places):
-            for most, window, weight, options in self._windows:
-                self._count_trouble(cost, place, most, window, weight, options)
-            if self._colour_weight and 0 < place < len(self._order):
-                changed = self._colours[place - 1] != self._colours[place]
+            for at, cost in self.line.trouble(place):
+                costs[at] += cost
+            if 0 < place < len(self._order) and self._colours[place - 1] != self._colours[place]:
                 for at in (place - 1, place):
-                    cost[at] += changed * self._colour_weight
-        movable = (
-            at
-            for at in cost
-            if cost[at] and self._low[self._order[at]] < self._high[self._order[at]]
-        )
-        return sorted(movable, key=lambda at: (-cost[at], at))
-
-    def _count_trouble(
-        self, cost: dict[int, float], place: int, most: int, window: int, weight: float,
-        options: frozenset[str],
-    ) -> None:  # fmt: skip
-        """Add to each car with such an option the weight of the over-full windows that hold it."""
-        tail = len(self._instance.yesterday)
-        first = max(place - window + 1, -tail)
-        cars = [
-            *self._instance.yesterday[tail + first if first < 0 else tail :],
-            *(self._cars[car] for car in self._order[max(first, 0) : place + window]),
-        ]
-        has = [not options.isdisjoint(car.options) for car in cars]
-        end = len(self._order)
-        if not self._instance.rules.cut_windows:
-            end -= window - 1
-        for start in range(first, min(place + 1, end)):
-            inside = has[start - first : start - first + window]
-            if sum(inside) > most:
-                for at, there in enumerate(inside, start=start):
-                    if there and at >= 0:
-                        cost[at] += weight
-
-
-def _weighted_windows(rules: Rules) -> Iterator[tuple[int, int, float, frozenset[str]]]:
-    """Of ratios and capacities that enter the mark: most, window, weight, options counted."""
-    weights = rules.weight_of()
-    for ratio in rules.ratios:
-        priority: Objective = "high_priority" if ratio.high_priority else "low_priority"
-        yield ratio.most, ratio.window, weights.get(priority, 0.0), frozenset({ratio.option})
-    for capacity in rules.capacities:
-        weight = weights.get("capacity", 0.0)
-        yield capacity.most, capacity.window, weight, capacity.options
+                    costs[at] += self._colour_weight
+        movable = (at for at, cost in costs.items() if cost >= least and self._movable(at))
+        return sorted(movable, key=lambda at: (-costs[at], at))
 
 
 def _apply(column: list[Any] | array[int], move: Move) -> None:

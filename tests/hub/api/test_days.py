@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from hub.api.days import MAX_BODY_BYTES, DaySequence
+from hub.api.days import EXAMPLE, MAX_BODY_BYTES, DaySequence
 from hub.api.settings import ApiSettings
 from hub.orders.day import make_day
 from hub.sequencing.explain import explain
@@ -16,10 +16,11 @@ from hub.sequencing.scoring import score
 from hub.store import Database
 from tests.hub.api.conftest import TOKEN, serving
 from tests.hub.api.test_plants import problem
+from tests.hub.calls.world import eventually
 
 SCORE = "/v1/sequencing/score"
 EXPLANATION = "/v1/sequencing/explanation"
-(EXAMPLE,) = DaySequence.model_json_schema()["examples"]
+SEARCHES = "/v1/sequencing/searches"
 
 
 @pytest.fixture
@@ -109,3 +110,44 @@ def test_of_many_mistakes_the_first_are_told(client: httpx.Client) -> None:
 def test_a_day_is_judged_for_those_with_the_token_alone(client: httpx.Client) -> None:
     refused = client.post(SCORE, json=EXAMPLE, headers={"Authorization": "Bearer wrong"})
     assert problem(refused)["status"] == 401
+
+
+def test_a_day_is_searched(client: httpx.Client) -> None:
+    day = long_day(40)
+    response = client.post(SEARCHES, json={"day": day, "max_moves": 100_000})
+    assert response.status_code == 202
+    path = response.headers["location"]
+    assert path == f"{SEARCHES}/{response.json()['id']}"
+
+    def look() -> dict[str, Any] | None:
+        now: dict[str, Any] = client.get(path).json()
+        return now if now["state"] != "running" else None
+
+    found = eventually(look, "the end of the search")
+    assert found["state"] == "done"
+    judged = client.post(SCORE, json={"day": day, "sequence": found["order"]}).json()
+    assert judged == found["score"]
+    assert found["mark"] < client.post(SCORE, json={"day": day}).json()["mark"]
+    assert [search["id"] for search in client.get(SEARCHES).json()] == [found["id"]]
+    assert client.get(f"{path}/plot.svg").text.startswith("<svg")
+    again = {"day": day, "sequence": found["order"], "max_moves": 1}
+    assert client.post(SEARCHES, json=again).json()["cars"] == 40
+
+
+def test_a_day_s_search_is_stopped_and_belongs_to_no_plant(client: httpx.Client) -> None:
+    path = client.post(SEARCHES, json={"day": long_day(40)}).headers["location"]
+    assert client.get(f"{path}/plot.svg").status_code == 409
+    told = client.delete(path).json()
+    assert told["state"] == "stopped"
+    assert len(told["order"]) == 40
+    assert client.get(f"{SEARCHES}/0").status_code == 404
+
+
+def test_a_day_with_contradictory_limits_starts_no_search(client: httpx.Client) -> None:
+    day = long_day(4)
+    for car in day["cars"][:2]:
+        car["fixed"] = 3
+    refused = client.post(SEARCHES, json={"day": day})
+    assert refused.status_code == 422
+    assert "0000000" in problem(refused)["detail"]
+    assert client.get(SEARCHES).json() == []

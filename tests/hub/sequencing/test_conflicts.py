@@ -6,6 +6,7 @@ import pytest
 
 from hub.sequencing.conflicts import ConflictError, check_conflicts, spans
 from hub.sequencing.model import Car, Instance, Limits, Pair, Place, Rules
+from hub.sequencing.optimise import Progress, optimise
 from hub.sequencing.scoring import score
 from tests.hub.sequencing.hard_days import can_be_kept, kept_day, tiny_day
 
@@ -179,3 +180,17 @@ def test_due_positions_are_wishes_and_contradict_nothing() -> None:
 
 def test_a_day_without_cars_has_no_conflict() -> None:
     check_conflicts(Instance((), Rules(batch_limit=1)))
+
+
+def test_no_search_is_started_on_limits_that_contradict_each_other() -> None:
+    looks: list[Progress] = []
+    fixed = day("rrb", places={"A": Place(2, 2), "B": Place(2, 2)})
+    with pytest.raises(ConflictError, match="position 2 only"):
+        optimise(fixed, max_moves=1_000, on_progress=looks.append)
+    assert not looks
+
+
+def test_a_search_under_many_limits_keeps_them_all() -> None:
+    kept, _ = kept_day(7)
+    found = optimise(kept, max_moves=50_000)
+    assert score(kept, found.cars).feasible

@@ -25,10 +25,10 @@ from hub.sequencing.searches import (
     Task,
     thinned,
 )
-from hub.sequencing.store import Basis
 from tests.hub.calls.world import eventually
 
-BASIS = Basis("monday", "sum", 40, None)
+P1 = ("carmaker", "P1")
+P2 = ("carmaker", "P2")
 
 
 def make_instance(cars: int = 40) -> Instance:
@@ -44,9 +44,7 @@ def make_instance(cars: int = 40) -> Instance:
 
 def make_task(**changed: Any) -> Task:
     given: dict[str, Any] = {
-        "owner": "carmaker",
-        "plant": "P1",
-        "basis": BASIS,
+        "scope": P1,
         "instance": make_instance(),
         "time_limit_s": 60.0,
     }
@@ -82,6 +80,14 @@ def test_the_same_task_finds_the_same(running: Searches) -> None:
     both = [running.start(make_task(max_moves=50_000, seed=5)) for _ in range(2)]
     assert all(search.wait(30) for search in both)
     assert both[0].status().cars == both[1].status().cars
+
+
+def test_a_search_begins_with_the_order_it_is_given(running: Searches) -> None:
+    best = running.start(make_task(max_moves=100_000))
+    assert best.wait(30)
+    again = running.start(make_task(max_moves=1, start=best.status().cars))
+    assert again.wait(30)
+    assert again.status().course[0][1] == best.status().mark
 
 
 def test_the_time_limit_holds_whatever_moves_are_allowed(running: Searches) -> None:
@@ -167,12 +173,12 @@ def test_many_who_start_at_once_get_no_more_cores_than_there_are(running: Search
 
 def test_each_sees_its_own_plant_alone(running: Searches) -> None:
     mine = running.start(make_task(max_moves=1))
-    other = running.start(make_task(max_moves=1, plant="P2"))
-    assert running.find("carmaker", "P1", mine.id) is mine
-    assert running.find("carmaker", "P1", other.id) is None
-    assert running.find("other", "P1", mine.id) is None
-    assert running.of("carmaker", "P2") == [other]
-    assert running.of("other", "P1") == []
+    other = running.start(make_task(max_moves=1, scope=P2))
+    assert running.find(P1, mine.id) is mine
+    assert running.find(P1, other.id) is None
+    assert running.find((), mine.id) is None
+    assert running.of(P2) == [other]
+    assert running.of(()) == []
 
 
 def test_the_oldest_are_forgotten_first(running: Searches) -> None:
@@ -181,11 +187,11 @@ def test_the_oldest_are_forgotten_first(running: Searches) -> None:
     for _ in range(KEPT + 5):
         short.append(running.start(make_task(max_moves=1)))
         assert short[-1].wait(30)
-    known = running.of("carmaker", "P1")
+    known = running.of(P1)
     assert len(known) <= KEPT + 2
     assert known[0] is short[-1]
     assert known[-1] is long, "one that runs is never forgotten"
-    assert running.find("carmaker", "P1", short[0].id) is None
+    assert running.find(P1, short[0].id) is None
 
 
 def test_closing_ends_all_and_lets_none_begin() -> None:
