@@ -896,6 +896,15 @@ cdef class Line:
                 break
         return q
 
+    cdef inline int beside_its_colour(self, int p) noexcept nogil:
+        """A place beside a car of the colour of the one at p, or anywhere if none is found soon."""
+        cdef int attempt, q = p
+        for attempt in range(12):
+            q = self.anywhere()
+            if self.colour[self.at[q]] == self.colour[self.at[p]]:
+                break
+        return q
+
     cdef bint try_swap(self, double temperature) noexcept nogil:
         cdef int kind = self.below(16), i, j
         cdef double delta, limit
@@ -933,9 +942,14 @@ cdef class Line:
         return True
 
     cdef bint try_insert(self, double temperature) noexcept nogil:
-        cdef int i = self.anywhere(), j
+        cdef int kind = self.below(8), i = self.anywhere(), j
         cdef double delta, limit
-        j = i + self.below(81) - 40 if self.below(4) else self.target(i)
+        if kind < 2:
+            j = self.target(i)
+        elif kind < 5:
+            j = i + self.below(81) - 40
+        else:
+            j = self.beside_its_colour(i)
         if i == j or j < self.first_free or j >= self.cars:
             return False
         if self.limited and not self.plant.limits.may_go(self.at, i, j):
