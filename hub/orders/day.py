@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,7 +22,7 @@ from hub.orders.day_model import (
 from hub.orders.problems import MAX_SHOWN, did_you_mean
 from hub.orders.yaml_file import Location, where
 from hub.sequencing.calendar import Break, Shift, ShiftCalendar, Span
-from hub.sequencing.call_plan import SupplyLine
+from hub.sequencing.call_plan import SupplyLine, consumption
 from hub.sequencing.explode import BillOfMaterial, BomRule
 from hub.sequencing.model import (
     NO_RULES,
@@ -96,14 +95,15 @@ class _Maker:
         self._check_names()
         self._calendar = self._read_calendar()
         rules, limits, bill = self._rules(), self._limits(), self._bill()
+        lines = tuple(_supply_line(line) for line in self.model.lines if line.part_groups)
         pre_series = set(self.model.pre_series.cars) if self.model.pre_series else set()
         cars = tuple(_car(entry, entry.production_no in pre_series) for entry in self.model.cars)
         yesterday = tuple(_car(entry, False) for entry in self.model.yesterday)
         instance = Instance(())
         if not self.problems:
             with self._noting(()):
-                instance = Instance(cars, rules, yesterday, limits, self._consumption(bill, cars))
-        lines = tuple(_supply_line(line) for line in self.model.lines if line.part_groups)
+                taken = consumption(cars, bill, lines)
+                instance = Instance(cars, rules, yesterday, limits, taken)
         first_calls = {line.id: line.first_call for line in self.model.lines if line.part_groups}
         return Day(instance, self._calendar, bill, lines, first_calls)
 
@@ -332,17 +332,6 @@ class _Maker:
                 for rank, rule in enumerate(group.bom, 1)
             ]
         )
-
-    def _consumption(
-        self, bill: BillOfMaterial, cars: Sequence[Car]
-    ) -> Mapping[str, frozenset[str]]:
-        """The parts each car takes, named as `levelling` wants them."""
-        line_of = {group.id: line.id for line in self.model.lines for group in line.part_groups}
-        parts: dict[str, set[str]] = defaultdict(set)
-        for call in bill.call_lines(cars):
-            part = f"{line_of[call.part_group]}/{call.part_group}/{call.part_no}"
-            parts[call.production_no].add(part)
-        return {number: frozenset(names) for number, names in parts.items()}
 
 
 def _car(entry: PlainCarEntry, pre_series: bool) -> Car:
