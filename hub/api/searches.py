@@ -53,9 +53,9 @@ def start_search(
     """Begins to search and answers at once; ask at `Location` how it gets on.
 
     Nothing changes in the plant until what was found is put in force. Searches live in the hub's
-    process: they end with it, and the last 32 that have ended are kept. Hard limits that cannot be
-    kept together are named (422), and no search is started. While searches take all the cores they
-    may, the answer is 503, and `Retry-After` says when one ends.
+    process and end with it; the latest that have ended are kept for a while. Hard limits that
+    cannot be kept together are named (422), and no search is started. While searches take all the
+    cores they may, the answer is 503, and `Retry-After` says when one ends.
     """
     task = _task(shared, tenant, plant, request)
     return running.begin(shared, task, f"/v1/plants/{plant}/searches", response)
