@@ -57,10 +57,12 @@ class Resequenced:
     """Every car that stands elsewhere than planned."""
     calls: tuple[ChangedCall, ...]
     """Every released call that changes."""
-    planned: Instance
-    """The sequence as it was planned; hard limits left out."""
-    resequenced: Instance
-    """The cars to come in their new order, under the limits that bind them now."""
+    instance: Instance
+    state: PlantState
+    """What was asked for."""
+    closed_up: Instance
+    """The cars to come as they would stand had the plant only closed up, under the limits that bind
+    them now."""
     moves: int
     """Moves priced."""
     elapsed_s: float
@@ -68,12 +70,12 @@ class Resequenced:
     @cached_property
     def score_before(self) -> Score:
         """Of the planned sequence, as if nothing had happened; hard limits are not looked at."""
-        return score(self.planned)
+        return score(_planned(self.instance, self.state))
 
     @cached_property
     def score_after(self) -> Score:
         """Of the new sequence."""
-        return score(self.resequenced, self.cars)
+        return score(self.closed_up, self.cars)
 
 
 def resequence(
@@ -119,8 +121,9 @@ def resequence(
         ),
         moved=moved_cars(state.sequence, numbers),
         calls=horizon.changes(numbers),
-        planned=_planned(instance, state),
-        resequenced=closed.instance,
+        instance=instance,
+        state=state,
+        closed_up=closed.instance,
         moves=effort.spent,
         elapsed_s=time.perf_counter() - began,
     )

@@ -85,6 +85,8 @@ class Standing:
         self._low = [closed.spans[given[number]][0] for number in numbers]
         self._high = [closed.spans[given[number]][1] for number in numbers]
         """By car: its first and last position."""
+        self._loose = not instance.limits.places
+        """Whether each car that is not frozen may stand wherever no frozen one does."""
         self._index = index = {number: car for car, number in enumerate(numbers)}
         self._pairs = [(p, index[p.first], index[p.second]) for p in instance.limits.pairs]
         self._was = array("i", horizon.places(numbers))
@@ -122,7 +124,8 @@ class Standing:
     @property
     def retimed(self) -> bool:
         """Whether a released car stands further off than its calls may."""
-        return any(call.change == "retimed" for call in self.calls())
+        head, tolerance = self._was[: self._horizon.released], self._horizon.tolerance
+        return any(was >= 0 and abs(was - at) > tolerance for at, was in enumerate(head))
 
     def calls(self) -> tuple[ChangedCall, ...]:
         """The calls that the order changes."""
@@ -249,8 +252,10 @@ class Standing:
 
     def _from(self, a: int, most: float) -> list[Move]:
         """The car at `a` to every place that the spans of all cars allow; prices up to `most`."""
-        first, last = a, a
+        first = last = a
         low, high = self._low[self._order[a]], self._high[self._order[a]]
+        if self._loose:
+            first, last = low, high
         while first > low and first - 1 < self._high[self._order[first - 1]]:
             first -= 1
         while last < high and last + 1 > self._low[self._order[last + 1]]:
@@ -265,7 +270,9 @@ class Standing:
 
     def _into(self, b: int, most: float) -> list[Move]:
         """Every car that the spans allow to `b`; those between close the gap that it leaves."""
-        first, last = b, b
+        first = last = b
+        if self._loose and b >= self._instance.limits.frozen:
+            first, last = self._instance.limits.frozen, len(self._order) - 1
         while first > 0 and first > self._low[self._order[first]]:
             first -= 1
         while last < len(self._order) - 1 and last < self._high[self._order[last]]:
