@@ -77,11 +77,11 @@ def next_lane(
 
 def store_lane(
     lanes: Sequence[Sequence[Car]],
-    line: Sequence[Car],
     car: Car,
     rules: Rules,
     *,
     places: int,
+    line: Sequence[Car] = (),
     blocked: Collection[int] = frozenset(),
 ) -> int:
     """The lane, from 0, that an arriving car should enter.

@@ -157,15 +157,15 @@ def test_a_car_goes_where_it_does_not_hold_others_up() -> None:
     reds, blue = [Car(f"r{n}", "red") for n in range(4)], Car("b", "blue")
     lanes = [reds[:2], reds[2:]]
     line = [Car("l", "blue")]
-    assert store_lane([reds[:3], []], line, blue, rules, places=4) == 1
-    assert store_lane(lanes, line, blue, rules, places=4, blocked={0}) == 1
-    assert store_lane([reds[:3], reds[3:]], line, blue, rules, places=3) == 1
+    assert store_lane([reds[:3], []], blue, rules, line=line, places=4) == 1
+    assert store_lane(lanes, blue, rules, line=line, places=4, blocked={0}) == 1
+    assert store_lane([reds[:3], reds[3:]], blue, rules, line=line, places=3) == 1
 
 
 def test_a_full_bank_takes_in_nothing() -> None:
     lanes = [[Car("A", "red")], [Car("B", "red")]]
     with pytest.raises(LaneError, match="car C: lane 0 is blocked; lane 1 holds 1; each has 1"):
-        store_lane(lanes, [], Car("C", "red"), RULES, places=1, blocked={0})
+        store_lane(lanes, Car("C", "red"), RULES, places=1, blocked={0})
 
 
 def through_a_bank(
@@ -176,7 +176,8 @@ def through_a_bank(
     coming, trim = list(cars), list[Car]()
     while coming or any(bank):
         while coming and 3 * sum(map(len, bank)) < 2 * lanes * places:
-            bank[store_lane(bank, trim, coming[0], rules, places=places)].append(coming.pop(0))
+            lane = store_lane(bank, coming[0], rules, places=places, line=trim)
+            bank[lane].append(coming.pop(0))
         lane = next_lane(bank, trim, rules, look_ahead=look_ahead).lane
         trim.append(bank[lane].pop(0))
     return trim
