@@ -193,10 +193,11 @@ class Standing:
         free: no call more may change. Else only such cars are tried as cost a change of calls.
         """
         touched = [place for place in dict.fromkeys(places) if place < len(self._order)]
-        if free:
-            for place in touched:
-                if self._effort.left:
-                    self._make_if_it_pays(self._into(place, self._dearest()), free)
+        for place in touched.copy() if free else ():
+            if self._effort.left:
+                made = self._make_if_it_pays(self._into(place, self._dearest()), free)
+                if made is not None:
+                    touched.append(made.a)
         least = 10.0**-DIGITS if free else self._worth
         tried: set[int] = set()
         waiting = self._troubled(touched, least)
