@@ -50,20 +50,15 @@ def release_next(
     """
     with shared.reading(tenant) as connection:
         require_plant(connection, plant)
-        known = _known(connection, plant, [*_waiting(request), *(request.line or ())])
-        lanes = _lanes(request, known)
+        known = _known(connection, plant, request)
         first = next(iter(_waiting(request)), None)
         if first is None:
             raise Problem(HTTPStatus.CONFLICT, "no lane can release: all are empty")
         book = _book(connection, plant, known[first])
-        line = (
-            [known[number].car for number in request.line]
-            if request.line is not None
-            else _line(connection, plant, request.control_point or "", book)
-        )
+        line = _line(connection, plant, request, known, book)
     try:
         choice = next_lane(
-            lanes,
+            _lanes(request, known),
             line,
             book.rules,
             look_ahead=request.look_ahead,
@@ -79,21 +74,23 @@ def release_next(
 
 @router.post("/entry", summary="Which lane takes in a car", responses=_ASKED)
 def enter(plant: PlantId, request: EntryRequest, tenant: Tenant, shared: Shared) -> EntryView:
-    """The lane that an arriving car should enter: like behind like, so that the heads differ.
+    """The lane that leaves the cheapest plan for all cars of the bank, this one among them.
 
-    409 if each lane is full or blocked.
+    Judged by the rules of the order book that the car came in. 409 if each lane is full or blocked.
     """
     with shared.reading(tenant) as connection:
         require_plant(connection, plant)
-        known = _known(connection, plant, [request.production_no, *_waiting(request)])
+        known = _known(connection, plant, request, request.production_no)
         arriving = known[request.production_no]
-        rules = _book(connection, plant, arriving).rules
+        book = _book(connection, plant, arriving)
+        line = _line(connection, plant, request, known, book)
     try:
         lane = store_lane(
             _lanes(request, known),
             arriving.car,
-            rules,
+            book.rules,
             places=request.places,
+            line=line,
             blocked=frozenset(request.blocked),
         )
     except LaneError as error:
@@ -105,8 +102,14 @@ def _waiting(bank: MixBank) -> Iterable[str]:
     return (number for lane in bank.lanes for number in lane)
 
 
-def _known(connection: psycopg.Connection, plant: str, numbers: list[str]) -> dict[str, OrderedCar]:
-    """The cars by production number. Raises `Problem` for what is not ordered, or stands twice."""
+def _known(
+    connection: psycopg.Connection, plant: str, bank: MixBank, *arriving: str
+) -> dict[str, OrderedCar]:
+    """All cars that are named, by production number.
+
+    Raises `Problem` for one that is not ordered, or stands at two places.
+    """
+    numbers = [*arriving, *_waiting(bank), *(bank.line or ())]
     known = ordered_cars(connection, plant, numbers)
     seen: set[str] = set()
     for number in numbers:
@@ -130,12 +133,18 @@ def _book(connection: psycopg.Connection, plant: str, car: OrderedCar) -> OrderB
 
 
 def _line(
-    connection: psycopg.Connection, plant: str, control_point: str, book: OrderBook
+    connection: psycopg.Connection,
+    plant: str,
+    bank: MixBank,
+    known: dict[str, OrderedCar],
+    book: OrderBook,
 ) -> list[Car]:
-    """As many of the cars that have passed last as the rules look back at."""
+    """The cars on the line: those given, or the last to pass that the rules look back at."""
+    if bank.control_point is None:
+        return [known[number].car for number in bank.line or ()]
     most = _reach(book.rules)
     try:
-        tail = line_tail(connection, plant, control_point, most)
+        tail = line_tail(connection, plant, bank.control_point, most)
     except LookupError as error:
         raise Problem(HTTPStatus.NOT_FOUND, str(error)) from None
     return [*book.yesterday, *tail][-most:]

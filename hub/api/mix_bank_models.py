@@ -10,15 +10,16 @@ from hub.api.sequencing_models import Number
 from hub.sequencing.lanes import LOOK_AHEAD
 from protocols.jis.messages import Identifier
 
-MOST_LANES = 64
+MOST_LANES, MOST_CARS = 24, 300
+"""Of a mix bank. To find a car's lane takes a second or two then."""
 MOST_LOOK_AHEAD = 40
 
 LaneNumber = Annotated[int, Field(ge=0, lt=MOST_LANES, description="from 0")]
-Lane = Annotated[list[Identifier], Field(max_length=500)]
+Lane = Annotated[list[Identifier], Field(max_length=MOST_CARS)]
 
 
 class MixBank(BaseModel):
-    """The cars that wait, lane by lane."""
+    """The cars that wait, lane by lane, and the line that they are released to."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -32,17 +33,6 @@ class MixBank(BaseModel):
         default=[], max_length=MOST_LANES, description="lanes, from 0, that cannot move now"
     )
 
-    @model_validator(mode="after")
-    def _lanes_are_there(self) -> Self:
-        for lane in self.blocked:
-            if lane >= len(self.lanes):
-                raise ValueError(f"lane {lane} is blocked, but there are {len(self.lanes)}, from 0")
-        return self
-
-
-class ReleaseRequest(MixBank):
-    """A mix bank that is to release a car, and the line it releases to."""
-
     line: Annotated[list[Identifier], Field(max_length=2_000)] | None = Field(
         default=None,
         description="the last cars on the line, the last one last; null: those that have passed "
@@ -51,15 +41,30 @@ class ReleaseRequest(MixBank):
     control_point: Identifier | None = Field(
         default=None, description="where the line begins", examples=["TRIM-IN"]
     )
-    look_ahead: int = Field(
-        default=LOOK_AHEAD, ge=1, le=MOST_LOOK_AHEAD, description="cars to plan; 1: the next alone"
-    )
 
     @model_validator(mode="after")
     def _one_line(self) -> Self:
         if (self.line is None) == (self.control_point is None):
             raise ValueError("give one of line and control_point")
         return self
+
+    @model_validator(mode="after")
+    def _lanes_are_there(self) -> Self:
+        cars = sum(map(len, self.lanes))
+        if cars > MOST_CARS:
+            raise ValueError(f"{cars} cars wait in all; at most {MOST_CARS} are planned")
+        for lane in self.blocked:
+            if lane >= len(self.lanes):
+                raise ValueError(f"lane {lane} is blocked, but there are {len(self.lanes)}, from 0")
+        return self
+
+
+class ReleaseRequest(MixBank):
+    """A mix bank that is to release a car."""
+
+    look_ahead: int = Field(
+        default=LOOK_AHEAD, ge=1, le=MOST_LOOK_AHEAD, description="cars to plan; 1: the next alone"
+    )
 
 
 class PlannedRelease(BaseModel):
@@ -82,7 +87,7 @@ class EntryRequest(MixBank):
     """A mix bank, and a car that arrives."""
 
     production_no: Identifier
-    places: int = Field(ge=1, le=500, description="cars that a lane holds")
+    places: int = Field(ge=1, le=MOST_CARS, description="cars that a lane holds")
 
 
 class EntryView(BaseModel):
