@@ -27,12 +27,10 @@ class MixBank(BaseModel):
         min_length=1,
         max_length=MOST_LANES,
         description="production numbers, the car that can leave next first",
-        examples=[[["0004711", "0004713"], ["0004712"], []]],
     )
     blocked: list[LaneNumber] = Field(
         default=[], max_length=MOST_LANES, description="lanes, from 0, that cannot move now"
     )
-
     line: Annotated[list[Identifier], Field(max_length=2_000)] | None = Field(
         default=None,
         description="the last cars on the line, the last one last; null: those that have passed "
@@ -62,6 +60,18 @@ class MixBank(BaseModel):
 class ReleaseRequest(MixBank):
     """A mix bank that is to release a car."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "lanes": [["0004711", "0004713"], ["0004712"], []],
+                    "control_point": "TRIM-IN",
+                    "look_ahead": 10,
+                }
+            ]
+        }
+    )
+
     look_ahead: int = Field(
         default=LOOK_AHEAD, ge=1, le=MOST_LOOK_AHEAD, description="cars to plan; 1: the next alone"
     )
@@ -85,6 +95,19 @@ class ReleaseView(BaseModel):
 
 class EntryRequest(MixBank):
     """A mix bank, and a car that arrives."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "lanes": [["0004711", "0004713"], ["0004712"], []],
+                    "control_point": "TRIM-IN",
+                    "production_no": "0004714",
+                    "places": 12,
+                }
+            ]
+        }
+    )
 
     production_no: Identifier
     places: int = Field(ge=1, le=MOST_CARS, description="cars that a lane holds")

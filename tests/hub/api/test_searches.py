@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -99,6 +100,20 @@ def test_a_search_finds_a_better_sequence_and_puts_it_in_force(client: httpx.Cli
     again = client.post(f"{SEARCHES}/{found['id']}/sequence")
     assert (again.status_code, again.json()) == (200, put.json())
     assert client.get(f"{SEARCHES}/{found['id']}").json()["sequence"] == after["sequence"]
+
+
+def test_who_puts_it_in_force_at_once_stores_it_once(client: httpx.Client) -> None:
+    found = ended(client, start(client, **REPEATABLE)["id"])
+
+    def put(_: int) -> tuple[int, int]:
+        with httpx.Client(base_url=client.base_url, timeout=20) as other:
+            answer = other.post(f"{SEARCHES}/{found['id']}/sequence")
+        return answer.status_code, answer.json()["sequence"]
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(put, range(8)))
+    assert sorted(status for status, _ in answers) == [200] * 7 + [201]
+    assert len({number for _, number in answers}) == 1
 
 
 def test_the_same_seed_finds_the_same(client: httpx.Client) -> None:
