@@ -101,7 +101,7 @@ class Standing:
         self._least = self._least_changes()
 
     def _least_changes(self) -> int:
-        """Changes of calls that no order avoids: released cars that left, and those that must."""
+        """Changes of calls that are taken for granted: of cars that left, and that have to move."""
         released = self._horizon.released
         stay = sum(
             was >= 0 and low < released for was, low in zip(self._was, self._low, strict=True)
@@ -140,7 +140,7 @@ class Standing:
         return self._order.index(self._index[number])
 
     def keeps_limits(self) -> bool:
-        """Whether the order keeps every hard limit."""
+        """Whether the order keeps every hard limit that binds a car which is not frozen."""
         return (
             all(self._low[car] <= at <= self._high[car] for at, car in enumerate(self._order))
             and self._pairs_keep(self._order)
@@ -148,11 +148,12 @@ class Standing:
         )
 
     def _long_batches(self) -> Iterator[int]:
+        """Positions behind the frozen ones that make a batch too long."""
         limit = self._instance.rules.batch_limit
         run = 0
         for at, colour in enumerate(self._colours):
             run = run + 1 if at and colour == self._colours[at - 1] else 1
-            if limit is not None and run > limit:
+            if limit is not None and run > limit and at >= self._instance.limits.frozen:
                 yield at
 
     # ---- what is done to it
@@ -246,10 +247,14 @@ class Standing:
     def _movable(self, at: int) -> bool:
         return self._low[self._order[at]] < self._high[self._order[at]]
 
+    @property
+    def _spare(self) -> int:
+        """Changed calls that a move could make undone."""
+        return max(0, self._changed - self._least)
+
     def _dearest(self) -> float:
         """The price above which no move pays, however many calls it spares."""
-        spare = self._changed - self._least
-        return self._worth * spare if spare > 0 else -(10.0**-DIGITS)
+        return self._worth * self._spare if self._spare else -(10.0**-DIGITS)
 
     def _from(self, a: int, most: float) -> list[Move]:
         """The car at `a` to every place that the spans of all cars allow; prices up to `most`."""
@@ -306,7 +311,7 @@ class Standing:
 
         Of equal ones that which changes fewer calls. free: none that changes more than now.
         """
-        spare = self._changed - self._least
+        spare = self._spare
         best: Move | None = None
         least = (limit[0], math.inf, limit[1])
         for looked, move in enumerate(sorted(moves)):
