@@ -188,12 +188,9 @@ def _task(shared: Context, tenant: str, plant: str, request: SearchRequest) -> T
         except InputError as error:
             raise Problem(HTTPStatus.NOT_FOUND, str(error)) from None
         try:
-            limits = replace(
-                instance.limits, frozen=frozen if request.frozen is None else request.frozen
-            )
-            instance = replace(instance, limits=limits)
+            instance = replace(instance, limits=request.limits(frozen))
         except InstanceError as error:
-            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"body.frozen: {error}") from None
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
     return Task(
         scope=(tenant, plant),
         basis=basis,
