@@ -21,6 +21,7 @@ from psycopg_pool import PoolTimeout
 from hub.api import (
     day_searches,
     days,
+    mix_bank,
     models,
     plants,
     problems,
@@ -100,6 +101,7 @@ def create_app(
     app.include_router(sequencing.router)
     app.include_router(resequence.router)
     app.include_router(searches.router)
+    app.include_router(mix_bank.router)
     app.include_router(days.router)
     app.include_router(day_searches.router)
     app.include_router(telemetry.router)

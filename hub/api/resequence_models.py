@@ -6,17 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hub.api.sequencing_models import ScoreView
+from hub.api.sequencing_models import Position, ScoreView
+from hub.orders.day_model import MAX_CARS
 from hub.sequencing.resequence import MAX_MOVES, TOLERANCE, Resequenced
 from protocols.jis.messages import Identifier
 
-MOST_CARS = 5_000
-
-Position = Annotated[int, Field(ge=1, le=MOST_CARS)]
-Cars = Annotated[list[Identifier], Field(max_length=MOST_CARS)]
-Earliest = Annotated[dict[Identifier, Position], Field(max_length=MOST_CARS)]
-EarliestIfAny = Annotated[dict[Identifier, Position | None], Field(max_length=MOST_CARS)]
-
+Cars = Annotated[list[Identifier], Field(max_length=MAX_CARS)]
+Earliest = Annotated[dict[Identifier, Position], Field(max_length=MAX_CARS)]
+EarliestIfAny = Annotated[dict[Identifier, Position | None], Field(max_length=MAX_CARS)]
 
 Worth = Annotated[float, Field(ge=0, le=1e18, allow_inf_nan=False)] | Literal["infinite"]
 
@@ -46,12 +43,12 @@ class Disturbance(BaseModel):
         description="cars that have passed it, or a later one, are past; null: the first",
     )
     frozen: int = Field(
-        default=0, ge=0, le=MOST_CARS, description="so many first cars to come do not move"
+        default=0, ge=0, le=MAX_CARS, description="so many first cars to come do not move"
     )
     released: int | None = Field(
         default=None,
         ge=0,
-        le=MOST_CARS,
+        le=MAX_CARS,
         description="so many first cars to come have released calls; null: up to the last that "
         "has any by the hub's own calls",
     )
@@ -73,7 +70,7 @@ class Disturbance(BaseModel):
     tolerance: int = Field(
         default=TOLERANCE,
         ge=0,
-        le=MOST_CARS,
+        le=MAX_CARS,
         description="places a released call may move without counting as timed anew",
     )
     max_moves: int = Field(

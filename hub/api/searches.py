@@ -53,9 +53,9 @@ def start_search(
     """Begins to search and answers at once; ask at `Location` how it gets on.
 
     Nothing changes in the plant until what was found is put in force. Searches live in the hub's
-    process: they end with it, and the last 32 that have ended are kept. Hard limits that cannot be
-    kept together are named (422), and no search is started. While searches take all the cores they
-    may, the answer is 503, and `Retry-After` says when one ends.
+    process and end with it; the latest that have ended are kept for a while. Hard limits that
+    cannot be kept together are named (422), and no search is started. While searches take all the
+    cores they may, the answer is 503, and `Retry-After` says when one ends.
     """
     task = _task(shared, tenant, plant, request)
     return running.begin(shared, task, f"/v1/plants/{plant}/searches", response)
@@ -188,12 +188,9 @@ def _task(shared: Context, tenant: str, plant: str, request: SearchRequest) -> T
         except InputError as error:
             raise Problem(HTTPStatus.NOT_FOUND, str(error)) from None
         try:
-            limits = replace(
-                instance.limits, frozen=frozen if request.frozen is None else request.frozen
-            )
-            instance = replace(instance, limits=limits)
+            instance = replace(instance, limits=request.limits(frozen))
         except InstanceError as error:
-            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"body.frozen: {error}") from None
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
     return Task(
         scope=(tenant, plant),
         basis=basis,

@@ -7,8 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from hub.orders.day_model import MAX_CARS
+from hub.sequencing.model import Limits, Pair, Place
 from hub.sequencing.scoring import Score
 from hub.sequencing.searches import Search, State, Status
+from protocols.jis.messages import Identifier
 
 MAX_TIME_S = 600
 MAX_MOVES = 10**12
@@ -23,6 +26,7 @@ def _whole(value: object) -> object:
 
 Number = Annotated[int | float, BeforeValidator(_whole)]
 """A figure that is whole wherever its parts are."""
+Position = Annotated[int, Field(ge=1, le=MAX_CARS)]
 BookName = Annotated[str, Field(min_length=1, max_length=255, examples=["2026-03-02"])]
 
 
@@ -41,15 +45,45 @@ class Effort(BaseModel):
     cores: int = Field(default=1, ge=1, le=64, description="independent searches, the best wins")
 
 
+class CarPlace(BaseModel):
+    """Where a car may stand; positions count from 1."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    earliest: Position | None = None
+    latest: Position | None = None
+
+
+class CarPair(BaseModel):
+    """Two cars that keep a distance."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["apart", "in_order"] = Field(
+        description="apart: either may come first; in_order: `first` does"
+    )
+    first: Identifier
+    second: Identifier
+    places: Position = Field(default=1, description="least difference of positions")
+
+
 class SearchRequest(Effort):
-    """What of a plant to search, and how hard."""
+    """What of a plant to search, under which hard limits, and how hard."""
 
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
             "examples": [
                 {"time_limit_s": 60, "seed": 1, "start": "given"},
-                {"time_limit_s": 600, "max_moves": 50_000_000, "start": "in_force", "frozen": 100},
+                {
+                    "time_limit_s": 600,
+                    "max_moves": 50_000_000,
+                    "start": "in_force",
+                    "frozen": 100,
+                    "back": 200,
+                    "places": {"0004711": {"earliest": 300}},
+                    "pairs": [{"kind": "apart", "first": "0004712", "second": "0004713"}],
+                },
             ]
         },
     )
@@ -68,6 +102,24 @@ class SearchRequest(Effort):
         description="so many first cars of that order stay where they are; null: none of a given "
         "order; of the sequence in force those up to the last that has passed a control point",
     )
+    forward: int | None = Field(
+        default=None, ge=0, description="places that any car may at most move to the front"
+    )
+    back: int | None = Field(default=None, ge=0, description="and to the back")
+    places: Annotated[dict[Identifier, CarPlace], Field(max_length=MAX_CARS)] = Field(
+        default={}, description="by production number"
+    )
+    pairs: list[CarPair] = Field(default=[], max_length=MAX_CARS)
+
+    def limits(self, frozen: int) -> Limits:
+        """The hard limits; `frozen` where the request names none."""
+        return Limits(
+            {number: Place(place.earliest, place.latest) for number, place in self.places.items()},
+            tuple(Pair(p.kind, p.first, p.second, p.places) for p in self.pairs),
+            frozen if self.frozen is None else self.frozen,
+            self.forward,
+            self.back,
+        )
 
 
 class LongBatch(BaseModel):

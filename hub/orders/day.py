@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,7 +22,7 @@ from hub.orders.day_model import (
 from hub.orders.problems import MAX_SHOWN, did_you_mean
 from hub.orders.yaml_file import Location, where
 from hub.sequencing.calendar import Break, Shift, ShiftCalendar, Span
-from hub.sequencing.call_plan import SupplyLine
+from hub.sequencing.call_plan import SupplyLine, consumption
 from hub.sequencing.explode import BillOfMaterial, BomRule
 from hub.sequencing.model import (
     NO_RULES,
@@ -75,11 +74,7 @@ class Day:
 
 def make_day(model: DayModel) -> Day:
     """Put a day together. Raises `DayError` with every contradiction."""
-    maker = _Maker(model)
-    day = maker.day()
-    if maker.problems:
-        raise DayError(maker.problems)
-    return day
+    return _Maker(model).day()
 
 
 class _Maker:
@@ -96,15 +91,19 @@ class _Maker:
         self._check_names()
         self._calendar = self._read_calendar()
         rules, limits, bill = self._rules(), self._limits(), self._bill()
+        if self.problems:
+            raise DayError(self.problems)
         pre_series = set(self.model.pre_series.cars) if self.model.pre_series else set()
         cars = tuple(_car(entry, entry.production_no in pre_series) for entry in self.model.cars)
         yesterday = tuple(_car(entry, False) for entry in self.model.yesterday)
-        instance = Instance(())
-        if not self.problems:
-            with self._noting(()):
-                instance = Instance(cars, rules, yesterday, limits, self._consumption(bill, cars))
-        lines = tuple(_supply_line(line) for line in self.model.lines if line.part_groups)
-        first_calls = {line.id: line.first_call for line in self.model.lines if line.part_groups}
+        delivering = [line for line in self.model.lines if line.part_groups]
+        lines = tuple(_supply_line(line) for line in delivering)
+        try:
+            taken = consumption(cars, bill, lines)
+            instance = Instance(cars, rules, yesterday, limits, taken)
+        except InstanceError as error:
+            raise DayError([((), str(error))]) from None
+        first_calls = {line.id: line.first_call for line in delivering}
         return Day(instance, self._calendar, bill, lines, first_calls)
 
     @contextmanager
@@ -227,8 +226,8 @@ class _Maker:
         if pre is not None:
             loc: Location = ("pre_series",)
             span = Place(
-                self._first((*loc, "earliest"), pre.earliest),
-                self._last((*loc, "latest"), pre.latest),
+                self._earliest((*loc, "earliest"), pre.earliest),
+                self._latest((*loc, "latest"), pre.latest),
             )
         pre_series = set(pre.cars) if pre is not None else set()
         places = {}
@@ -260,47 +259,52 @@ class _Maker:
 
     def _place(self, loc: Location, entry: CarEntry) -> Place:
         if entry.fixed is not None:
-            first = last = self._inside((*loc, "fixed"), entry.fixed)
+            first = last = self._hard((*loc, "fixed"), entry.fixed, entry.fixed)
         else:
-            first = self._first((*loc, "earliest"), entry.earliest)
-            last = self._last((*loc, "latest"), entry.latest)
+            first = self._earliest((*loc, "earliest"), entry.earliest)
+            last = self._latest((*loc, "latest"), entry.latest)
         return Place(
             first,
             last,
-            self._first((*loc, "due_from"), entry.due_from),
-            self._last((*loc, "due_until"), entry.due_until),
+            self._from((*loc, "due_from"), entry.due_from),
+            self._until((*loc, "due_until"), entry.due_until),
         )
 
-    def _first(self, loc: Location, when: When | None) -> int | None:
-        """The first position that starts at `when` or later."""
-        if isinstance(when, int):
-            return self._inside(loc, when)
-        with self._noting(loc):
-            if when is not None and (day := self._calendar_for(loc)) is not None:
-                position = day.shifts.capacity(day.start, when) + 1
-                if position <= len(self._numbers):
-                    return position
-                raise InstanceError(f"{when:%Y-%m-%d %H:%M}: the day's last car starts before")
+    def _earliest(self, loc: Location, when: When | None) -> int | None:
+        return self._hard(loc, when, self._from(loc, when))
+
+    def _latest(self, loc: Location, when: When | None) -> int | None:
+        position = self._until(loc, when)
+        if isinstance(when, datetime) and position is not None:
+            position = min(position, len(self._numbers))
+        return self._hard(loc, when, position)
+
+    def _hard(self, loc: Location, when: When | None, position: int | None) -> int | None:
+        """A position that a car must keep to, and so one of the day."""
+        if position is None or 1 <= position <= len(self._numbers):
+            return position
+        said = f"{when:%Y-%m-%d %H:%M} is " if isinstance(when, datetime) else ""
+        reason = f"{said}position {position}, but the day has 1 to {len(self._numbers)}"
+        self.problems.append((loc, reason))
         return None
 
-    def _last(self, loc: Location, when: When | None) -> int | None:
-        """The last position that starts at `when` or before."""
-        if isinstance(when, int):
-            return self._inside(loc, when)
+    def _from(self, loc: Location, when: When | None) -> int | None:
+        """The first position that starts at `when` or later; it may lie behind the day."""
+        if not isinstance(when, datetime):
+            return when
         with self._noting(loc):
-            if when is not None and (day := self._calendar_for(loc)) is not None:
-                position = day.shifts.position_at(day.start, when)
-                if position >= 1:
-                    return min(position, len(self._numbers))
-                raise InstanceError(f"{when:%Y-%m-%d %H:%M}: the day's first car starts later")
+            if (day := self._calendar_for(loc)) is not None:
+                return day.shifts.capacity(day.start, when) + 1
         return None
 
-    def _inside(self, loc: Location, position: int) -> int | None:
-        if position > len(self._numbers):
-            reason = f"position {position}, but the day has {len(self._numbers)} cars"
-            self.problems.append((loc, reason))
-            return None
-        return position
+    def _until(self, loc: Location, when: When | None) -> int | None:
+        """The last position that has started at `when`; 0 if none has."""
+        if not isinstance(when, datetime):
+            return when
+        with self._noting(loc):
+            if (day := self._calendar_for(loc)) is not None:
+                return day.shifts.position_at(day.start, when)
+        return None
 
     def _calendar_for(self, loc: Location) -> DayCalendar | None:
         """The calendar; none is a problem of what needs it, unless it is wrong itself."""
@@ -332,17 +336,6 @@ class _Maker:
                 for rank, rule in enumerate(group.bom, 1)
             ]
         )
-
-    def _consumption(
-        self, bill: BillOfMaterial, cars: Sequence[Car]
-    ) -> Mapping[str, frozenset[str]]:
-        """The parts each car takes, named as `levelling` wants them."""
-        line_of = {group.id: line.id for line in self.model.lines for group in line.part_groups}
-        parts: dict[str, set[str]] = defaultdict(set)
-        for call in bill.call_lines(cars):
-            part = f"{line_of[call.part_group]}/{call.part_group}/{call.part_no}"
-            parts[call.production_no].add(part)
-        return {number: frozenset(names) for number, names in parts.items()}
 
 
 def _car(entry: PlainCarEntry, pre_series: bool) -> Car:

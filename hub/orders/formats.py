@@ -109,7 +109,7 @@ def _read_numbers(path: Path, instance: Instance, whole: bool) -> tuple[Car, ...
     for row in (first, *rest):
         *rank, number = row.cells
         if number not in by_number:
-            problems.add(row.line, f"{number} is not a car of the day")
+            problems.add(row.line, f"{number[:64]!r} is not a car of the day")
         elif len(rank) != len(first.cells) - 1 or len(rank) > 1 or not _whole(rank):
             problems.add(row.line, "expected `Ident` or `rank;Ident`, the same in every line")
         elif lines.setdefault(number, row.line) != row.line:

@@ -1,5 +1,10 @@
+# cython: boundscheck=True, show_performance_hints=False
 # The inner loops of sequencing, in C. Their meaning is written in `_kernels_py.py`.
+#
+# Arrays come from Python and name places in one another, so every index is checked: a wrong one
+# raises IndexError as in the twin, and what would not end or divide by zero raises ValueError.
 
+cimport cython
 from cpython cimport array
 import array
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
@@ -18,9 +23,13 @@ cdef int REPLACED = numbering.REPLACED
 
 
 def window_excess(
-    const uint8_t[::1] flags, int32_t tail, int32_t most, int32_t window, bint cut=True
+    const uint8_t[::1] flags not None,
+    int32_t tail,
+    int32_t most,
+    int32_t window,
+    bint cut=True,
 ):
-    cdef Py_ssize_t n = flags.shape[0], start = tail - window + 1, end, s
+    cdef Py_ssize_t n = flags.shape[0], start = <Py_ssize_t>tail - window + 1, end, s
     cdef int64_t inside = 0, total = 0
     if start < 0:
         start = 0
@@ -35,7 +44,7 @@ def window_excess(
     return total
 
 
-def colour_runs(const int32_t[::1] colours, int32_t tail, int32_t limit):
+def colour_runs(const int32_t[::1] colours not None, int32_t tail, int32_t limit):
     cdef Py_ssize_t n = colours.shape[0], i, start = tail
     cdef int64_t changes = 0
     over = []
@@ -50,16 +59,23 @@ def colour_runs(const int32_t[::1] colours, int32_t tail, int32_t limit):
     return changes, over
 
 
+@cython.boundscheck(False)  # half as fast again; all it takes is checked at its beginning
 def explode(
-    const uint64_t[::1] has,
+    const uint64_t[::1] has not None,
     Py_ssize_t words,
-    const int32_t[::1] group_starts,
-    const uint64_t[::1] care,
-    const uint64_t[::1] want,
+    const int32_t[::1] group_starts not None,
+    const uint64_t[::1] care not None,
+    const uint64_t[::1] want not None,
     int32_t first_car,
 ):
-    cdef Py_ssize_t cars = has.shape[0] // words, groups = group_starts.shape[0] - 1
+    if words < 1:
+        raise ValueError(f"bit sets of {words} words")
+    cdef Py_ssize_t cars = has.shape[0] // words, groups = max(group_starts.shape[0] - 1, 0)
+    cdef Py_ssize_t rules = min(care.shape[0], want.shape[0]) // words
     cdef Py_ssize_t car, group, rule, w, found = 0
+    for group in range(groups):
+        if not 0 <= group_starts[group] <= group_starts[group + 1] <= rules:
+            raise IndexError("a part group of rules that are not there")
     cdef uint64_t bits
     cdef array.array car_column = array.clone(INT32, cars * groups, zero=False)
     cdef array.array rule_column = array.clone(INT32, cars * groups, zero=False)
@@ -86,8 +102,8 @@ def explode(
 
 
 def working_instants(
-    const int64_t[::1] opens,
-    const int64_t[::1] worked,
+    const int64_t[::1] opens not None,
+    const int64_t[::1] worked not None,
     int64_t first,
     int64_t step,
     Py_ssize_t count,
@@ -108,7 +124,7 @@ def working_instants(
 cdef struct Numbers:
     int64_t call_no          # of the line's next call
     int64_t rack
-    const int64_t* required  # by car
+    int32_t required         # where its times begin
     int32_t sequence_no
     int32_t place            # in the rack, from 1, as calls fill it
     int32_t wrap
@@ -117,15 +133,15 @@ cdef struct Numbers:
 
 
 def number_calls(
-    const int32_t[::1] car,
-    const int32_t[::1] rule,
-    const int32_t[::1] line_of_rule,
-    const int64_t[::1] next_call_no,
-    const int32_t[::1] wrap,
-    const int32_t[::1] rack_slots,
-    const uint8_t[::1] reverse,
-    const int32_t[::1] required_of_line,
-    const int64_t[::1] required,
+    const int32_t[::1] car not None,
+    const int32_t[::1] rule not None,
+    const int32_t[::1] line_of_rule not None,
+    const int64_t[::1] next_call_no not None,
+    const int32_t[::1] wrap not None,
+    const int32_t[::1] rack_slots not None,
+    const uint8_t[::1] reverse not None,
+    const int32_t[::1] required_of_line not None,
+    const int64_t[::1] required not None,
 ):
     cdef Py_ssize_t count = rule.shape[0], lines = next_call_no.shape[0], i
     cdef int32_t line
@@ -145,39 +161,45 @@ def number_calls(
     cdef Numbers *numbers = <Numbers *>malloc((lines + 1) * sizeof(Numbers))
     if numbers == NULL:
         raise MemoryError
-    with nogil:
-        # The only divisions: from here on numbers, racks and slots are counted up.
-        for i in range(lines):
-            now = &numbers[i]
-            now.call_no = next_call_no[i]
-            now.wrap = wrap[i]
-            now.sequence_no = <int32_t>((now.call_no - 1) % now.wrap) + 1
-            now.rack_slots = rack_slots[i]
-            now.rack = (now.call_no - 1) // now.rack_slots + 1
-            now.place = <int32_t>((now.call_no - 1) % now.rack_slots) + 1
-            now.reverse = reverse[i]
-            now.required = &required[required_of_line[i]]
-        for i in range(count):
-            line = line_of_rule[rule[i]]
-            now = &numbers[line]
-            line_out[i] = line
-            number_out[i] = now.call_no
-            sequence_out[i] = now.sequence_no
-            required_out[i] = now.required[car[i]]
-            rack_out[i] = now.rack
-            slot_out[i] = now.rack_slots + 1 - now.place if now.reverse else now.place
-            now.call_no += 1
-            now.sequence_no = now.sequence_no + 1 if now.sequence_no < now.wrap else 1
-            if now.place < now.rack_slots:
-                now.place += 1
-            else:
-                now.place = 1
-                now.rack += 1
-    free(numbers)
+    try:
+        with nogil:
+            # The only divisions: from here on numbers, racks and slots are counted up.
+            for i in range(lines):
+                if wrap[i] < 1 or rack_slots[i] < 1:
+                    raise ValueError("a wrap or a rack of less than 1")
+                now = &numbers[i]
+                now.call_no = next_call_no[i]
+                now.wrap = wrap[i]
+                now.sequence_no = <int32_t>((now.call_no - 1) % now.wrap) + 1
+                now.rack_slots = rack_slots[i]
+                now.rack = (now.call_no - 1) // now.rack_slots + 1
+                now.place = <int32_t>((now.call_no - 1) % now.rack_slots) + 1
+                now.reverse = reverse[i]
+                now.required = required_of_line[i]
+            for i in range(count):
+                line = line_of_rule[rule[i]]
+                if not 0 <= line < lines:
+                    raise IndexError("a rule of a line that is not there")
+                now = &numbers[line]
+                line_out[i] = line
+                number_out[i] = now.call_no
+                sequence_out[i] = now.sequence_no
+                required_out[i] = required[<Py_ssize_t>now.required + car[i]]
+                rack_out[i] = now.rack
+                slot_out[i] = now.rack_slots - now.place + 1 if now.reverse else now.place
+                now.call_no += 1
+                now.sequence_no = now.sequence_no + 1 if now.sequence_no < now.wrap else 1
+                if now.place < now.rack_slots:
+                    now.place += 1
+                else:
+                    now.place = 1
+                    now.rack += 1
+    finally:
+        free(numbers)
     return line_column, number_column, sequence_column, required_column, rack_column, slot_column
 
 
-def calls_by_line(const int32_t[::1] line, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t lines):
+def calls_by_line(const int32_t[::1] line not None, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t lines):
     cdef array.array counts = array.clone(INT64, lines, zero=True)
     cdef int64_t[::1] out = counts
     cdef Py_ssize_t i
@@ -193,9 +215,9 @@ def changed_calls(
     Py_ssize_t begin,
     Py_ssize_t end,
     int32_t first_car,
-    const int32_t[::1] came_from,
-    const uint8_t[::1] recoloured,
-    const int32_t[::1] group_of_rule,
+    const int32_t[::1] came_from not None,
+    const uint8_t[::1] recoloured not None,
+    const int32_t[::1] group_of_rule not None,
 ):
     cdef const int32_t[::1] old_car = before.car, new_car = after.car
     cdef const int32_t[::1] old_rule = before.rule, new_rule = after.rule
@@ -277,11 +299,9 @@ def changed_calls(
     return old_column, new_column, what_column
 
 
-def longest_increasing(const int32_t[::1] ranks):
+def longest_increasing(const int32_t[::1] ranks not None):
     cdef Py_ssize_t n = ranks.shape[0], i, low, high, middle, length = 0
-    cdef int32_t *tails = <int32_t *>malloc(n * sizeof(int32_t)) if n else NULL
-    if n and tails == NULL:
-        raise MemoryError
+    cdef int32_t[::1] tails = array.clone(INT32, n, zero=False)
     with nogil:
         for i in range(n):
             low = 0
@@ -295,27 +315,23 @@ def longest_increasing(const int32_t[::1] ranks):
             tails[low] = ranks[i]
             if low == length:
                 length += 1
-    free(tails)
     return length
 
 
-def inversions(const int32_t[::1] ranks):
+def inversions(const int32_t[::1] ranks not None):
     cdef Py_ssize_t n = ranks.shape[0], i, at
     cdef int64_t total = 0
-    cdef int64_t *tree = <int64_t *>malloc((n + 1) * sizeof(int64_t))
-    if tree == NULL:
-        raise MemoryError
+    cdef int64_t[::1] tree = array.clone(INT64, n + 1, zero=True)
     with nogil:
-        for i in range(n + 1):
-            tree[i] = 0
         for i in range(n - 1, -1, -1):
             at = ranks[i]
+            if at < 0:
+                raise ValueError("a rank below 0")
             while at > 0:
                 total += tree[at]
                 at -= at & -at
-            at = ranks[i] + 1
+            at = <Py_ssize_t>ranks[i] + 1
             while at <= n:
                 tree[at] += 1
                 at += at & -at
-    free(tree)
     return total

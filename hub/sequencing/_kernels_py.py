@@ -213,6 +213,8 @@ def inversions(ranks: Sequence[int]) -> int:
     tree = [0] * (len(ranks) + 1)
     total = 0
     for rank in reversed(ranks):
+        if rank < 0:
+            raise ValueError("a rank below 0")
         at = rank
         while at > 0:
             total += tree[at]

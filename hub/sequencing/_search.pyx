@@ -186,6 +186,11 @@ cdef inline int excess(const Ratio* ratio, int load) noexcept nogil:
     return load - ratio.most if load > ratio.most else 0
 
 
+cdef inline double whole(double plant, double price, double limit) noexcept nogil:
+    """What a move costs with the plant's part of it, or infinity if that is over the limit."""
+    return plant + price if price <= limit - plant else INFINITY
+
+
 cdef inline int greater(int a, int b) noexcept nogil:
     return a if a > b else b
 
@@ -831,17 +836,20 @@ cdef class Line:
     cdef inline double whole_swap(self, int i, int j, double limit) noexcept nogil:
         if not self.ruled:
             return self.price_swap(i, j, limit)
-        return self.price_swap(i, j, INFINITY) + self.plant.price_swap(self.at, i, j)
+        cdef double plant = self.plant.price_swap(self.at, i, j)
+        return whole(plant, self.price_swap(i, j, limit - plant), limit)
 
     cdef inline double whole_insert(self, int i, int j, double limit) noexcept nogil:
         if not self.ruled:
             return self.price_insert(i, j, limit)
-        return self.price_insert(i, j, INFINITY) + self.plant.price_insert(self.at, i, j)
+        cdef double plant = self.plant.price_insert(self.at, i, j)
+        return whole(plant, self.price_insert(i, j, limit - plant), limit)
 
     cdef inline double whole_reverse(self, int i, int j, double limit) noexcept nogil:
         if not self.ruled:
             return self.price_reverse(i, j, limit)
-        return self.price_reverse(i, j, INFINITY) + self.plant.price_reverse(self.at, i, j)
+        cdef double plant = self.plant.price_reverse(self.at, i, j)
+        return whole(plant, self.price_reverse(i, j, limit - plant), limit)
 
     cdef inline void swapped(self, int i, int j) noexcept nogil:
         """Let the plant's figures follow a swap that stands."""

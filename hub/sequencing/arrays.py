@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hub.sequencing.conflicts import spans
+from hub.sequencing.conflicts import Span, spans
 from hub.sequencing.model import Car, Instance, InstanceError, Place
 
 if TYPE_CHECKING:
@@ -81,25 +81,21 @@ def plant_of(instance: Instance, cars: Sequence[Car]) -> Plant | None:
 
     weights = instance.rules.weight_of()
     due_weight, level_weight = weights.get("lateness", 0.0), weights.get("levelling", 0.0)
-    limits = _limits(instance, cars)
+    stands = _stands(instance, cars) if _binds(instance) else None
+    limits = _limits(instance, cars, stands) if stands is not None else None
     dues = _dues(instance, cars) if due_weight else None
     levels = _levels(instance, cars) if level_weight else None
     if limits is None and dues is None and levels is None:
         return None
-    return Plant(
-        _kinds(instance, cars), limits, dues, due_weight, levels, level_weight / len(cars) ** 2
-    )
+    kinds = _kinds(instance, cars, stands, due=dues is not None, levelled=levels is not None)
+    return Plant(kinds, limits, dues, due_weight, levels, level_weight / len(cars) ** 2)
 
 
-def _limits(instance: Instance, cars: Sequence[Car]) -> Limits | None:
+def _limits(instance: Instance, cars: Sequence[Car], stands: Sequence[Span]) -> Limits:
     from hub.sequencing._plant import Limits
 
-    if not _binds(instance):
-        return None
     tail = len(instance.yesterday)
-    own = _spans_of(instance)
     pairs = instance.limits.pairs
-    stands = [own[car.production_no] for car in cars]
     number = {car.production_no: tail + i for i, car in enumerate(cars)}
     return Limits(
         array("i", [*range(tail), *(tail + low for low, _ in stands)]),
@@ -123,9 +119,11 @@ def _binds(instance: Instance) -> bool:
     )
 
 
-def _spans_of(instance: Instance) -> Mapping[str, tuple[int, int]]:
+def _stands(instance: Instance, cars: Sequence[Car]) -> list[Span]:
+    """First and last position of each of the cars, from 0."""
     numbers = (car.production_no for car in instance.cars)
-    return dict(zip(numbers, spans(instance), strict=True))
+    own = dict(zip(numbers, spans(instance), strict=True))
+    return [own[car.production_no] for car in cars]
 
 
 def _dues(instance: Instance, cars: Sequence[Car]) -> Dues | None:
@@ -191,20 +189,26 @@ def _check_range(takes: Sequence[frozenset[str]], parts: Sequence[str]) -> None:
         )
 
 
-def _kinds(instance: Instance, cars: Sequence[Car]) -> array[int]:
+def _kinds(
+    instance: Instance,
+    cars: Sequence[Car],
+    stands: Sequence[Span] | None,
+    *,
+    due: bool,
+    levelled: bool,
+) -> array[int]:
     """By car of the line: a number that cars share which the plant's rules cannot tell apart."""
-    own = _spans_of(instance)
     paired = {number for pair in instance.limits.pairs for number in (pair.first, pair.second)}
     numbers: dict[object, int] = {}
     kinds = array("i", [-1] * len(instance.yesterday))
-    for car in cars:
+    for at, car in enumerate(cars):
         number = car.production_no
         place = instance.limits.places.get(number, ANYWHEN)
         alike = (
             number if number in paired else None,
-            own[number],
-            (place.due_from, place.due_until),
-            instance.consumption.get(number, frozenset()),
+            stands[at] if stands is not None else None,
+            (place.due_from, place.due_until) if due else None,
+            instance.consumption.get(number) if levelled else None,
         )
         kinds.append(numbers.setdefault(alike, len(numbers)))
     return kinds

@@ -12,7 +12,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
 from itertools import pairwise
 from operator import itemgetter
@@ -32,6 +32,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _SECOND_US = 1_000_000
 _DAY = timedelta(days=1)
+_FOREVER_S = 1e12
+"""Longer than the years that dates can have, and still a 64-bit number of microseconds."""
+_YEARS = range(MINYEAR + 1, MAXYEAR)
+"""Those from which a time zone or a night leads into no year without a date."""
 
 
 class CalendarError(InstanceError):
@@ -95,13 +99,15 @@ class ShiftCalendar:
     _clock: _Clock = field(init=False, repr=False, compare=False)
     _takt: int = field(init=False, repr=False, compare=False)
     """In microseconds."""
+    _bounds: tuple[int, int] = field(init=False, repr=False, compare=False)
+    """The midnight before the first day; that after the last one, or the end of work if later."""
     _opens: array[int] = field(init=False, repr=False, compare=False)
     """Beginning of each interval of working time."""
     _worked: array[int] = field(init=False, repr=False, compare=False)
     """Working time before each interval; at the end, all of it."""
 
     def __post_init__(self) -> None:
-        takt = round(self.takt_s * _SECOND_US) if math.isfinite(self.takt_s) else 0
+        takt = _microseconds(self.takt_s) if math.isfinite(self.takt_s) else 0
         if takt < 1:
             raise CalendarError(f"takt of {self.takt_s:g} s: a number above 0")
         if self.first > self.last:
@@ -110,6 +116,8 @@ class ShiftCalendar:
             raise CalendarError(
                 f"the calendar runs from {self.first} to {self.last}: at most {DAYS_AT_MOST:,} days"
             )
+        _check_year(self.first)
+        _check_year(self.last)
         for shift in self.shifts:
             _check_shift(shift, self.first, self.last)
         clock = _Clock(self.zone)
@@ -117,19 +125,22 @@ class ShiftCalendar:
             for span in spans:
                 if clock.us(span.start) >= clock.us(span.end):
                     raise CalendarError(f"{what} {span}: ends before it begins")
-        first, last = self._days(clock)
+        first = clock.us(datetime.combine(self.first, time()))
+        last = clock.us(datetime.combine(self.last, time()) + _DAY)
         for span in self.overtime:
             if not first <= clock.us(span.start) < last:
                 raise CalendarError(
                     f"overtime {span} is outside the calendar, {self.first} to {self.last}"
                 )
-        intervals = list(_less(self._work(clock), self._rest(clock)))
+        work = self._work(clock)
+        intervals = list(_less(work, _merged(self._rest(clock))))
         worked = array("q", [0])
         for start, end in intervals:
             worked.append(worked[-1] + end - start)
         for name, value in (
             ("_clock", clock),
             ("_takt", takt),
+            ("_bounds", (first, max([last, *(end for _, end in work[-1:])]))),
             ("_opens", array("q", [start for start, _ in intervals])),
             ("_worked", worked),
         ):
@@ -151,7 +162,7 @@ class ShiftCalendar:
                 f"its end, {self._end}; fewer cars or more days"
             )
         lead = _amount(lead_s)
-        if before + lead + (cars - 1) * self._takt >= self._worked[-1]:
+        if cars and before + lead + (cars - 1) * self._takt >= self._worked[-1]:
             at = self._instant(before + (cars - 1) * self._takt)
             raise CalendarError(
                 f"a lead of {lead_s:,g} s of working time after car {cars:,}, which starts "
@@ -162,6 +173,8 @@ class ShiftCalendar:
 
     def start_of(self, start: datetime, position: int) -> datetime:
         """When the car at this position starts, if the first starts at `start`; as in `times`."""
+        if position < 1:
+            raise CalendarError(f"position {position:,}: positions count from 1")
         return self.after(start, (position - 1) * self._takt / _SECOND_US)
 
     def position_at(self, start: datetime, instant: datetime) -> int:
@@ -223,17 +236,10 @@ class ShiftCalendar:
                 if WEEKDAYS[day.weekday()] in shift.weekdays or day in shift.dates:
                     yield shift, day
 
-    def _days(self, clock: _Clock) -> tuple[int, int]:
-        """The midnights before the first and after the last day."""
-        first = datetime.combine(self.first, time())
-        return clock.us(first), clock.us(datetime.combine(self.last, time()) + _DAY)
-
     def _within(self, instant: datetime) -> int:
         """An instant in microseconds; `CalendarError` if the calendar says nothing of it."""
         at = self._clock.us(instant)
-        first, last = self._days(self._clock)
-        if self._opens:
-            last = max(last, self._opens[-1] + self._worked[-1] - self._worked[-2])
+        first, last = self._bounds
         if not first <= at <= last:
             raise CalendarError(
                 f"{self._shown(instant)} lies outside the calendar, {self.first} to {self.last}"
@@ -284,6 +290,7 @@ class _Clock:
 
     def us(self, instant: datetime) -> int:
         """An instant; without a time zone, the first at which this clock shows it or more."""
+        _check_year(instant)
         if instant.tzinfo is not None:
             return (instant - _EPOCH) // _MICROSECOND
         before = instant.replace(tzinfo=self._zone, fold=0).astimezone(UTC)
@@ -306,31 +313,50 @@ class _Clock:
         return f"{instant_of(us).astimezone(self._zone):%Y-%m-%d %H:%M %Z}"
 
 
+def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same time as spans that do not overlap; both by their beginning."""
+    merged: list[tuple[int, int]] = []
+    for start, end in spans:
+        if merged and start <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(merged[-1][1], end)
+        else:
+            merged.append((start, end))
+    return merged
+
+
 def _less(
     work: Iterable[tuple[int, int]], rest: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[int, int]]:
-    """What is left of `work` without `rest`; both by their beginning, work without overlaps."""
-    first = 0
+    """What is left of `work` without `rest`; both by their beginning and without overlaps."""
+    following = 0
     for start, end in work:
         at = start
-        # A rest behind this work may still touch the next one; one before it touches none.
-        while first < len(rest) and rest[first][1] <= start:
-            first += 1
-        for rest_start, rest_end in rest[first:]:
-            if rest_start >= end:
-                break
+        while following < len(rest) and rest[following][0] < end:
+            rest_start, rest_end = rest[following]
             if rest_start > at:
                 yield at, rest_start
             at = max(at, rest_end)
+            if rest_end > end:  # and so it may touch the next work
+                break
+            following += 1
         if at < end:
             yield at, end
+
+
+def _microseconds(seconds: float) -> int:
+    return round(min(seconds, _FOREVER_S) * _SECOND_US)
 
 
 def _amount(seconds: float) -> int:
     """An amount of working time in microseconds."""
     if not (math.isfinite(seconds) and seconds >= 0):
         raise CalendarError(f"working time of {seconds:g} s: a number from 0 up")
-    return round(seconds * _SECOND_US)
+    return _microseconds(seconds)
+
+
+def _check_year(day: date) -> None:
+    if day.year not in _YEARS:
+        raise CalendarError(f"{day}: the calendar knows the years {_YEARS[0]} to {_YEARS[-1]}")
 
 
 def _span_of(shift: Shift, day: date) -> Span:
@@ -363,6 +389,9 @@ def _check_shift(shift: Shift, first: date, last: date) -> None:
     for on in sorted(shift.dates):
         if not first <= on <= last:
             raise CalendarError(f"{shown}: {on} is outside the calendar, {first} to {last}")
+    own = shift.start, shift.end
+    if any(at.tzinfo for at in (*own, *(at for b in shift.breaks for at in (b.start, b.end)))):
+        raise CalendarError(f"{shown}: is by the plant's clock; leave out the time zones")
     span = _span_of(shift, first)
     pauses = sorted(((*_place(shift, pause), pause) for pause in shift.breaks), key=itemgetter(0))
     for after, length, pause in pauses:

@@ -33,6 +33,8 @@ from hub.sequencing.numbering import (
 )
 
 INT32_MAX = (1 << 31) - 1
+FIRST_NUMBER_AT_MOST = 10**15
+"""From there a day counts on within 64 bits, and in whole numbers that every reader of JSON has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +204,11 @@ def plan_calls(
     for name, number in given.items():
         if name not in names:
             raise InstanceError(f"first number of {name}: no such line{did_you_mean(name, names)}")
-        if number < 1:
-            raise InstanceError(f"first number of line {name}: {number}; calls count from 1")
+        if not 1 <= number <= FIRST_NUMBER_AT_MOST:
+            raise InstanceError(
+                f"first number of line {name}: {number:,}; calls count from 1, and a day begins at "
+                f"{FIRST_NUMBER_AT_MOST:,} at most"
+            )
     firsts = tuple(given.get(name, 1) for name in names)
     frame = _Frame(bill, tuple(lines), calendar, start, len(cars))
     columns = frame.columns(_each_once(cars), 0, firsts)

@@ -86,7 +86,7 @@ class Comparison:
         kept = self.adherence
         head = [
             self._verdict(),
-            f"{'':<20}{'one':>16}{'other':>16}{'change':>16}",
+            f"{'':<20} {'one':>16} {'other':>16} {'change':>16}",
             *_rows(
                 [
                     Difference("mark", self.one.mark, self.other.mark),
@@ -212,7 +212,7 @@ def _differences_json(differences: Iterable[Difference]) -> list[dict[str, objec
 
 def _rows(differences: Iterable[Difference]) -> list[str]:
     return [
-        f"{d.name:<20}{_figure(d.one):>16}{_figure(d.other):>16}{_figure(d.change, '+'):>16}"
+        f"{d.name:<20} {_figure(d.one):>16} {_figure(d.other):>16} {_figure(d.change, '+'):>16}"
         for d in differences
     ]
 

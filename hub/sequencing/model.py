@@ -24,6 +24,8 @@ ORDERED_AT_MOST = 5
 """Objectives that can stand in order, each a thousand times the next, and be summed exactly."""
 WEIGHT_AT_MOST = 1000.0 ** (ORDERED_AT_MOST - 1)
 """That of the first of so many; a search keeps its sums in double precision."""
+WINDOW_AT_MOST = 1_000_000
+"""Cars in a window or in a paint batch; none that reaches over more than a day says more."""
 DUE_WITHIN = 1_000_000
 """Positions that a car may at most be due before or after the day begins."""
 
@@ -51,10 +53,7 @@ class Ratio:
     high_priority: bool
 
     def __post_init__(self) -> None:
-        if not 0 <= self.most <= self.window or self.window < 1:
-            raise InstanceError(
-                f"ratio {self.most}/{self.window} of option {self.option}: 0 <= n <= p"
-            )
+        _check_window(f"ratio {self.most}/{self.window} of option {self.option}", self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +67,7 @@ class Capacity:
     window: int
 
     def __post_init__(self) -> None:
-        if not 0 <= self.most <= self.window or self.window < 1:
-            raise InstanceError(
-                f"capacity {self.most}/{self.window} of supplier line {self.line}: 0 <= n <= p"
-            )
+        _check_window(f"capacity {self.most}/{self.window} of supplier line {self.line}", self)
         if not self.options:
             raise InstanceError(f"capacity of supplier line {self.line}: no option asks for it")
 
@@ -106,8 +102,10 @@ class Rules:
     """Of each objective; None: in order, each worth a thousand of the next."""
 
     def __post_init__(self) -> None:
-        if self.batch_limit is not None and self.batch_limit < 1:
-            raise InstanceError(f"paint batch limit of {self.batch_limit}: at least 1")
+        if self.batch_limit is not None and not 1 <= self.batch_limit <= WINDOW_AT_MOST:
+            raise InstanceError(
+                f"paint batch limit of {self.batch_limit}: at least 1, at most {WINDOW_AT_MOST:,}"
+            )
         for what, names in (
             ("option", [ratio.option for ratio in self.ratios]),
             ("objective", list(self.objectives)),
@@ -235,6 +233,13 @@ class Instance:
                 raise InstanceError(f"{what} of {value}: a number from 0 up")
         if limits.frozen > len(self.cars):
             raise InstanceError(f"{limits.frozen} frozen positions, but {len(self.cars)} cars")
+
+
+def _check_window(what: str, rule: Ratio | Capacity) -> None:
+    if not 0 <= rule.most <= rule.window or rule.window < 1:
+        raise InstanceError(f"{what}: 0 <= n <= p")
+    if rule.window > WINDOW_AT_MOST:
+        raise InstanceError(f"{what}: windows of at most {WINDOW_AT_MOST:,} cars")
 
 
 def _check_place(number: str, place: Place, cars: int) -> None:

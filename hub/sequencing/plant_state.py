@@ -6,9 +6,10 @@ What is decided here, beside the limits of the model:
   `yesterday`: windows reach back into it, the paint batch is counted from the first car to come.
   `remaining` makes such an instance from the day's.
 - A blocked or pulled-out car leaves, and all behind it close up; the frozen ones too, without
-  change of their order, so that fewer cars are then frozen. Limits of place and pairs between
-  frozen cars bind no longer: nobody can move them. Only parts that come late for a frozen car are
-  a conflict: the line would stop.
+  change of their order, so that fewer cars are then frozen. What limits ask of frozen cars alone
+  binds no longer, for nobody can move them: their places, pairs of two, and a paint batch that has
+  become too long among them; no further car of its colour follows it, and the score names it. Only
+  parts that come late for a frozen car are a conflict: the line would stop.
 - A re-inserted car stands behind the frozen ones, and where nothing else is said behind the
   released ones, where it changes no call.
 - Pairs bind while both cars stand in the sequence. `forward` and `back` count from the closed-up

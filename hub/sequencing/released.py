@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -103,6 +104,8 @@ def moved_cars(before: Sequence[str], after: Sequence[str]) -> tuple[Moved, ...]
 
 def longest_run(ranks: Sequence[int]) -> list[int]:
     """A longest increasing subsequence, always the same of several; O(n log n)."""
+    if all(map(operator.lt, ranks, ranks[1:])):
+        return list(ranks)  # the common case, and many times faster
     ends: list[int] = []
     """The least rank that a run of each length can end with."""
     at_end: list[int] = []

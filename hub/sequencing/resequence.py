@@ -3,12 +3,13 @@
 Order of aims: the hard limits; then the mark plus `worth` for each changed call of the released
 horizon. With `worth` infinite the number of changed calls comes before the mark.
 
-How: the cars that stay close up, those that the disturbance moves are tried at every place. Then
-repair: a gap may be filled from behind, and the cars that make trouble around the disturbed places
-are tried at all others, alone or in exchange; the cheapest move that pays is made, until none does
-or the effort is spent. At last the cars behind the released horizon, whose order changes no call,
-are searched for a better mark. Nothing is drawn but in that last part, and there from a fixed seed:
-the same state gives the same answer, unless `max_ms` cuts it short.
+How: the cars that stay close up, and those that the disturbance moves are tried at every place.
+Then a gap may be filled from behind, and the cars that make trouble around the disturbed places are
+tried at all others, alone or in exchange; the cheapest move that pays is made, until none does or
+the effort is spent. Moves that change no further call come first; next the cars behind the released
+horizon are searched for a better mark, which changes none; at last come moves that change a call
+and save its worth. Nothing is drawn but in that search, and there from a fixed seed: the same state
+gives the same answer, unless `max_ms` cuts it short.
 
 What a disturbance means is said in `plant_state.py`, what a changed call is in `released.py`.
 """
@@ -38,8 +39,8 @@ __all__ = [
 
 TOLERANCE = 5
 """Places a released car may shift before its calls are timed anew: 5 min at a takt of 60 s."""
-MAX_MOVES = 12_000
-FREE, REST = 0.5, 0.75
+MAX_MOVES = 16_000
+FREE, REST = 0.4, 0.85
 """Parts of the effort after which moves that change no call end, and then the search of the rest;
 what is left is for those that change calls."""
 PLACED = 8
@@ -57,10 +58,12 @@ class Resequenced:
     """Every car that stands elsewhere than planned."""
     calls: tuple[ChangedCall, ...]
     """Every released call that changes."""
-    planned: Instance
-    """The sequence as it was planned; hard limits left out."""
-    resequenced: Instance
-    """The cars to come in their new order, under the limits that bind them now."""
+    instance: Instance
+    state: PlantState
+    """What was asked for."""
+    closed_up: Instance
+    """The cars to come as they would stand had the plant only closed up, under the limits that bind
+    them now."""
     moves: int
     """Moves priced."""
     elapsed_s: float
@@ -68,12 +71,12 @@ class Resequenced:
     @cached_property
     def score_before(self) -> Score:
         """Of the planned sequence, as if nothing had happened; hard limits are not looked at."""
-        return score(self.planned)
+        return score(_planned(self.instance, self.state))
 
     @cached_property
     def score_after(self) -> Score:
         """Of the new sequence."""
-        return score(self.resequenced, self.cars)
+        return score(self.closed_up, self.cars)
 
 
 def resequence(
@@ -119,8 +122,9 @@ def resequence(
         ),
         moved=moved_cars(state.sequence, numbers),
         calls=horizon.changes(numbers),
-        planned=_planned(instance, state),
-        resequenced=closed.instance,
+        instance=instance,
+        state=state,
+        closed_up=closed.instance,
         moves=effort.spent,
         elapsed_s=time.perf_counter() - began,
     )

@@ -23,7 +23,7 @@ from hub.sequencing.store import Basis
 
 logger = logging.getLogger(__name__)
 
-KEPT = 32
+KEPT = 16
 """Searches that are remembered after they have ended; the oldest are forgotten first."""
 COURSE_POINTS = 400
 """Points of a course at most."""

@@ -85,6 +85,8 @@ class Standing:
         self._low = [closed.spans[given[number]][0] for number in numbers]
         self._high = [closed.spans[given[number]][1] for number in numbers]
         """By car: its first and last position."""
+        self._loose = not instance.limits.places
+        """Whether each car that is not frozen may stand wherever no frozen one does."""
         self._index = index = {number: car for car, number in enumerate(numbers)}
         self._pairs = [(p, index[p.first], index[p.second]) for p in instance.limits.pairs]
         self._was = array("i", horizon.places(numbers))
@@ -99,7 +101,7 @@ class Standing:
         self._least = self._least_changes()
 
     def _least_changes(self) -> int:
-        """Changes of calls that no order avoids: released cars that left, and those that must."""
+        """Changes of calls that are taken for granted: of cars that left, and that have to move."""
         released = self._horizon.released
         stay = sum(
             was >= 0 and low < released for was, low in zip(self._was, self._low, strict=True)
@@ -122,7 +124,8 @@ class Standing:
     @property
     def retimed(self) -> bool:
         """Whether a released car stands further off than its calls may."""
-        return any(call.change == "retimed" for call in self.calls())
+        head, tolerance = self._was[: self._horizon.released], self._horizon.tolerance
+        return any(was >= 0 and abs(was - at) > tolerance for at, was in enumerate(head))
 
     def calls(self) -> tuple[ChangedCall, ...]:
         """The calls that the order changes."""
@@ -137,7 +140,7 @@ class Standing:
         return self._order.index(self._index[number])
 
     def keeps_limits(self) -> bool:
-        """Whether the order keeps every hard limit."""
+        """Whether the order keeps every hard limit that binds a car which is not frozen."""
         return (
             all(self._low[car] <= at <= self._high[car] for at, car in enumerate(self._order))
             and self._pairs_keep(self._order)
@@ -145,11 +148,12 @@ class Standing:
         )
 
     def _long_batches(self) -> Iterator[int]:
+        """Positions behind the frozen ones that make a batch too long."""
         limit = self._instance.rules.batch_limit
         run = 0
         for at, colour in enumerate(self._colours):
             run = run + 1 if at and colour == self._colours[at - 1] else 1
-            if limit is not None and run > limit:
+            if limit is not None and run > limit and at >= self._instance.limits.frozen:
                 yield at
 
     # ---- what is done to it
@@ -190,10 +194,11 @@ class Standing:
         free: no call more may change. Else only such cars are tried as cost a change of calls.
         """
         touched = [place for place in dict.fromkeys(places) if place < len(self._order)]
-        if free:
-            for place in touched:
-                if self._effort.left:
-                    self._make_if_it_pays(self._into(place, self._dearest()), free)
+        for place in touched.copy() if free else ():
+            if self._effort.left:
+                made = self._make_if_it_pays(self._into(place, self._dearest()), free)
+                if made is not None:
+                    touched.append(made.a)
         least = 10.0**-DIGITS if free else self._worth
         tried: set[int] = set()
         waiting = self._troubled(touched, least)
@@ -242,15 +247,21 @@ class Standing:
     def _movable(self, at: int) -> bool:
         return self._low[self._order[at]] < self._high[self._order[at]]
 
+    @property
+    def _spare(self) -> int:
+        """Changed calls that a move could make undone."""
+        return max(0, self._changed - self._least)
+
     def _dearest(self) -> float:
         """The price above which no move pays, however many calls it spares."""
-        spare = self._changed - self._least
-        return self._worth * spare if spare > 0 else -(10.0**-DIGITS)
+        return self._worth * self._spare if self._spare else -(10.0**-DIGITS)
 
     def _from(self, a: int, most: float) -> list[Move]:
         """The car at `a` to every place that the spans of all cars allow; prices up to `most`."""
-        first, last = a, a
+        first = last = a
         low, high = self._low[self._order[a]], self._high[self._order[a]]
+        if self._loose:
+            first, last = low, high
         while first > low and first - 1 < self._high[self._order[first - 1]]:
             first -= 1
         while last < high and last + 1 > self._low[self._order[last + 1]]:
@@ -265,7 +276,9 @@ class Standing:
 
     def _into(self, b: int, most: float) -> list[Move]:
         """Every car that the spans allow to `b`; those between close the gap that it leaves."""
-        first, last = b, b
+        first = last = b
+        if self._loose and b >= self._instance.limits.frozen:
+            first, last = self._instance.limits.frozen, len(self._order) - 1
         while first > 0 and first > self._low[self._order[first]]:
             first -= 1
         while last < len(self._order) - 1 and last < self._high[self._order[last]]:
@@ -298,7 +311,7 @@ class Standing:
 
         Of equal ones that which changes fewer calls. free: none that changes more than now.
         """
-        spare = self._changed - self._least
+        spare = self._spare
         best: Move | None = None
         least = (limit[0], math.inf, limit[1])
         for looked, move in enumerate(sorted(moves)):

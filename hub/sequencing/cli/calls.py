@@ -5,18 +5,32 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, NamedTuple
 from zoneinfo import ZoneInfo
 
 import typer
 
 from hub.orders.cli import refusing
-from hub.orders.formats import read_given
+from hub.orders.formats import GivenDay, read_given
 from hub.orders.problems import InputError, did_you_mean
-from hub.sequencing.call_plan import PlannedCall, plan_calls
+from hub.sequencing.call_plan import (
+    Changes,
+    PlannedCall,
+    plan_calls,
+    replan,
+)
 from hub.sequencing.cli.common import DayArgument, SequenceArgument, placing, table_text
+from hub.sequencing.model import Car
+from hub.sequencing.numbering import MOVED, RENUMBERED, REPLACED, RETIMED
+
+_CHANGES = {
+    RENUMBERED: "renumbered",
+    RETIMED: "retimed",
+    MOVED: "other slot",
+    REPLACED: "other part",
+}
 
 
 class Form(StrEnum):
@@ -27,9 +41,22 @@ class Form(StrEnum):
     JSON = "json"
 
 
+class _Row(NamedTuple):
+    """A call as it is printed, and what has changed of it where that was asked."""
+
+    call: PlannedCall
+    change: str | None = None
+
+
 def calls(
     day: DayArgument,
     sequence: SequenceArgument = None,
+    since: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="BEFORE", help="The sequence until now: print only calls that change, and how."
+        ),
+    ] = None,
     line: Annotated[str | None, typer.Option(help="Calls of this supplier line only.")] = None,
     form: Annotated[Form, typer.Option("--as", help="How to print them.")] = Form.TABLE,
 ) -> None:
@@ -41,27 +68,46 @@ def calls(
         given = read_given(day)
         if given.day is None or given.day.calendar is None or not given.day.lines:
             raise InputError([f"{day}: calls need a day file with a calendar and with part groups"])
-        cars = given.instance.cars if sequence is None else given.read_sequence(sequence)
         known = [each.id for each in given.day.lines]
         if line is not None and line not in known:
             raise InputError([f"--line {line}: no such line{did_you_mean(line, known)}"])
-        calendar = given.day.calendar
         with placing(day):
             plan = plan_calls(
-                cars,
+                _cars(given, sequence if since is None else since),
                 given.day.bill,
                 given.day.lines,
-                calendar.shifts,
-                calendar.start,
+                given.day.calendar.shifts,
+                given.day.calendar.start,
                 given.day.first_calls,
             )
-    wanted = (call for call in plan if line is None or call.line == line)
-    typer.echo(_PRINTED[form](wanted, ZoneInfo(calendar.shifts.zone)), nl=False)
+            if since is None:
+                rows = [_Row(call) for call in plan]
+            else:
+                rows = _changed(replan(plan, _cars(given, sequence))[1])
+    wanted = [row for row in rows if line is None or row.call.line == line]
+    typer.echo(_PRINTED[form](wanted, ZoneInfo(plan.calendar.zone)), nl=False)
 
 
-def _table(found: Iterable[PlannedCall], zone: ZoneInfo) -> str:
+def _cars(given: GivenDay, sequence: Path | None) -> tuple[Car, ...]:
+    """Cars that are held need not be in a sequence: nothing is called for them."""
+    return given.instance.cars if sequence is None else given.read_sequence(sequence, whole=False)
+
+
+def _changed(changes: Changes) -> list[_Row]:
+    rows = []
+    for (before, after), what in zip(changes, changes.what, strict=True):
+        if after is not None:
+            told = [name for flag, name in _CHANGES.items() if what & flag]
+            rows.append(_Row(after, ", ".join(told) if before is not None else "new"))
+        elif before is not None:
+            rows.append(_Row(before, "gone"))
+    return rows
+
+
+def _table(rows: list[_Row], zone: ZoneInfo) -> str:
     head = ("line", "call", "seq", "required", "car", "part", "qty", "rack", "slot", "dock")
-    rows = (
+    told = any(row.change is not None for row in rows)
+    cells = (
         (
             call.line,
             call.call_no,
@@ -73,27 +119,31 @@ def _table(found: Iterable[PlannedCall], zone: ZoneInfo) -> str:
             call.rack,
             call.slot,
             call.unloading_point,
+            *([change] if told else []),
         )
-        for call in sorted(found, key=lambda call: (call.line, call.call_no))
+        for call, change in sorted(rows, key=lambda row: (row.call.line, row.call.call_no))
     )
-    return table_text(head, rows) + "\n"
+    return table_text((*head, "change") if told else head, cells) + "\n"
 
 
-def _csv(found: Iterable[PlannedCall], _: ZoneInfo) -> str:
+def _csv(rows: list[_Row], _: ZoneInfo) -> str:
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(PlannedCall._fields)
-    writer.writerows((*call[:-1], _utc(call)) for call in found)
+    records = [_record(row) for row in rows]
+    fields = dict.fromkeys(name for record in records for name in record)
+    writer = csv.DictWriter(text, list(fields) or PlannedCall._fields, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
     return text.getvalue()
 
 
-def _json(found: Iterable[PlannedCall], _: ZoneInfo) -> str:
-    rows = (json.dumps({**call._asdict(), "required_at": _utc(call)}) for call in found)
-    return "[\n" + ",\n".join(rows) + "\n]\n"
+def _json(rows: list[_Row], _: ZoneInfo) -> str:
+    return "[\n" + ",\n".join(json.dumps(_record(row)) for row in rows) + "\n]\n"
 
 
-def _utc(call: PlannedCall) -> str:
-    return call.required_at.isoformat().replace("+00:00", "Z")
+def _record(row: _Row) -> dict[str, object]:
+    required_at = row.call.required_at.isoformat().replace("+00:00", "Z")
+    changed = {} if row.change is None else {"change": row.change}
+    return {**row.call._asdict(), "required_at": required_at, **changed}
 
 
 _PRINTED = {Form.TABLE: _table, Form.CSV: _csv, Form.JSON: _json}

@@ -22,6 +22,7 @@ from hub.sequencing.cli.common import (
     DayArgument,
     FormatOption,
     check_outputs,
+    figure,
     placing,
     summary_text,
     write_output,
@@ -96,7 +97,7 @@ def solve(
         "time_to_best_s": round(found.to_best_s, 3),
         "stopped": stopped.is_set(),
         "seed": seed,
-        "course": [[round(at, 3), mark] for at, mark in thinned(found.course, COURSE_POINTS)],
+        "course": [[round(at, 3), _whole(m)] for at, m in thinned(found.course, COURSE_POINTS)],
         "versions": {"lineside": version("lineside"), "python": platform.python_version()},
     }
     typer.echo(summary_text(summary))
@@ -107,6 +108,10 @@ def solve(
             write_output(
                 plot, draw_search(given.instance, found.cars, found.course, found.elapsed_s)
             )
+
+
+def _whole(mark: float) -> int | float:
+    return int(mark) if float(mark).is_integer() else mark
 
 
 @contextmanager
@@ -132,7 +137,7 @@ def _watched() -> Iterator[tuple[Callable[[Progress], None], threading.Event]]:
                 bar.update(
                     task,
                     completed=progress.done,
-                    mark=f"{progress.mark:,}",
+                    mark=figure(progress.mark),
                     speed=f"{speed / 1e6:.2f} M moves/s",
                 )
 

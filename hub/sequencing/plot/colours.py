@@ -46,12 +46,18 @@ def palette(codes: Iterable[str]) -> dict[str, str]:
         word = next((word for word in re.split(r"[^a-z]+", code.lower()) if word in KNOWN), None)
         if word is not None and KNOWN[word] not in chosen.values():
             chosen[code] = KNOWN[word]
+    # As they are shown: a screen cannot show all candidates, and clips some.
+    free = {colour: _oklab(colour) for colour in map(_hex, _candidates())}
     taken = [_oklab(colour) for colour in (ALARM, *chosen.values())]
-    free = {_hex(candidate): candidate for candidate in _candidates()}
+    distance = {
+        colour: min(math.dist(place, other) for other in taken) for colour, place in free.items()
+    }
+    """From each free colour to the nearest one taken."""
     for code in [code for code in ordered if code not in chosen]:
-        colour = max(free, key=lambda some: min(math.dist(free[some], other) for other in taken))
+        colour = max(distance, key=distance.__getitem__)
         chosen[code] = colour
-        taken.append(free[colour])
+        for other, place in free.items():
+            distance[other] = min(distance[other], math.dist(place, free[colour]))
     return chosen
 
 
@@ -60,11 +66,14 @@ def ground(colour: str) -> Literal["light", "dark"]:
     return "light" if _oklab(colour)[0] > 0.62 else "dark"
 
 
-def _natural(code: str) -> list[tuple[int, str]]:
-    """Sorts `2` before `10`."""
-    return [
-        (int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", code)
-    ]
+def _natural(code: str) -> tuple[list[tuple[int, str]], str]:
+    """Sorts `2` before `10`, and `1` and `01` always alike; by digits, as a number of thousands of
+    them cannot be converted."""
+    key = []
+    for i, part in enumerate(re.split(r"([0-9]+)", code)):
+        digits = part.lstrip("0")
+        key.append((len(digits), digits) if i % 2 else (-1, part))
+    return key, code
 
 
 def _candidates() -> Iterable[Oklab]:

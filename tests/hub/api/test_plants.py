@@ -200,10 +200,12 @@ def test_the_api_is_open_on_loopback_only() -> None:
 
 def test_the_description_names_every_route_and_its_problems(client: httpx.Client) -> None:
     schema = client.get("/openapi.json").json()
-    assert "examples" in schema["components"]["schemas"]["PassReport"]
     for path, operations in schema["paths"].items():
         for operation in operations.values():
             assert operation["summary"]
+            if body := operation.get("requestBody"):
+                model = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+                assert schema["components"]["schemas"][model]["examples"], path
             for status, answer in operation["responses"].items():
                 if int(status) >= 400 and path != "/healthz":
                     assert list(answer["content"]) == ["application/problem+json"], path

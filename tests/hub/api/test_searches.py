@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -101,6 +102,20 @@ def test_a_search_finds_a_better_sequence_and_puts_it_in_force(client: httpx.Cli
     assert client.get(f"{SEARCHES}/{found['id']}").json()["sequence"] == after["sequence"]
 
 
+def test_who_puts_it_in_force_at_once_stores_it_once(client: httpx.Client) -> None:
+    found = ended(client, start(client, **REPEATABLE)["id"])
+
+    def put(_: int) -> tuple[int, int]:
+        with httpx.Client(base_url=client.base_url, timeout=20) as other:
+            answer = other.post(f"{SEARCHES}/{found['id']}/sequence")
+        return answer.status_code, answer.json()["sequence"]
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(put, range(8)))
+    assert sorted(status for status, _ in answers) == [200] * 7 + [201]
+    assert len({number for _, number in answers}) == 1
+
+
 def test_the_same_seed_finds_the_same(client: httpx.Client) -> None:
     one, other = (ended(client, start(client, **REPEATABLE)["id"]) for _ in range(2))
     assert one["score"] == other["score"]
@@ -177,6 +192,21 @@ def test_cars_that_have_passed_are_not_put_behind_others(client: httpx.Client) -
     assert after != before
 
 
+def test_hard_limits_of_a_request_are_kept(client: httpx.Client) -> None:
+    limits = {
+        "frozen": 3,
+        "back": 30,
+        "places": {"0000010": {"earliest": 20, "latest": 25}},
+        "pairs": [{"kind": "in_order", "first": "0000030", "second": "0000012", "places": 2}],
+    }
+    order = ended(client, start(client, **limits, **REPEATABLE)["id"])["order"]
+    assert order[:3] == ["0000001", "0000002", "0000003"]
+    place = {number: position for position, number in enumerate(order, 1)}
+    assert 20 <= place["0000010"] <= 25
+    assert place["0000030"] + 2 <= place["0000012"]
+    assert all(position - int(number) <= 30 for number, position in place.items())
+
+
 def test_the_newest_book_is_searched_unless_another_is_named(
     client: httpx.Client, database: Database
 ) -> None:
@@ -197,6 +227,10 @@ def test_the_newest_book_is_searched_unless_another_is_named(
         ({"cores": 3}, 422, "body.cores: 3, but searches may take 2"),
         ({"frozen": 61}, 422, "61 frozen positions, but 60 cars"),
         ({"minutes": 3}, 422, "minutes"),
+        ({"places": {"X": {"earliest": 3}}}, 422, "car X is not one of the day"),
+        ({"places": {"0000001": {"earliest": 61}}}, 422, "car 0000001"),
+        ({"places": {"0000001": {"earliest": 60}}, "back": 10}, 422, "0000001"),
+        ({"pairs": [{"kind": "apart", "first": "0000001", "second": "0000001"}]}, 422, "0000001"),
         ({"book": "sunday"}, 404, "no order book sunday"),
         ({"book": "sunday", "start": "in_force"}, 409, "of book monday, not of sunday"),
     ],

@@ -107,6 +107,12 @@ def test_a_time_is_the_position_that_starts_then(tmp_path: Path) -> None:
     assert place == Place(earliest=2, due_from=2)
 
 
+def test_a_car_may_be_due_outside_the_day(tmp_path: Path) -> None:
+    cars = CARS.replace("blue}", "blue, due_from: 9, due_until: 2026-03-02T06:15}")
+    place = day_of(tmp_path, HEAD + cars).instance.limits.places["0003"]
+    assert place == Place(due_from=9, due_until=16)
+
+
 def test_json_is_read_as_well(tmp_path: Path) -> None:
     path = tmp_path / "day.json"
     given = {
@@ -135,7 +141,7 @@ def test_cars_may_stand_in_a_csv_file(tmp_path: Path) -> None:
     [
         ("0002,blue,SUNROF,", r"cars\.csv:3: cars\[1\]\.options: no option 'SUNROF'; did you mean"),
         ("0001,blue,,", r"cars\.csv:3: cars\[1\]: car 0001 stands at cars\[0\] already"),
-        ("0002,blue,,9", r"cars\.csv:3: cars\[1\]\.earliest: position 9, but the day has 2 cars"),
+        ("0002,blue,,9", r"cars\.csv:3: cars\[1\]\.earliest: position 9, but the day has 1 to 2"),
         ("0002,,,", r"cars\.csv:3: cars\[1\]\.colour: is missing"),
         ("0002,blue,", r"cars\.csv:3: 3 cells where the header has 4"),
     ],
@@ -159,7 +165,7 @@ def test_what_is_wrong_in_a_csv_file_is_told_with_its_line(
         ('"0002"', "0002", r":20: .*production_no: 2 is read as a number; put it in quotes"),
         ('"0002"', '"00/02"', r":20: cars\[1\]\.production_no: "),
         ("colour: blue", "color: blue", r":21: cars\[2\]\.color: unknown key; did you mean colour"),
-        ("colour: blue", "colour: blue, earliest: 4", r":21: .*position 4, but the day has 3 cars"),
+        ("colour: blue", "colour: blue, earliest: 4", r":21: .*position 4, but the day has 1 to 3"),
         ("colour: blue", "colour: blue, earliest: 0", r":21: .*earliest: .*greater than or equal"),
         ("colour: blue", "colour: blue, earliest: 1.5", r":21: cars\[2\]\.earliest: .*integer"),
         (
@@ -175,12 +181,12 @@ def test_what_is_wrong_in_a_csv_file_is_told_with_its_line(
         (
             "colour: blue",
             "colour: blue, latest: 2026-03-02T05:59",
-            r":21: cars\[2\]\.latest: 2026-03-02 05:59: the day's first car starts later",
+            r":21: cars\[2\]\.latest: 2026-03-02 05:59 is position 0, but the day has 1 to 3",
         ),
         (
             "colour: blue",
             "colour: blue, earliest: 2026-03-02T06:20",
-            r":21: cars\[2\]\.earliest: 2026-03-02 06:20: the day's last car starts before",
+            r":21: cars\[2\]\.earliest: 2026-03-02 06:20 is position 21, but the day has 1 to 3",
         ),
         (
             "colour: blue",

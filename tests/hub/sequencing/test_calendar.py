@@ -202,6 +202,54 @@ def test_all_figures_agree_with_a_walk_through_the_minutes(
         assert [instant_of(us) for us in found] == moved
 
 
+def test_a_stop_at_the_end_of_the_last_night_lies_in_the_calendar() -> None:
+    night = replace(NIGHT, dates=frozenset({MONDAY}), weekdays=frozenset(), breaks=())
+    stop = Span(at(24, 5), at(24, 7))
+    calendar = ShiftCalendar("UTC", 60, MONDAY, MONDAY, (night,), (stop,))
+    assert calendar.capacity(at(23, 22), at(24, 6)) == 7 * 60
+    assert calendar.position_at(at(23, 22), at(24, 5, 30)) == 7 * 60
+    stopped = replace(calendar, stops=(Span(at(23, 0), at(25, 0)),))
+    assert stopped.capacity(at(23, 22), at(24, 6)) == 0
+
+
+def test_breaks_may_touch_one_another_and_the_ends_of_the_shift(kernels: ModuleType) -> None:
+    pauses = (
+        Break(time(6), time(6, 10)),
+        Break(time(6, 10), time(6, 20)),
+        Break(time(13), time(14)),
+    )
+    calendar = replace(WEEK, shifts=(replace(EARLY, breaks=pauses), LATE))
+    assert starts(calendar, at(23, 6), 1) == [at(23, 6, 20)]
+    assert starts(calendar, at(23, 12, 59), 2) == [at(23, 12, 59), at(23, 14)]
+    all_day = Break(time(6), time(14))
+    assert starts(
+        replace(WEEK, shifts=(replace(EARLY, breaks=(all_day,)), LATE)), at(23, 6), 1
+    ) == [at(23, 14)]
+
+
+def test_no_cars_need_no_calendar(kernels: ModuleType) -> None:
+    idle = replace(WEEK, shifts=())
+    assert not idle.times(at(23, 6), 0, lead_s=3600)
+    assert not WEEK.times(at(29, 23), 0, lead_s=3600)
+
+
+def test_one_car_needs_no_end_of_its_takt(kernels: ModuleType) -> None:
+    for takt_s in (1e9, 1e300, 1e308):
+        assert starts(replace(WEEK, takt_s=takt_s), at(23, 7), 1) == [at(23, 7)]
+
+
+def test_a_stop_over_months_of_breaks_takes_no_square() -> None:
+    hours = tuple(
+        Shift(str(h), time(h), time((h + 1) % 24), frozenset(WEEKDAYS), breaks=(pause,))
+        for h in range(24)
+        for pause in [Break(time(h, 10), time(h, 20))]
+    )
+    end = MONDAY + timedelta(days=180)
+    stop = Span(at(23, 0), datetime.combine(end, time(12), UTC))
+    calendar = ShiftCalendar("UTC", 60, MONDAY, end, hours, (stop,))
+    assert calendar.capacity(at(23, 0), stop.end + timedelta(hours=2)) == 2 * 50
+
+
 def test_a_calendar_that_is_too_short_says_how_many_cars_it_holds() -> None:
     day = replace(WEEK, last=MONDAY)
     with pytest.raises(
@@ -218,6 +266,14 @@ def test_a_calendar_that_is_too_short_says_how_many_cars_it_holds() -> None:
         replace(day, shifts=()).times(at(23, 6), 1)
     with pytest.raises(CalendarError, match="2026-11-25 06:00 UTC lies outside the calendar"):
         day.times(at(25, 6), 1)
+    with pytest.raises(CalendarError, match=r"a lead of 1e\+308 s of working time after car 1,"):
+        day.times(at(23, 6), 1, lead_s=1e308)
+    with pytest.raises(CalendarError, match="position 0: positions count from 1"):
+        day.start_of(at(23, 6), 0)
+    with pytest.raises(
+        CalendarError, match=r"0001-01-01 .*: the calendar knows the years 2 to 9998"
+    ):
+        day.times(datetime.min.replace(tzinfo=UTC), 1)
     with pytest.raises(CalendarError, match="working time of -1 s"):
         day.after(at(23, 6), -1)
 
@@ -231,6 +287,13 @@ def test_a_calendar_that_is_too_short_says_how_many_cars_it_holds() -> None:
         ({"zone": "../etc"}, "no time zone '../etc'; a name of the tz database"),
         ({"last": date(2026, 1, 1)}, "from 2026-11-23 to 2026-01-01: no day"),
         ({"last": date.max}, "to 9999-12-31: at most 3,660 days"),
+        ({"first": date.max, "last": date.max}, "9999-12-31: the calendar knows the years 2 to"),
+        ({"first": date.min, "last": date.min}, "0001-01-01: the calendar knows the years 2 to"),
+        ({"stops": (Span(datetime.min, datetime.max),)}, "0001-01-01 00:00:00: the calendar knows"),
+        (
+            {"shifts": (replace(EARLY, end=time(14, tzinfo=UTC)),)},
+            "shift early, 06:00 to 14:00: is by the plant's clock; leave out the time zones",
+        ),
         (
             {"shifts": (EARLY, replace(LATE, start=time(13, 30)))},
             "shift early, 2026-11-23 06:00 to 2026-11-23 14:00, overlaps "

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from hub.sequencing.calendar import CalendarError, Shift, ShiftCalendar
 from hub.sequencing.call_plan import (
+    INT32_MAX,
     CallChange,
     CallPlan,
     PlannedCall,
@@ -24,6 +25,7 @@ from hub.sequencing.call_plan import (
 )
 from hub.sequencing.explode import BillOfMaterial, BomRule
 from hub.sequencing.model import Car, InstanceError
+from hub.sequencing.numbering import rack_and_slot, rack_name
 
 START = datetime(2026, 11, 23, 6, tzinfo=UTC)
 CALENDAR = ShiftCalendar(
@@ -277,7 +279,23 @@ def test_planning_anew_what_differs_is_planning_anew(
     }
 
 
-def test_a_day_of_a_thousand_cars_keeps_its_numbers_without_a_gap(kernels: ModuleType) -> None:
+def test_numbers_at_their_limits(kernels: ModuleType) -> None:
+    wide = replace(SEATS, sequence_wrap=1, rack_slots=INT32_MAX, load_order="reversed")
+    found = plan_calls(CARS, BILL, (wide, DOORS), CALENDAR, START, {"SEATS": 10**15})
+    numbers = [call.call_no for call in found if call.line == "SEATS"]
+    assert numbers == list(range(10**15, 10**15 + 6))
+    for call in found:
+        if call.line == "SEATS":
+            rack, slot = rack_and_slot(call.call_no, INT32_MAX, "reversed")
+            assert (call.rack, call.slot) == (rack_name("SEATS", rack), slot)
+            assert call.sequence_no == 1
+
+
+def test_a_plan_of_no_cars_needs_no_calendar(kernels: ModuleType) -> None:
+    assert not list(plan_calls((), BILL, LINES, replace(CALENDAR, shifts=()), START))
+
+
+def test_a_day_of_many_cars_keeps_its_numbers_without_a_gap(kernels: ModuleType) -> None:
     chance = random.Random(3)
     cars = tuple(
         Car(str(n), chance.choice(("red", "blue")), frozenset(chance.sample(("tow", "heat"), 1)))
@@ -332,8 +350,9 @@ def test_bad_lines_numbers_and_cars() -> None:
         replace(SEATS, load_order="reverse")  # type: ignore[arg-type]
     with pytest.raises(InstanceError, match=r"first number of SEAT: .*did you mean SEATS\?"):
         plan(CARS, SEAT=1)
-    with pytest.raises(InstanceError, match="line SEATS: 0; calls count from 1"):
-        plan(CARS, SEATS=0)
+    for number in (0, 10**15 + 1, 2**63 - 1, 2**64):
+        with pytest.raises(InstanceError, match=f"line SEATS: {number:,}; calls count from 1"):
+            plan(CARS, SEATS=number)
     with pytest.raises(InstanceError, match="production number a is given to 2 cars"):
         plan((*CARS, CARS[0]))
     with pytest.raises(InstanceError, match="production number b is given to 2 cars"):

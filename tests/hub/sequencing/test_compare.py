@@ -97,6 +97,16 @@ def test_top_keeps_the_cars_that_moved_furthest() -> None:
     }
 
 
+def test_long_names_and_figures_do_not_run_into_one_another() -> None:
+    name = "an option with a name of its own"
+    heavy = Rules((Ratio(name, 0, 2, high_priority=True),), weights=(1e12, 1.0, 1.0))
+    cars = [Car(str(i), "A", frozenset({name} if i < 100 else ())) for i in range(200)]
+    lines = compare(Instance(tuple(cars), heavy), cars, cars[::-1]).as_text().splitlines()
+    (mark,) = [line.split() for line in lines if line.startswith("mark")]
+    assert mark == ["mark", "199,000,000,000,000", "200,000,000,000,000", "+1,000,000,000,000"]
+    assert f"{name} {'199':>16} {'200':>16} {'+1':>16}" in lines
+
+
 def test_a_foreign_car_is_refused() -> None:
     with pytest.raises(InstanceError, match="9 is not one of the day"):
         compare(Instance(CARS, RULES), CARS, [*CARS[1:], Car("9", "A")])

@@ -46,6 +46,9 @@ def placed(earliest: int | None = None, latest: int | None = None) -> Instance:
         (lambda: Capacity.per_hour("seats", OPTION, 9, math.nan), "takt of nan s"),
         (lambda: Rules(batch_limit=0), "paint batch limit of 0: at least 1"),
         (lambda: Rules(batch_limit=-2), "paint batch limit of -2"),
+        (lambda: Rules(batch_limit=2**31), "at least 1, at most 1,000,000"),
+        (lambda: Ratio("roof", 1, 2**31, True), "of option roof: windows of at most 1,000,000"),
+        (lambda: Capacity("seats", OPTION, 1, 2**63), "seats: windows of at most 1,000,000 cars"),
         (
             lambda: Rules((Ratio("roof", 1, 2, True), Ratio("roof", 1, 3, False))),
             "option roof is given twice",

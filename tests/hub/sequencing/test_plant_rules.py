@@ -183,6 +183,16 @@ def test_no_limit_is_broken_at_any_moment_of_a_search(seed: int) -> None:
     assert len(seen) > 12  # it did search
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_found_from_any_start_keeps_every_limit(seed: int) -> None:
+    of = limited(seed, 60)
+    shuffled = random.Random(seed).sample(of.cars, len(of.cars))
+    for start in (None, of.cars, shuffled):
+        found = optimise(of, max_moves=20_000, start=start)
+        assert score(of, found.cars).feasible
+        assert found.mark == score(of, found.cars).mark
+
+
 def test_frozen_positions_are_not_even_tried() -> None:
     cars = tuple(Car(str(n), str(n % 2)) for n in range(100))
     of = Instance(cars, Rules((), ("colour_changes",)), (), Limits(frozen=98))

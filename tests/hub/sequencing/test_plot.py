@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections import Counter
@@ -18,7 +19,15 @@ from hub.sequencing import Car, Instance, InstanceError, Ratio, Rules, score
 from hub.sequencing.explain import explain
 from hub.sequencing.model import Capacity, Limits, Pair, Place
 from hub.sequencing.plot import draw_search, draw_sequence
-from hub.sequencing.plot.colours import ALARM, KNOWN, palette
+from hub.sequencing.plot.colours import (
+    ALARM,
+    KNOWN,
+    _candidates,
+    _hex,
+    _natural,
+    _oklab,
+    palette,
+)
 from hub.sequencing.plot.svg import NAMESPACE, figure, short
 
 if TYPE_CHECKING:
@@ -206,6 +215,29 @@ def test_paint_codes_have_colours_of_their_own_and_keep_them() -> None:
     assert Counter(found.values()).most_common(1)[0][1] == 1
     assert ALARM not in found.values()
     assert all(re.fullmatch("#[0-9a-f]{6}", colour) for colour in found.values())
+
+
+def test_codes_of_equal_or_endless_numbers_have_their_order_too() -> None:
+    codes = ["1", "01", "001", "9" * 5_000, "1" * 5_000, "a10", "a9", ""]
+    assert sorted(codes, key=_natural) == [
+        *("", "001", "01", "1", "1" * 5_000, "9" * 5_000, "a9", "a10")
+    ]
+    assert len(set(palette(codes).values())) == len(codes)
+
+
+def test_colours_are_as_far_apart_as_free_ones_can_be() -> None:
+    """Each by its definition: of all free colours the one furthest from its nearest neighbour."""
+    codes = [f"c{n:02}" for n in range(30)]
+    found = list(palette(codes).values())
+    free = {_hex(some) for some in _candidates()}
+    for n, colour in enumerate(found):
+        taken = [_oklab(other) for other in (ALARM, *found[:n])]
+        away = {some: min(math.dist(_oklab(some), other) for other in taken) for some in free}
+        assert away[colour] == max(away.values())
+
+
+def test_a_day_of_a_thousand_codes_takes_no_square() -> None:
+    assert len(palette(str(code) for code in range(2_000))) == 2_000
 
 
 def test_colours_that_are_called_by_their_name_have_it() -> None:

@@ -225,6 +225,16 @@ def _two(draw: random.Random, of: Sequence[str]) -> tuple[str, str]:
     return first, second
 
 
+def test_frozen_batches_that_meet_are_borne_but_not_made_longer() -> None:
+    colours = ["red"] * 2 + ["blue"] + ["red"] * 2 + ["red", "blue"] * 4
+    cars = tuple(Car(f"{n:02}", colour) for n, colour in enumerate(colours))
+    of = Instance(cars, Rules((), ("colour_changes",), batch_limit=3))
+    found = resequence(of, PlantState(tuple(numbers(cars)), 5, 8, frozenset({"02"})))
+    assert [(batch.position, batch.length) for batch in found.score_after.long_batches] == [(1, 4)]
+    assert found.cars[4].colour == "blue"
+    assert {call.change for call in found.calls} == {"withdrawn", "new"}
+
+
 def tiny(seed: int) -> tuple[Instance, PlantState]:
     """Six cars under limits that often conflict."""
     draw = random.Random(seed)
@@ -312,7 +322,7 @@ def test_every_objective_is_looked_at() -> None:
     state = random_state(full, 3)
     found = resequence(full, state)
     check(full, state, found)
-    assert found.score_after.mark <= score(found.resequenced).mark
+    assert found.score_after.mark <= score(found.closed_up).mark
 
 
 def test_after_cars_have_passed_the_day_goes_on() -> None:

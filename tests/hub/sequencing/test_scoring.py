@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from types import ModuleType
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.sequencing import Car, Instance, InstanceError, Ratio, Rules, score
+from hub.sequencing.model import Capacity, Limits, Objective, Pair, Place
 
 
 def cars(day: str, text: str) -> tuple[Car, ...]:
@@ -76,6 +78,126 @@ def test_the_mark_weighs_objectives_by_rank(kernels: ModuleType) -> None:
 def test_an_empty_day(kernels: ModuleType) -> None:
     found = score(Instance((), Rules((Ratio("X", 1, 2, True),), batch_limit=1), cars("y", "A1")))
     assert (found.high_priority, found.colour_changes, found.feasible) == (0, 0, True)
+
+
+def test_a_supplier_line_is_asked_for_by_any_of_its_options(kernels: ModuleType) -> None:
+    # Seats for options X and Y, at most one in two cars: windows (y)X, XY, Y-, -X, X.
+    day = tuple(Car(str(n), "A", frozenset(o)) for n, o in enumerate(("X", "Y", "", "XY")))
+    seats = Capacity("seats", frozenset("XY"), 1, 2)
+    doors = Capacity("doors", frozenset("Z"), 0, 1)
+    rules = Rules(objectives=("capacity",), capacities=(seats, doors))
+    found = score(Instance(day, rules, (Car("y", "A", frozenset("Y")),)))
+    assert found.by_line == {"seats": 2, "doors": 0}
+    assert found.capacity == 2
+    assert found.by_option == {}
+    assert found.mark == 2_000_000
+
+
+def test_an_hourly_capacity_is_a_ratio_over_the_cars_of_an_hour() -> None:
+    seats = Capacity.per_hour("seats", frozenset("X"), cars_per_hour=40, takt_s=58)
+    assert (seats.most, seats.window) == (40, 62)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    taken=st.lists(st.frozensets(st.sampled_from(["seats/a/1", "seats/a/2", "doors/b/1"]))),
+    yesterday=st.integers(0, 3),
+)
+def test_levelling_is_what_the_definition_says(taken: list[frozenset[str]], yesterday: int) -> None:
+    n = len(taken)
+    day = tuple(Car(str(i), "A") for i in range(n))
+    consumption = {car.production_no: parts for car, parts in zip(day, taken, strict=True)}
+    before = tuple(Car(f"y{i}", "A") for i in range(yesterday))
+    found = score(Instance(day, Rules(), before, consumption=consumption)).levelling
+    exact = sum(
+        (Fraction(sum(part in t for t in taken[:k])) - Fraction(k * total, n)) ** 2
+        for part in {part for t in taken for part in t}
+        if (total := sum(part in t for t in taken))
+        for k in range(1, n + 1)
+    )
+    assert found == float(exact)
+
+
+def test_each_place_outside_the_span_in_which_a_car_is_due_counts() -> None:
+    day = tuple(Car(str(n), "A") for n in range(1, 6))
+    due = {
+        "1": Place(due_from=3),
+        "2": Place(due_from=1, due_until=2),
+        "3": Place(due_until=2),
+        "4": Place(due_from=6),  # after the day
+        "5": Place(earliest=5),
+    }
+    found = score(Instance(day, Rules(objectives=("lateness",)), limits=Limits(due)))
+    assert found.lateness == 2 + 0 + 1 + 2
+    assert found.mark == 5_000_000
+
+
+@pytest.mark.parametrize(
+    ("limits", "order", "kind", "cars", "text"),
+    [
+        (Limits({"b": Place(earliest=3)}), "abcd", "earliest", "b", "stands at 2, its earliest"),
+        (Limits({"b": Place(latest=1)}), "abcd", "latest", "b", "latest place is 1"),
+        (Limits(frozen=2), "acbd", "frozen", "b", "frozen at 2, not 3"),
+        (Limits(forward=1), "cabd", "forward", "c", "moves 2 places forward, 1 are allowed"),
+        (Limits(back=1), "bcad", "back", "a", "moves 2 places back"),
+        (Limits(pairs=(Pair("apart", "a", "b", 2),)), "bacd", "apart", "ab", "2 places apart from"),
+        (Limits(pairs=(Pair("in_order", "a", "b"),)), "bcda", "in_order", "ab", "places before"),
+        (Limits(pairs=(Pair("in_order", "a", "b", 3),)), "acbd", "in_order", "ab", "3 places"),
+    ],
+)
+def test_a_broken_limit_is_named(
+    limits: Limits, order: str, kind: str, cars: str, text: str
+) -> None:
+    day = {number: Car(number, "A") for number in "abcd"}
+    of = Instance(tuple(day.values()), limits=limits)
+    found = score(of, [day[number] for number in order])
+    assert [limit.kind for limit in found.broken if set(limit.cars) == set(cars)] == [kind]
+    assert text in found.broken[0].text
+    assert not found.feasible
+
+
+def test_limits_that_are_kept_break_nothing() -> None:
+    day = {number: Car(number, "A") for number in "abcd"}
+    limits = Limits(
+        {"b": Place(2, 3), "d": Place(4, 4)},
+        (Pair("apart", "d", "b", 1), Pair("in_order", "a", "d", 3)),
+        frozen=1,
+        forward=1,
+        back=1,
+    )
+    found = score(Instance(tuple(day.values()), limits=limits), [day[n] for n in "acbd"])
+    assert found.broken == ()
+    assert found.feasible
+
+
+def test_a_mark_of_whole_parts_is_exact_however_large() -> None:
+    day = tuple(Car(str(n), "A" if n % 2 else "B", frozenset("X")) for n in range(1, 2_001))
+    objectives: tuple[Objective, ...] = (
+        "high_priority",
+        "colour_changes",
+        "low_priority",
+        "capacity",
+        "lateness",
+    )
+    rules = Rules((Ratio("X", 0, 2_000, high_priority=True),), objectives)
+    of = Instance(day, rules, limits=Limits({"2000": Place(due_until=1)}))
+    found = score(of)
+    assert found.high_priority == 2_000 * 2_001 // 2
+    # Beyond what a double holds to the last digit.
+    assert found.mark == found.high_priority * 10**12 + 1_999 * 10**9 + 1_999
+    assert isinstance(found.mark, int)
+
+
+def test_weights_take_the_place_of_the_order() -> None:
+    rules = Rules(
+        (Ratio("X", 0, 1, high_priority=True),),
+        ("colour_changes", "high_priority"),
+        weights=(0.25, 3),
+    )
+    found = score(Instance((Car("1", "A"), Car("2", "B", frozenset("X"))), rules))
+    assert found.mark == 3.25
+    assert found.values["high_priority"] == 1
+    assert found.weights == {"colour_changes": 0.25, "high_priority": 3}
 
 
 OPTIONS = ("X", "Y", "Z")
@@ -150,6 +272,15 @@ def test_a_sequence_must_hold_each_car_once() -> None:
         (
             lambda: Rules((Ratio("X", 1, 2, True), Ratio("X", 1, 3, True))),
             "option X is given twice",
+        ),
+        (
+            lambda: Rules(objectives=("levelling",), weights=(float("nan"),)),
+            "weight nan of objective levelling",
+        ),
+        (lambda: Rules(objectives=("levelling",), weights=(1e13,)), "a number from 0 to 1e"),
+        (
+            lambda: Instance((Car("7", "A"),), limits=Limits({"7": Place(due_until=10**7)})),
+            "car 7 is due at 10000000",
         ),
     ],
 )

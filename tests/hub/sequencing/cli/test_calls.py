@@ -39,6 +39,35 @@ def test_the_order_of_the_sequence_is_that_of_the_calls(run: Command, tmp_path: 
     assert [call["production_no"] for call in calls] == sequence.read_text().split()
 
 
+def test_what_a_new_sequence_changes_is_told(run: Command, tmp_path: Path) -> None:
+    before, after = tmp_path / "before.txt", tmp_path / "after.txt"
+    numbers = [call["production_no"] for call in seat_calls(run)]
+    before.write_text("\n".join(numbers))
+    after.write_text("\n".join([*numbers[:37], numbers[38], numbers[37]]))
+    assert run("calls", SAMPLE_DAY_FILE, before, "--since", before, "--as", "json") == "[\n\n]\n"
+    changes = json.loads(
+        run(
+            *("calls", SAMPLE_DAY_FILE, after, "--since", before, "--as", "json"), "--line", "SEAT1"
+        )
+    )
+    swapped = "renumbered, retimed, other slot"
+    assert [(call["production_no"], call["call_no"], call["change"]) for call in changes] == [
+        (numbers[38], 38, swapped),
+        (numbers[37], 39, swapped),
+        (numbers[39], 40, "gone"),
+    ]
+    table = run("calls", SAMPLE_DAY_FILE, after, "--since", before)
+    assert table.splitlines()[0].endswith("change")
+    assert len(table.splitlines()) == 1 + 6
+
+
+def seat_calls(run: Command) -> list[dict[str, str]]:
+    calls: list[dict[str, str]] = json.loads(
+        run("calls", SAMPLE_DAY_FILE, "--line", "SEAT1", "--as", "json")
+    )
+    return calls
+
+
 def test_what_has_no_calls_is_refused(refused: Command, tmp_path: Path) -> None:
     assert "a day file with a calendar" in refused("calls", SAMPLE_DAY)
     assert "did you mean SEAT1?" in refused("calls", SAMPLE_DAY_FILE, "--line", "SEAT2")

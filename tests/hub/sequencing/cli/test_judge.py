@@ -92,7 +92,9 @@ def test_a_sequence_of_other_cars_is_refused(refused: Command, tmp_path: Path) -
     other = tmp_path / "other.txt"
     other.write_text("1;x\n")
     for words in (["score", other], ["explain", other], ["compare", other, other]):
-        assert "other.txt:1: x is not a car of the day" in refused(words[0], SAMPLE_DAY, *words[1:])
+        assert "other.txt:1: 'x' is not a car of the day" in refused(
+            words[0], SAMPLE_DAY, *words[1:]
+        )
 
 
 def test_the_form_of_a_day_file_is_printed(run: Command) -> None:

@@ -266,7 +266,7 @@ def test_a_start_must_be_a_sequence_of_the_day(refused: Command, tmp_path: Path)
     for lines, said in (
         (numbers[:-1], "start.txt: 1 of the day's 40 cars are missing: 0004750"),
         ([*numbers[:-1], numbers[0]], "start.txt:40: car 0004711 stands in line 1 already"),
-        ([*numbers, "x"], "start.txt:41: x is not a car of the day"),
+        ([*numbers, "x"], "start.txt:41: 'x' is not a car of the day"),
         ([f"1;{number}" for number in numbers], "start.txt:2: rank 1 stands in line 1 already"),
     ):
         start.write_text("\n".join(lines))
