@@ -94,8 +94,8 @@ def optimise(
     """
     if time_limit_s is None and max_moves is None:
         raise ValueError("a search needs a time limit or a number of moves")
-    cars = valid_start(instance, start) if start is not None else _beginning(instance)
     began = time.monotonic()
+    cars = valid_start(instance, start) if start is not None else _beginning(instance)
     line = line_of(instance, cars, seed)
     hot, cold = _temperatures(instance, line, seed)
     course = [(0.0, line.best_cost)]
