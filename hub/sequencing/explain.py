@@ -7,7 +7,7 @@ each takes time in the length of the day, not in that of the windows.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, groupby, pairwise
 
 from hub.sequencing.explanation import (
@@ -19,6 +19,7 @@ from hub.sequencing.explanation import (
     Overload,
     PartCost,
     RatioCost,
+    Takers,
 )
 from hub.sequencing.model import Car, Instance, Objective
 from hub.sequencing.scoring import Score, score
@@ -60,8 +61,8 @@ def _overloads(
     line = [*instance.yesterday, *sequence]
     tail, n = len(instance.yesterday), len(line)
     counts = [not options.isdisjoint(car.options) for car in line]
-    positions = [at for at, does in enumerate(counts, 1 - tail) if does]
-    numbers = [line[at - 1 + tail].production_no for at in positions]
+    positions = tuple(at for at, does in enumerate(counts, 1 - tail) if does)
+    takers = Takers(tuple(line[at - 1 + tail].production_no for at in positions), positions)
     before = [0, *accumulate(counts)]
     end = n if instance.rules.cut_windows else n - window + 1
     windows = (
@@ -78,8 +79,9 @@ def _overloads(
                 starts[0] + 1 - tail,
                 min(starts[-1] + window, n) - tail,
                 len(starts),
-                tuple(numbers[low:high]),
-                tuple(positions[low:high]),
+                takers,
+                low,
+                high,
                 high - low - most,
             )
         )
@@ -181,14 +183,14 @@ def _cars(
     weights: Mapping[Objective, float],
 ) -> tuple[CarCost, ...]:
     costs: list[dict[Objective, float]] = [defaultdict(int) for _ in sequence]
-    overloads: list[tuple[Objective, Overload]] = [
-        *((ratio.objective, overload) for ratio in ratios for overload in ratio.overloads),
-        *(("capacity", overload) for line in lines for overload in line.overloads),
+    rules: list[tuple[Objective, tuple[Overload, ...]]] = [
+        *((ratio.objective, ratio.overloads) for ratio in ratios),
+        *(("capacity", line.overloads) for line in lines),
     ]
-    for objective, overload in overloads:
-        for position in overload.positions:
-            if position > 0:
-                costs[position - 1][objective] += overload.cost
+    for objective, overloads in rules:
+        for position, charge in _charges(overloads):
+            if position > 0 and charge:
+                costs[position - 1][objective] += charge
     for change in changes:
         costs[change.position - 1]["colour_changes"] += 1
     found = []
@@ -199,6 +201,18 @@ def _cars(
         mark = sum(weights.get(objective, 0) * value for objective, value in cost.items())
         found.append(CarCost(car.production_no, position, dict(cost), mark, off))
     return tuple(found)
+
+
+def _charges(overloads: Sequence[Overload]) -> Iterator[tuple[int, int]]:
+    """(position, cost of the windows that it is in) of each car that counts under one rule."""
+    if not overloads:
+        return
+    positions = overloads[0].takers.positions
+    changes = [0] * (len(positions) + 1)
+    for overload in overloads:
+        changes[overload.begin] += overload.cost
+        changes[overload.end] -= overload.cost
+    yield from zip(positions, accumulate(changes), strict=False)
 
 
 def _off_due(instance: Instance, car: Car, position: int) -> int:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from hub.sequencing.model import Capacity, Objective, Ratio
 from hub.sequencing.scoring import Score
+
+_NAMED = 6
+"""Cars of a window that a line of text names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,22 @@ class ObjectiveCost:
     """0 where it does not enter the mark."""
     share: float
     """Of the mark, 0 … 1."""
+
+
+class Takers(NamedTuple):
+    """The cars of yesterday and today that count under one rule, in order."""
+
+    numbers: tuple[str, ...]
+    """Production numbers."""
+    positions: tuple[int, ...]
+
+    def named(self, begin: int, end: int, most: int) -> str:
+        """Those from index `begin` to before `end`, to be read: the first `most`, and how many
+        more."""
+        shown = slice(begin, min(end, begin + most))
+        pairs = zip(self.numbers[shown], self.positions[shown], strict=True)
+        more = f" and {end - begin - most} more" if end - begin > most else ""
+        return ", ".join(f"{number} at {position}" for number, position in pairs) + more
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +54,23 @@ class Overload:
     last: int
     """Position of the last window's last car."""
     windows: int
-    cars: tuple[str, ...]
-    """Production numbers of the cars that count, in order; yesterday's may be among them."""
-    positions: tuple[int, ...]
-    """Of these cars."""
+    takers: Takers = field(repr=False)
+    """All of the rule's. The windows hold those from index `begin` to before `end`: written out for
+    each overload, long windows would take memory in the square of the day."""
+    begin: int
+    end: int
     excess: int
     """Cars too many in each of the windows."""
+
+    @property
+    def cars(self) -> tuple[str, ...]:
+        """Production numbers of the cars that count, in order; yesterday's may be among them."""
+        return self.takers.numbers[self.begin : self.end]
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """Of these cars."""
+        return self.takers.positions[self.begin : self.end]
 
     @property
     def cost(self) -> int:
@@ -307,16 +338,11 @@ def _overload_lines(title: str, overloads: Sequence[Overload], top: int) -> list
     ranked = _worst_overloads(overloads, len(overloads))
     texts = [
         f"{overload.cost:>6}  positions {overload.first} … {overload.last}: {overload.excess} too "
-        f"many in {_count(overload.windows, 'window')}, cars {_named(overload)}"
+        f"many in {_count(overload.windows, 'window')}, "
+        f"cars {overload.takers.named(overload.begin, overload.end, _NAMED)}"
         for overload in ranked
     ]
     return _titled(f"{title} in {_count(windows, 'window')}", texts, top)
-
-
-def _named(overload: Overload, most: int = 6) -> str:
-    cars = [f"{n} at {at}" for n, at in zip(overload.cars, overload.positions, strict=True)]
-    more = f" and {len(cars) - most} more" if len(cars) > most else ""
-    return ", ".join(cars[:most]) + more
 
 
 def _supplier_lines(lines: Sequence[LineCost], top: int) -> list[str]:

@@ -3,7 +3,7 @@
 The objectives of the mark lie a factor of a thousand apart, so one geometric fall of the
 temperature, from below the first weight to below the last, settles them one after the other: while
 it is hot only the first objective resists, at the end only moves that cost nothing are made. A
-valid sequence stands at every moment; the paint shop's limit is never broken.
+valid sequence stands at every moment; no hard limit is ever broken.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING
 
 from hub.sequencing.arrays import goal_chased, line_of
@@ -39,6 +40,9 @@ HOT_OF_SWAP = 0.07
 the changes, each weighed by itself. It sees that a plant has long windows, whose cost a single
 exchange changes by dozens (they need ten times the heat of CSPLib's short ones, which lose time by
 it), and costs that do not change by ones, such as levelling."""
+HOT_OF_NEAR = 3.0
+"""Where levelling counts: least first temperature, as a part of what an exchange of neighbours
+changes."""
 QUENCH = 0.03
 """Part of the effort that goes, at the end, into moves from the best that cost nothing."""
 
@@ -97,8 +101,8 @@ def optimise(
         raise ValueError("a search needs a time limit or a number of moves")
     if cores < 1:
         raise ValueError(f"a search on {cores} cores; at least one is needed")
-    cars = valid_start(instance, start) if start is not None else _beginning(instance)
     effort = _Effort(time_limit_s, max_moves, time.monotonic())
+    cars = valid_start(instance, start) if start is not None else _beginning(instance)
     searches = [_Search(instance, cars, seed + k, effort) for k in range(cores)]
     ended = threading.Event()
 
@@ -226,13 +230,33 @@ def _beginning(instance: Instance) -> tuple[Car, ...]:
 
 def _temperatures(instance: Instance, line: Line, seed: int) -> tuple[float, float]:
     """The first and the last."""
-    weights = [weight for weight in instance.rules.weight_of().values() if weight]
+    weight_of = instance.rules.weight_of()
+    weights = [weight for weight in weight_of.values() if weight]
     last = len(instance.cars) - 1
     draw = random.Random(seed)  # noqa: S311  no secret
     changes = [
-        abs(line.price("swap", draw.randint(0, last), draw.randint(0, last))) for _ in range(SAMPLE)
+        line.price("swap", draw.randint(0, last), draw.randint(0, last)) for _ in range(SAMPLE)
     ]
-    scale = sum(c * c for c in changes) / sum(changes) if any(changes) else 0.0
-    hot = max(HOT * max(weights, default=1), HOT_OF_SWAP * scale)
-    cold = COLD * min(weights, default=1)
-    return hot, cold
+    total = sum(map(abs, changes))
+    hot = HOT_OF_SWAP * sum(c * c for c in changes) / total if total else 0.0
+    if weight_of.get("levelling"):
+        # A start that is level already would be lost in such heat.
+        near = [line.price("swap", at, at + 1) for at in range(last)]
+        least = HOT_OF_NEAR * median(map(abs, near)) if near else 0.0
+        hot = max(least, min(hot, 2 * _balance([*changes, *near])))
+    return max(HOT * max(weights, default=1), hot), COLD * min(weights, default=1)
+
+
+def _balance(changes: Sequence[float]) -> float:
+    """The temperature at which such moves would, on average, leave the cost as it is.
+
+    It is low for a good start, and without bound for one at random.
+    """
+    low, high = 1e-9, 2 * max(map(abs, changes)) + 1e-9
+    for _ in range(30):
+        middle = math.sqrt(low * high)
+        if sum(c * math.exp(-max(c, 0) / middle) for c in changes) < 0:
+            low = middle
+        else:
+            high = middle
+    return high

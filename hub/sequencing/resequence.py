@@ -18,9 +18,11 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+from hub.sequencing.conflicts import ConflictError
 from hub.sequencing.construct import valid_start
 from hub.sequencing.model import Car, Instance, InstanceError, Limits, Place
 from hub.sequencing.plant_state import ClosedUp, PlantState, close_up, remaining
@@ -177,9 +179,24 @@ def _start(closed: ClosedUp, horizon: Horizon, worth: float, effort: Effort) -> 
         plain.part_batches(len(closed.gaps) + len(closed.displaced))
     if plain.keeps_limits():
         return plain
-    return Standing(
-        closed, valid_start(closed.instance, closed.instance.cars), horizon, worth, effort
-    )
+    return Standing(closed, _built(closed, horizon), horizon, worth, effort)
+
+
+def _built(closed: ClosedUp, horizon: Horizon) -> tuple[Car, ...]:
+    """A valid order near the closed-up one; if it can be, with the released cars in front."""
+    instance = closed.instance
+    was = horizon.places([car.production_no for car in instance.cars])
+    stays = {
+        car.production_no
+        for place, car in zip(was, instance.cars, strict=True)
+        if place >= 0 and car.production_no not in closed.displaced
+    }
+    cars = tuple(sorted(instance.cars, key=lambda car: car.production_no not in stays))
+    fixed = max(len(stays), instance.limits.frozen)
+    held = replace(instance, cars=cars, limits=replace(instance.limits, frozen=fixed))
+    with suppress(ConflictError):
+        return valid_start(held, cars)
+    return valid_start(instance, instance.cars)
 
 
 def _repair(standing: Standing, closed: ClosedUp, *, free: bool) -> None:

@@ -7,7 +7,7 @@ of a row adds up to its excess.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
 
@@ -100,18 +100,15 @@ def _bars(overloads: Sequence[Overload], window: int, cars: int, name: str) -> I
         run = [overload for overload, _ in entries]
         windows = sum(overload.windows for overload in run)
         start = run[0].first - 1
-        held = {
-            position: number
-            for overload in run
-            for position, number in zip(overload.positions, overload.cars, strict=True)
-        }
         yield Bar(
             _edge(start, window, cars),
             _edge(start + windows, window, cars),
             excess * windows,
             f"over e{min(excess, 3)}",
             f"{name}: {excess} too many in {windows} window{'' if windows == 1 else 's'}, "
-            f"positions {run[0].first} … {run[-1].last}\n{_named(held)}",
+            f"positions {run[0].first} … {run[-1].last}\n"
+            # Neighbouring windows overlap or touch: what they hold together has no gap.
+            f"{run[0].takers.named(run[0].begin, run[-1].end, _NAMED)}",
         )
 
 
@@ -142,9 +139,3 @@ def _due_bar(car: CarCost) -> Bar:
         style,
         f"{car.production_no} at {car.position}: {places} too {word}",
     )
-
-
-def _named(held: Mapping[int, str]) -> str:
-    cars = [f"{number} at {position}" for position, number in held.items()]
-    more = f" and {len(cars) - _NAMED} more" if len(cars) > _NAMED else ""
-    return ", ".join(cars[:_NAMED]) + more
