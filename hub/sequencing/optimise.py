@@ -14,11 +14,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
 from hub.sequencing.arrays import goal_chased, line_of
+from hub.sequencing.batches import in_batches, least_changes
 from hub.sequencing.conflicts import ConflictError
 from hub.sequencing.construct import valid_start
 from hub.sequencing.model import Car, Instance
@@ -43,6 +45,10 @@ it), and costs that do not change by ones, such as levelling."""
 HOT_OF_NEAR = 3.0
 """Where levelling counts: least first temperature, as a part of what an exchange of neighbours
 changes."""
+COMES_FIRST = 100
+"""Times that an objective weighs what the next one does, to be settled before it."""
+FROZEN = 0.05
+"""Temperature as a part of the weight of an objective that then no longer gets worse."""
 QUENCH = 0.03
 """Part of the effort that goes, at the end, into moves from the best that cost nothing."""
 
@@ -174,7 +180,7 @@ class _Search:
         self.line = line_of(instance, cars, seed)
         self.course = [(0.0, self.line.best_cost)]
         self._effort = effort
-        self._hot, self._cold = _temperatures(instance, self.line, seed)
+        self._hot, self._cold = _temperatures(instance, cars, self.line, seed)
 
     def run(self, ends: Callable[[float], bool]) -> None:
         """Search until the effort is spent, nothing is left to gain, or `ends(spent)` says so."""
@@ -217,21 +223,40 @@ def _course(searches: Sequence[_Search]) -> tuple[tuple[float, float], ...]:
 
 
 def _beginning(instance: Instance) -> tuple[Car, ...]:
-    """The order given, or one built for levelling where that is the better one to begin with."""
+    """The order given, or one built for levelling or in paint batches where that is better."""
     given = valid_start(instance, instance.cars)
-    if not instance.rules.weight_of().get("levelling"):
-        return given
-    try:
-        levelled = valid_start(instance, goal_chased(instance))
-    except ConflictError:  # only that no order was found near this one: the one given stands
-        return given
-    return min(given, levelled, key=lambda cars: score(instance, cars).mark)
+    weight_of = instance.rules.weight_of()
+    built = []
+    if weight_of.get("levelling"):
+        built.append(goal_chased(instance))
+    if _colour_comes_first(instance):
+        built.append(in_batches(instance))
+    valid = [given]
+    for cars in built:
+        with suppress(ConflictError):  # only that no order was found near this one
+            valid.append(valid_start(instance, cars))
+    return min(valid, key=lambda cars: score(instance, cars).mark)
 
 
-def _temperatures(instance: Instance, line: Line, seed: int) -> tuple[float, float]:
+def _colour_comes_first(instance: Instance) -> bool:
+    weight_of = instance.rules.weight_of()
+    return weight_of.get("colour_changes", 0) >= COMES_FIRST * max(
+        (weight for name, weight in weight_of.items() if name != "colour_changes"), default=0
+    )
+
+
+def _temperatures(
+    instance: Instance, cars: tuple[Car, ...], line: Line, seed: int
+) -> tuple[float, float]:
     """The first and the last."""
     weight_of = instance.rules.weight_of()
     weights = [weight for weight in weight_of.values() if weight]
+    cold = COLD * min(weights, default=1)
+    if _colour_comes_first(instance) and score(instance, cars).colour_changes == least_changes(
+        instance
+    ):
+        # None can be saved any more: in greater heat the batches would only be lost.
+        return FROZEN * weight_of["colour_changes"], cold
     last = len(instance.cars) - 1
     draw = random.Random(seed)  # noqa: S311  no secret
     changes = [
@@ -244,7 +269,7 @@ def _temperatures(instance: Instance, line: Line, seed: int) -> tuple[float, flo
         near = [line.price("swap", at, at + 1) for at in range(last)]
         least = HOT_OF_NEAR * median(map(abs, near)) if near else 0.0
         hot = max(least, min(hot, 2 * _balance([*changes, *near])))
-    return max(HOT * max(weights, default=1), hot), COLD * min(weights, default=1)
+    return max(HOT * max(weights, default=1), hot), cold
 
 
 def _balance(changes: Sequence[float]) -> float:
