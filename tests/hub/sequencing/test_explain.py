@@ -16,7 +16,7 @@ from hub.orders.roadef import read_folder
 from hub.sequencing import Car, Instance, InstanceError, Ratio, Rules
 from hub.sequencing.explain import explain
 from hub.sequencing.explanation import Explanation, Overload
-from hub.sequencing.model import Capacity, Limits, Place
+from hub.sequencing.model import Capacity, Limits, Objective, Place
 
 ROADEF = Path(__file__).parents[4] / "shared/data/roadef"
 FOLDERS = sorted(path.parent for path in ROADEF.glob("*/*/vehicles.txt"))
@@ -227,9 +227,9 @@ def check_sums(found: Explanation) -> None:
         for position in o.positions
         for _ in range(o.cost)
     )
-    windows = ("high_priority", "low_priority", "capacity")
+    of_windows: tuple[Objective, ...] = ("high_priority", "low_priority", "capacity")
     for car in found.cars:
-        assert sum(car.cost.get(objective, 0) for objective in windows) == charged[car.position]
+        assert sum(car.cost.get(o, 0) for o in of_windows) == charged[car.position]
     assert len(found.colour_changes) == total.colour_changes
     assert sum(abs(car.off_due) for car in found.cars) == total.lateness
     assert sum(part.levelling for part in found.parts) == pytest.approx(total.levelling)
