@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import math
 import random
+import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
@@ -81,55 +83,137 @@ def optimise(
     start: Sequence[Car] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] | None = None,
+    cores: int = 1,
 ) -> Found:
     """The best sequence found within the effort allowed; at least one bound must be given.
 
-    With `max_moves` alone the result depends only on the instance, the start and the seed. `start`
-    is the sequence to begin with, by default the order given or, if that is better, one built for
-    levelling; where it breaks a hard limit it is mended first. `stop` is asked every few
-    milliseconds and ends the search with the best so far.
+    With `max_moves` alone the result depends only on the instance, the start, the seed and the
+    cores. `start` is the sequence to begin with, by default the order given or, if that is better,
+    one built for levelling; where it breaks a hard limit it is mended first. `stop` is asked every
+    few milliseconds and ends the search with the best so far. On several `cores` so many searches
+    run side by side, with the seeds from `seed` up and the same effort each; the best one's
+    sequence is returned, with the moves of all. Callbacks come from the caller's thread.
 
     Raises `InstanceError` if there are no cars, and `ConflictError` if no sequence that keeps the
     hard limits was found.
     """
     if time_limit_s is None and max_moves is None:
         raise ValueError("a search needs a time limit or a number of moves")
-    began = time.monotonic()
+    if cores < 1:
+        raise ValueError(f"a search on {cores} cores; at least one is needed")
+    effort = _Effort(time_limit_s, max_moves, time.monotonic())
     cars = valid_start(instance, start) if start is not None else _beginning(instance)
-    line = line_of(instance, cars, seed)
-    hot, cold = _temperatures(instance, line, seed)
-    course = [(0.0, line.best_cost)]
-    quenching = False
-    while line.best_cost > 0:
-        elapsed = time.monotonic() - began
-        done = max(
-            elapsed / time_limit_s if time_limit_s else 0.0,
-            line.priced / max_moves if max_moves else 0.0,
-        )
+    searches = [_Search(instance, cars, seed + k, effort) for k in range(cores)]
+    ended = threading.Event()
+
+    def look(done: float) -> bool:
+        """Tell where the searches stand; whether they shall end."""
         if on_progress is not None:
-            on_progress(Progress(line.best_cost, line.priced, elapsed, min(done, 1.0)))
-        if done >= 1 or (stop is not None and stop()):
-            break
-        if done >= 1 - QUENCH and not quenching:
-            quenching = True
-            line.back_to_best()
-        temperature = 0.0 if quenching else hot * (cold / hot) ** (done / (1 - QUENCH))
-        before = line.priced
-        left = max_moves - before if max_moves is not None else STEP_MOVES
-        line.anneal(min(STEP_MOVES, left), temperature, SWAPS, INSERTIONS)
-        if line.best_cost < course[-1][1]:
-            course.append((time.monotonic() - began, line.best_cost))
-        if line.priced == before:
-            break  # one car: there is nothing to move
-    order = tuple(cars[i] for i in line.best_order())
+            mark = min(search.line.best_cost for search in searches)
+            moves = sum(search.line.priced for search in searches)
+            on_progress(Progress(mark, moves, effort.elapsed_s(), min(done, 1.0)))
+        if stop is not None and stop():
+            ended.set()
+        return ended.is_set()
+
+    with ThreadPoolExecutor(cores) as pool:
+        others = [pool.submit(search.run, lambda _: ended.is_set()) for search in searches[1:]]
+        for other in others:
+            # Nothing can be better than a mark of 0, but which search is first is left to chance.
+            other.add_done_callback(lambda _: _end_if_solved(searches, max_moves, ended))
+        try:
+            searches[0].run(look)
+            _end_if_solved(searches, max_moves, ended)
+        except BaseException:
+            ended.set()
+            raise
+        for other in others:
+            other.result()
+    best = min(searches, key=lambda search: search.line.best_cost)
+    order = tuple(cars[i] for i in best.line.best_order())
+    course = _course(searches)
     return Found(
         order,
         score(instance, order).mark,
-        line.priced,
-        time.monotonic() - began,
+        sum(search.line.priced for search in searches),
+        effort.elapsed_s(),
         course[-1][0],
-        tuple(course),
+        course,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Effort:
+    """What one search may spend, and when it began."""
+
+    time_limit_s: float | None
+    max_moves: int | None
+    began: float
+
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self.began
+
+    def spent(self, moves: int) -> float:
+        """Part of it that is spent; 1 or more: all."""
+        return max(
+            self.elapsed_s() / self.time_limit_s if self.time_limit_s else 0.0,
+            moves / self.max_moves if self.max_moves else 0.0,
+        )
+
+    def step(self, moves: int) -> int:
+        """Moves until the next look at the clock."""
+        return STEP_MOVES if self.max_moves is None else min(STEP_MOVES, self.max_moves - moves)
+
+
+class _Search:
+    """One line that cools down."""
+
+    def __init__(
+        self, instance: Instance, cars: tuple[Car, ...], seed: int, effort: _Effort
+    ) -> None:
+        self.line = line_of(instance, cars, seed)
+        self.course = [(0.0, self.line.best_cost)]
+        self._effort = effort
+        self._hot, self._cold = _temperatures(instance, self.line, seed)
+
+    def run(self, ends: Callable[[float], bool]) -> None:
+        """Search until the effort is spent, nothing is left to gain, or `ends(spent)` says so."""
+        line, effort = self.line, self._effort
+        quenching = False
+        while line.best_cost > 0:
+            spent = effort.spent(line.priced)
+            if ends(spent) or spent >= 1:
+                break
+            if spent >= 1 - QUENCH and not quenching:
+                quenching = True
+                line.back_to_best()
+            before = line.priced
+            temperature = 0.0 if quenching else self._temperature(spent / (1 - QUENCH))
+            line.anneal(effort.step(before), temperature, SWAPS, INSERTIONS)
+            if line.best_cost < self.course[-1][1]:
+                self.course.append((effort.elapsed_s(), line.best_cost))
+            if line.priced == before:
+                break  # one car: there is nothing to move
+
+    def _temperature(self, done: float) -> float:
+        return self._hot * math.pow(self._cold / self._hot, done)
+
+
+def _end_if_solved(
+    searches: Sequence[_Search], max_moves: int | None, ended: threading.Event
+) -> None:
+    """End all where one has nothing left to gain; not by moves, whose result has to repeat."""
+    if max_moves is None and any(search.line.best_cost <= 0 for search in searches):
+        ended.set()
+
+
+def _course(searches: Sequence[_Search]) -> tuple[tuple[float, float], ...]:
+    """The best mark of all over time."""
+    course = [(0.0, searches[0].course[0][1])]
+    for at, mark in sorted(point for search in searches for point in search.course):
+        if mark < course[-1][1]:
+            course.append((at, mark))
+    return tuple(course)
 
 
 def _beginning(instance: Instance) -> tuple[Car, ...]:

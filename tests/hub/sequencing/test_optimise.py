@@ -105,6 +105,37 @@ def test_by_moves_the_result_depends_on_the_seed_alone() -> None:
     assert optimise(of, max_moves=50_000, seed=9).moves <= 50_000
 
 
+def test_on_two_cores_the_better_of_two_seeds_is_found_again_and_again() -> None:
+    of = instance(4, 80)
+    alone = [optimise(of, max_moves=50_000, seed=seed) for seed in (9, 10)]
+    both = optimise(of, max_moves=50_000, seed=9, cores=2)
+    assert both.cars == min(alone, key=lambda found: found.mark).cars
+    assert both.moves == sum(found.moves for found in alone)
+    assert both.course[-1][1] == both.mark
+
+
+def test_searches_side_by_side_end_with_the_first_that_has_nothing_left_to_gain() -> None:
+    solvable = Instance(instance(4, 80).cars, Rules((), ("colour_changes",)))
+    alike = Instance(tuple(Car(str(n), "c") for n in range(9)), solvable.rules)
+    assert optimise(alike, time_limit_s=3600, cores=2).mark == 0
+    looks = iter([False, False, True])
+    stopped = optimise(solvable, time_limit_s=3600, cores=2, stop=lambda: next(looks))
+    assert score(solvable, stopped.cars).mark == stopped.mark
+
+    def burst(_: object) -> None:
+        raise RuntimeError("the screen is gone")
+
+    with pytest.raises(RuntimeError, match="screen"):
+        optimise(solvable, time_limit_s=3600, cores=2, on_progress=burst)
+
+
+def test_a_start_is_never_made_worse() -> None:
+    of = instance(4, 80)
+    good = optimise(of, max_moves=200_000)
+    again = optimise(of, max_moves=1_000, start=good.cars)
+    assert again.mark <= good.mark
+
+
 def test_a_search_that_is_stopped_returns_its_best() -> None:
     of = instance(5, 80)
     looks = iter([False, False, True])
