@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -220,13 +221,14 @@ def check_sums(found: Explanation) -> None:
             assert o.first + o.windows - 1 <= o.positions[0]
             assert o.positions[-1] <= min(o.first + ratio.ratio.window - 1, o.last)
             assert o.last - o.first + 1 <= ratio.ratio.window + o.windows - 1
-    charged = Counter(
-        position
-        for cost in (*found.ratios, *found.lines)
-        for o in cost.overloads
-        for position in o.positions
-        for _ in range(o.cost)
-    )
+    charged: Counter[int] = Counter()
+    by_rule = [
+        *(ratio.overloads for ratio in found.ratios),
+        *(line.overloads for line in found.lines),
+    ]
+    for overload in chain.from_iterable(by_rule):
+        for position in overload.positions:
+            charged[position] += overload.cost
     of_windows: tuple[Objective, ...] = ("high_priority", "low_priority", "capacity")
     for car in found.cars:
         assert sum(car.cost.get(o, 0) for o in of_windows) == charged[car.position]
