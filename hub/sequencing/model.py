@@ -81,7 +81,7 @@ class Capacity:
         """
         if not (math.isfinite(takt_s) and takt_s > 0):
             raise InstanceError(f"takt of {takt_s} s for supplier line {line}: more than 0 s")
-        window = max(1, math.floor(3600 / takt_s))
+        window = max(1, math.floor(min(3600 / takt_s, WINDOW_AT_MOST + 1)))
         return cls(line, options, min(cars_per_hour, window), window)
 
 
