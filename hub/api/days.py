@@ -14,11 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from hub.api.context import admitted
 from hub.api.explanation_models import ExplanationView
 from hub.api.problems import described
-from hub.api.sequencing import Top
+from hub.api.sequencing import Top, explained
 from hub.api.sequencing_models import ScoreView
 from hub.orders.day import DayError, make_day
 from hub.orders.day_model import MAX_CARS, DayModel, ProductionNo
-from hub.sequencing.explain import explain
 from hub.sequencing.model import Car, Instance, InstanceError
 from hub.sequencing.scoring import score
 
@@ -71,7 +70,7 @@ def day_explanation(request: DaySequence, top: Top = 10) -> ExplanationView:
     """The mark taken apart: which windows, cars, parts and supplier lines cost what."""
     with refusing():
         instance, cars = read_day(request)
-        return ExplanationView.model_validate(explain(instance, cars).as_json(top))
+        return explained(instance, cars, top)
 
 
 def read_day(request: DaySequence) -> tuple[Instance, tuple[Car, ...]]:

@@ -19,7 +19,7 @@ from hub.api.svg import Svg, svg
 from hub.orders.problems import InputError
 from hub.sequencing.compare import compare
 from hub.sequencing.explain import explain
-from hub.sequencing.model import Car
+from hub.sequencing.model import Car, Instance
 from hub.sequencing.plot import draw_sequence
 from hub.sequencing.scoring import score
 from hub.sequencing.store import StoredSequence, load_sequence
@@ -27,6 +27,9 @@ from hub.sequencing.store import StoredSequence, load_sequence
 router = APIRouter(prefix="/v1/plants/{plant}/sequence", tags=["sequence"])
 
 Top = Annotated[int, Query(ge=0, le=1000, description="length of each list, the worst first")]
+
+MAX_NAMED = 1_000_000
+"""Cars that the lists of an explanation may name in all: some 20 MB."""
 
 _STORED = described(HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 
@@ -52,8 +55,7 @@ def sequence_explanation(
     """The mark taken apart: which windows, cars, parts and supplier lines cost what."""
     with shared.reading(tenant) as connection:
         stored = stored_sequence(connection, plant)
-    explanation = explain(stored.instance, stored.cars)
-    return ExplanationView.model_validate(explanation.as_json(top))
+    return explained(stored.instance, stored.cars, top)
 
 
 @router.get("/comparison", summary="The sequence in force beside another", responses=_STORED)
@@ -114,6 +116,20 @@ def _alone(cars: Sequence[Car], others: Sequence[Car]) -> list[str]:
 
 def _without(cars: Sequence[Car], apart: set[str]) -> tuple[Car, ...]:
     return tuple(car for car in cars if car.production_no not in apart)
+
+
+def explained(instance: Instance, cars: Sequence[Car], top: int) -> ExplanationView:
+    """What the order costs, taken apart. Raises `Problem` if the lists could become too long."""
+    rules = instance.rules
+    windows = [limit.window for limit in rules.ratios] + [c.window for c in rules.capacities]
+    named = min(top, len(cars)) * sum(min(window, len(cars)) for window in windows)
+    if named > MAX_NAMED:
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            f"query.top: {top} places for each rule could name {named:,} cars; "
+            f"at most {MAX_NAMED:,}",
+        )
+    return ExplanationView.model_validate(explain(instance, cars).as_json(top))
 
 
 def stored_sequence(

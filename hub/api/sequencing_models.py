@@ -38,11 +38,16 @@ class Effort(BaseModel):
         default=None,
         ge=1,
         le=MAX_MOVES,
-        description="moves to try; the result then depends on the seed alone, unless the time "
-        "limit comes first",
+        description="moves to try on each core; the result then depends on the seed and the "
+        "cores alone, unless the time limit comes first",
     )
     seed: int = Field(default=1, ge=0, le=MAX_SEED, description="of the random moves")
-    cores: int = Field(default=1, ge=1, le=64, description="independent searches, the best wins")
+    cores: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="searches side by side, with seeds from `seed` up; the best one counts",
+    )
 
 
 class CarPlace(BaseModel):

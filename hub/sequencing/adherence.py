@@ -61,8 +61,9 @@ def adherence_of(planned: Sequence[str], actual: Sequence[str], tolerance: int =
     car in both, the plan is kept as far as there is one: shares are 1.
     """
     for name, cars in (("planned", planned), ("actual", actual)):
-        if len(set(cars)) != len(cars):
-            raise ValueError(f"a car stands twice in the {name} sequence")
+        twice = next((car for car, count in Counter(cars).items() if count > 1), None)
+        if twice is not None:
+            raise ValueError(f"car {twice} stands twice in the {name} sequence")
     seen = set(actual)
     common = [car for car in planned if car in seen]
     rank = {car: i for i, car in enumerate(common)}

@@ -25,7 +25,9 @@ ORDERED_AT_MOST = 5
 WEIGHT_AT_MOST = 1000.0 ** (ORDERED_AT_MOST - 1)
 """That of the first of so many; a search keeps its sums in double precision."""
 WINDOW_AT_MOST = 1_000_000
-"""Cars in a window or in a paint batch; none that reaches over more than a day says more."""
+"""Cars in a window; one that reaches over more than a day and its yesterday says no more."""
+BATCH_AT_MOST = (1 << 31) - 1
+"""A paint batch limit that the kernels can hold; files write large ones for none."""
 DUE_WITHIN = 1_000_000
 """Positions that a car may at most be due before or after the day begins."""
 
@@ -81,7 +83,7 @@ class Capacity:
         """
         if not (math.isfinite(takt_s) and takt_s > 0):
             raise InstanceError(f"takt of {takt_s} s for supplier line {line}: more than 0 s")
-        window = max(1, math.floor(3600 / takt_s))
+        window = max(1, math.floor(min(3600 / takt_s, WINDOW_AT_MOST + 1)))
         return cls(line, options, min(cars_per_hour, window), window)
 
 
@@ -102,9 +104,9 @@ class Rules:
     """Of each objective; None: in order, each worth a thousand of the next."""
 
     def __post_init__(self) -> None:
-        if self.batch_limit is not None and not 1 <= self.batch_limit <= WINDOW_AT_MOST:
+        if self.batch_limit is not None and not 1 <= self.batch_limit <= BATCH_AT_MOST:
             raise InstanceError(
-                f"paint batch limit of {self.batch_limit}: at least 1, at most {WINDOW_AT_MOST:,}"
+                f"paint batch limit of {self.batch_limit}: at least 1, at most {BATCH_AT_MOST:,}"
             )
         for what, names in (
             ("option", [ratio.option for ratio in self.ratios]),

@@ -153,6 +153,7 @@ class Search:
                 start=task.start,
                 on_progress=self._on_progress,
                 stop=self._ends_early,
+                cores=task.cores,
             )
             cost = score(task.instance, found.cars)
         except InstanceError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import signal
 import threading
@@ -54,9 +55,21 @@ def solve(
         typer.Option(min=1, help="Moves to try; without --time-limit the result is repeatable."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**53 - 1, help="Of the random moves.")] = 1,
+    cores: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=os.cpu_count() or 1,
+            help="Searches side by side, each with a seed and the moves of its own; the best one "
+            "counts.",
+        ),
+    ] = 1,
     start: Annotated[
         Path | None,
-        typer.Option(help="Sequence to begin with; if absent, what the search builds itself."),
+        typer.Option(
+            help="Sequence to begin with; if absent, the order given or a better one built for "
+            "levelling."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the sequence here.")] = None,
     plot: Annotated[
@@ -82,6 +95,7 @@ def solve(
                 max_moves=max_moves,
                 seed=seed,
                 start=begin,
+                cores=cores,
                 on_progress=on_progress,
                 stop=stopped.is_set,
             )
@@ -97,6 +111,7 @@ def solve(
         "time_to_best_s": round(found.to_best_s, 3),
         "stopped": stopped.is_set(),
         "seed": seed,
+        "cores": cores,
         "course": [[round(at, 3), _whole(m)] for at, m in thinned(found.course, COURSE_POINTS)],
         "versions": {"lineside": version("lineside"), "python": platform.python_version()},
     }

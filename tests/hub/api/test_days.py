@@ -99,6 +99,17 @@ def test_a_bad_day_is_refused_with_what_and_where(
         assert says in first["what"]
 
 
+def test_an_explanation_without_end_is_refused(client: httpx.Client) -> None:
+    day = long_day(500)
+    for option in day["options"].values():
+        option["ratio"] = "1/500"
+    told = client.post(EXPLANATION, json={"day": day}, params={"top": 10})
+    assert told.status_code == 200
+    refused = client.post(EXPLANATION, json={"day": day}, params={"top": 1000})
+    assert refused.status_code == 422
+    assert "could name 7,500,000 cars" in problem(refused)["detail"]
+
+
 def test_of_many_mistakes_the_first_are_told(client: httpx.Client) -> None:
     cars = [{"production_no": f"{n}", "colour": ""} for n in range(500)]
     refused = client.post(SCORE, json={"day": {"version": 1, "cars": cars}})

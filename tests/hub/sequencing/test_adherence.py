@@ -81,7 +81,7 @@ def test_nothing_in_common(kernels: ModuleType) -> None:
 
 
 def test_a_doubled_car_is_refused() -> None:
-    with pytest.raises(ValueError, match="twice in the actual"):
+    with pytest.raises(ValueError, match="car a stands twice in the actual sequence"):
         adherence_of(["a", "b"], ["a", "a"])
 
 

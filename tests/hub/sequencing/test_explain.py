@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from hub.orders.roadef import read_folder
 from hub.sequencing import Car, Instance, InstanceError, Ratio, Rules
 from hub.sequencing.explain import explain
 from hub.sequencing.explanation import Explanation, Overload
-from hub.sequencing.model import Capacity, Limits, Place
+from hub.sequencing.model import Capacity, Limits, Objective, Place
 
 ROADEF = Path(__file__).parents[4] / "shared/data/roadef"
 FOLDERS = sorted(path.parent for path in ROADEF.glob("*/*/vehicles.txt"))
@@ -220,16 +221,17 @@ def check_sums(found: Explanation) -> None:
             assert o.first + o.windows - 1 <= o.positions[0]
             assert o.positions[-1] <= min(o.first + ratio.ratio.window - 1, o.last)
             assert o.last - o.first + 1 <= ratio.ratio.window + o.windows - 1
-    charged = Counter(
-        position
-        for cost in (*found.ratios, *found.lines)
-        for o in cost.overloads
-        for position in o.positions
-        for _ in range(o.cost)
-    )
-    windows = ("high_priority", "low_priority", "capacity")
+    charged: Counter[int] = Counter()
+    by_rule = [
+        *(ratio.overloads for ratio in found.ratios),
+        *(line.overloads for line in found.lines),
+    ]
+    for overload in chain.from_iterable(by_rule):
+        for position in overload.positions:
+            charged[position] += overload.cost
+    of_windows: tuple[Objective, ...] = ("high_priority", "low_priority", "capacity")
     for car in found.cars:
-        assert sum(car.cost.get(objective, 0) for objective in windows) == charged[car.position]
+        assert sum(car.cost.get(o, 0) for o in of_windows) == charged[car.position]
     assert len(found.colour_changes) == total.colour_changes
     assert sum(abs(car.off_due) for car in found.cars) == total.lateness
     assert sum(part.levelling for part in found.parts) == pytest.approx(total.levelling)

@@ -44,9 +44,10 @@ def placed(earliest: int | None = None, latest: int | None = None) -> Instance:
         (lambda: Capacity.per_hour("seats", OPTION, 9, 0), "takt of 0 s for supplier line seats"),
         (lambda: Capacity.per_hour("seats", OPTION, 9, -60), "takt of -60 s"),
         (lambda: Capacity.per_hour("seats", OPTION, 9, math.nan), "takt of nan s"),
+        (lambda: Capacity.per_hour("seats", OPTION, 9, 5e-324), "windows of at most 1,000,000"),
         (lambda: Rules(batch_limit=0), "paint batch limit of 0: at least 1"),
         (lambda: Rules(batch_limit=-2), "paint batch limit of -2"),
-        (lambda: Rules(batch_limit=2**31), "at least 1, at most 1,000,000"),
+        (lambda: Rules(batch_limit=2**31), "at least 1, at most 2,147,483,647"),
         (lambda: Ratio("roof", 1, 2**31, True), "of option roof: windows of at most 1,000,000"),
         (lambda: Capacity("seats", OPTION, 1, 2**63), "seats: windows of at most 1,000,000 cars"),
         (

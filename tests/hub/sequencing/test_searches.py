@@ -90,6 +90,18 @@ def test_a_search_begins_with_the_order_it_is_given(running: Searches) -> None:
     assert again.status().course[0][1] == best.status().mark
 
 
+def test_more_cores_try_more(running: Searches) -> None:
+    one = running.start(make_task(max_moves=50_000))
+    assert one.wait(30)
+    both = running.start(make_task(max_moves=50_000, cores=2))
+    assert both.wait(30)
+    alone, together = one.status(), both.status()
+    assert alone.mark is not None
+    assert together.mark is not None
+    assert together.mark <= alone.mark
+    assert together.moves > alone.moves
+
+
 def test_the_time_limit_holds_whatever_moves_are_allowed(running: Searches) -> None:
     search = running.start(make_task(max_moves=10**12, time_limit_s=0.2))
     assert search.wait(30)

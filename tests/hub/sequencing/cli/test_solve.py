@@ -83,6 +83,14 @@ if CSPLIB_PUBLIC and CSPLIB_JUDGE.exists():
         assert solved["mark"] == excess
 
 
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core")
+def test_two_searches_side_by_side_are_no_worse_than_the_first_alone(run: Command) -> None:
+    alone = json.loads(run("solve", SAMPLE_DAY, *MOVES))
+    both = json.loads(run("solve", SAMPLE_DAY, *MOVES, "--cores", 2))
+    assert both["mark"] <= alone["mark"]
+    assert both["moves"] == 2 * alone["moves"]
+
+
 def test_a_search_begins_with_the_sequence_it_is_given(run: Command, tmp_path: Path) -> None:
     best = tmp_path / "best.txt"
     first = json.loads(run("solve", SAMPLE_DAY, *MOVES, "--out", best))
