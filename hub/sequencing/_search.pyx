@@ -6,7 +6,14 @@ over the limit, and which are at it or over. Taking an option out of a position 
 by the number of over-full windows around it, and bringing one in raises it by the number of full
 ones: a handful of shifts and population counts per ratio, however long the window is. An insertion
 shifts all windows between its ends by one, so that their costs telescope and only the windows at
-both ends are counted. Accepted moves shift the bit sets by words.
+both ends are counted. A reversal mirrors the windows inside it: those over its ends change between
+two cars in which the ends differ by one and the same number. Moves that are made shift or mirror
+the bit sets by words.
+
+The chance of a move is drawn before its price, so that the most it may cost is known. Colours and
+the heaviest ratios are priced first, and a move is given up as soon as the ratios left could not
+save enough, which most moves are by their first ratios: measured, 1.4 to 1.8 times as many moves a
+second as with full prices, and the same rule of acceptance.
 
 Counting windows by prefix of their load was published by Ribeiro, Aloise, Noronha, Rocha and
 Urrutia (EJOR 191, 2008); that small moves, tried by the million, win, by Estellon, Gardi and

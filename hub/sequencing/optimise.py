@@ -3,7 +3,13 @@
 The objectives of the mark lie a factor of a thousand apart, so one geometric fall of the
 temperature, from below the first weight to below the last, settles them one after the other: while
 it is hot only the first objective resists, at the end only moves that cost nothing are made. A
-valid sequence stands at every moment; no hard limit is ever broken.
+valid sequence stands at every moment; the paint shop's limit is never broken.
+
+Measured on the ROADEF 2005 instances, with equal moves or seconds of processor time: a fall whose
+speed followed the specific heat that a first pass had found, or that was slower towards the end,
+was no better than this one; without reversals, or with few, the marks are worse though twice as
+many moves are priced; insertions beside a car of the same colour do what twice the moves did
+without them.
 """
 
 from __future__ import annotations
