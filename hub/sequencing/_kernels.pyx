@@ -31,6 +31,8 @@ def window_excess(
 ):
     cdef Py_ssize_t n = flags.shape[0], start = <Py_ssize_t>tail - window + 1, end, s
     cdef int64_t inside = 0, total = 0
+    if n <= tail:
+        return 0
     if start < 0:
         start = 0
     end = start

@@ -26,10 +26,10 @@ def window_excess(flags: Sequence[int], tail: int, most: int, window: int, cut: 
     car and counts if it holds a car of today; at the end of the day it is cut and, if `cut`, still
     counts.
     """
-    total = 0
-    inside = end = 0
-    start = max(0, tail - window + 1)
-    end = start
+    if len(flags) <= tail:
+        return 0
+    total = inside = 0
+    start = end = max(0, tail - window + 1)
     for s in range(start, len(flags) if cut else len(flags) - window + 1):
         while end < len(flags) and end < s + window:
             inside += flags[end]

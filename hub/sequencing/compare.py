@@ -59,7 +59,7 @@ class Comparison:
     """None: the two are worth the same."""
     decided_by: Objective | Literal["hard limits"] | None
     """What makes the better one better: that only it keeps all hard limits, or else the objective
-    that brings it most of the mark."""
+    that brings it most of the mark; at equal marks, that it breaks fewer of the limits."""
     adherence: Adherence
     """How well `other` keeps to `one`."""
     moved: tuple[MovedCar, ...]
@@ -155,7 +155,9 @@ def _better(
     if one.feasible != other.feasible:
         return ("one" if one.feasible else "other"), "hard limits"
     if one.mark == other.mark:
-        return None, None
+        if _broken(one) == _broken(other):
+            return None, None
+        return ("one" if _broken(one) < _broken(other) else "other"), "hard limits"
     sign = 1 if other.mark < one.mark else -1
     gains: dict[Objective, float] = {
         objective: sign * weight * (one.values[objective] - other.values[objective])

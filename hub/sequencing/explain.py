@@ -60,6 +60,8 @@ def _overloads(
     """The windows that hold more than `most` cars with any of the options, as the score counts."""
     line = [*instance.yesterday, *sequence]
     tail, n = len(instance.yesterday), len(line)
+    if not sequence:  # no window holds a car of today
+        return ()
     counts = [not options.isdisjoint(car.options) for car in line]
     positions = tuple(at for at, does in enumerate(counts, 1 - tail) if does)
     takers = Takers(tuple(line[at - 1 + tail].production_no for at in positions), positions)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hub.sequencing import Car, Instance, InstanceError, Ratio, Rules, adherence_of
 from hub.sequencing.compare import compare
-from hub.sequencing.model import Capacity
+from hub.sequencing.model import Capacity, Limits, Place
 
 RULES = Rules(
     (Ratio("X", 1, 2, high_priority=True), Ratio("Y", 1, 2, high_priority=False)),
@@ -61,6 +61,14 @@ def test_hard_limits_come_before_any_mark() -> None:
     found = compare(strict, CARS, order(CARS, "1324"))
     assert (found.better, found.decided_by) == ("other", "hard limits")
     assert (found.hard_limits.one, found.hard_limits.other) == (2, 0)
+
+
+def test_at_equal_marks_fewer_broken_limits_are_better() -> None:
+    limits = Limits({"1": Place(latest=1), "2": Place(latest=1)})
+    same = Instance(day("1A 2A 3A"), limits=limits)
+    found = compare(same, order(same.cars, "312"), order(same.cars, "132"))
+    assert (found.one.mark, found.hard_limits.one, found.hard_limits.other) == (0, 2, 1)
+    assert (found.better, found.decided_by) == ("other", "hard limits")
 
 
 def test_many_of_a_lower_objective_can_outweigh_the_first() -> None:

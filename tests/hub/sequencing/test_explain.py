@@ -151,8 +151,9 @@ def test_long_windows_over_a_long_day_take_no_square() -> None:
 
 
 def test_an_empty_day_costs_nothing() -> None:
-    found = explain(Instance((), ONE_IN_THREE, cars("y", "AX A")))
+    found = explain(Instance((), ONE_IN_THREE, cars("y", "AX AX")))
     assert (found.score.mark, found.cars, found.levelling_at) == (0, (), ())
+    assert found.ratios[0].overloads == ()
     assert found.as_text().startswith("mark 0")
 
 

@@ -1,4 +1,4 @@
-"""The kernels refuse arrays that do not fit one another: none reads or writes beside an array."""
+"""The kernels by definition; and of arrays that do not fit, they touch nothing beside."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable
 from types import ModuleType
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from hub.sequencing.numbering import CallColumns
 
@@ -84,6 +86,26 @@ def test_an_index_beside_its_array_is_refused(compiled: ModuleType, call: Call) 
 def test_what_would_divide_by_zero_is_refused(compiled: ModuleType, call: Call) -> None:
     with pytest.raises(ValueError, match=r"of 0 words|of less than 1"):
         call(compiled)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    line=st.lists(st.booleans(), max_size=12),
+    today=st.integers(0, 12),
+    most=st.integers(0, 3),
+    window=st.sampled_from((1, 2, 3, 5, 20, 1_000_000)),
+    cut=st.booleans(),
+)
+def test_windows_count_if_they_hold_a_car_of_today(
+    kernels: ModuleType, line: list[bool], today: int, most: int, window: int, cut: bool
+) -> None:
+    tail = max(0, len(line) - today)
+    expected = 0
+    for start in range(len(line)):
+        held = range(start, min(start + window, len(line)))
+        if held[-1] >= tail and (cut or start + window <= len(line)):
+            expected += max(0, sum(line[at] for at in held) - most)
+    assert kernels.window_excess(flags(*line), tail, most, window, cut) == expected
 
 
 def test_a_rank_that_would_never_end_is_refused(kernels: ModuleType) -> None:

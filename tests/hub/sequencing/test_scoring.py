@@ -239,7 +239,8 @@ def test_scores_are_what_the_definition_says(
     line = yesterday + today
     first = len(yesterday)
     for ratio in rules.ratios:
-        windows = [line[s : s + ratio.window] for s in range(len(line)) if s + ratio.window > first]
+        starts = [s for s in range(len(line)) if today and s + ratio.window > first]
+        windows = [line[s : s + ratio.window] for s in starts]
         if not cut:
             windows = [window for window in windows if len(window) == ratio.window]
         excess = [sum(ratio.option in car[1] for car in w) - ratio.most for w in windows]
