@@ -191,7 +191,7 @@ class SearchSummary(BaseModel):
     started_at: datetime
     progress: float = Field(description="part of the effort spent, 0 to 1")
     elapsed_s: float
-    moves: int = Field(description="tried, each priced on all objectives")
+    moves: int = Field(description="tried: priced as far as it could matter")
     moves_per_s: float | None
     mark: Number | None = Field(description="of the best sequence so far")
     to_best_s: float = Field(description="when that was found, from the start")

@@ -9,6 +9,7 @@ class Line:
     cost: float
     best_cost: float
     priced: int
+    refused_early: int
     made: int
     def __init__(
         self,

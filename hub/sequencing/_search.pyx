@@ -12,8 +12,8 @@ the bit sets by words.
 
 The chance of a move is drawn before its price, so that the most it may cost is known. Colours and
 the heaviest ratios are priced first, and a move is given up as soon as the ratios left could not
-save enough, which most moves are by their first ratios: measured, 1.4 to 1.8 times as many moves a
-second as with full prices, and the same rule of acceptance.
+save enough. Which moves are made stays the same; measured on the ROADEF 2005 instances it makes
+1.03 to 1.8 times as many of them a second as with full prices, about 1.4 times on the median.
 
 Counting windows by prefix of their load was published by Ribeiro, Aloise, Noronha, Rocha and
 Urrutia (EJOR 191, 2008); that small moves, tried by the million, win, by Estellon, Gardi and
@@ -222,6 +222,8 @@ cdef class Line:
     cdef readonly int64_t priced
     """Moves whose change of cost was worked out on all objectives, or so far that what is left
     could not save enough for the move to be made."""
+    cdef readonly int64_t refused_early
+    """Those of `priced` that ended before all objectives were looked at."""
     cdef readonly int64_t made
     cdef int cars, tail, ratios, batch_limit, words
     cdef int first_free        # no car before it may move
@@ -545,6 +547,7 @@ cdef class Line:
         while differing:
             r = lineside_lowest(differing)
             if delta - self.swap_saves[r] > limit:
+                self.refused_early += 1
                 break
             differing &= differing - 1
             ratio = &self.ratio[r]
@@ -622,6 +625,7 @@ cdef class Line:
         cdef Ratio* ratio
         for r in range(self.ratios):
             if delta - self.insert_saves[r] > limit:
+                self.refused_early += 1
                 break
             ratio = &self.ratio[r]
             window = ratio.window
@@ -658,6 +662,7 @@ cdef class Line:
         cdef Ratio* ratio
         for r in range(self.ratios):
             if delta - self.insert_saves[r] > limit:
+                self.refused_early += 1
                 break
             ratio = &self.ratio[r]
             window = ratio.window
@@ -783,6 +788,7 @@ cdef class Line:
             length += 1
         for r in range(self.ratios):
             if delta - self.reverse_saves[length][r] > limit:
+                self.refused_early += 1
                 break
             delta += self.ratio[r].weight * self.turn(&self.ratio[r], i, j, False)
         return delta

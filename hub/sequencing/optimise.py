@@ -19,7 +19,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median
@@ -55,6 +55,8 @@ COMES_FIRST = 100
 """Times that an objective weighs what the next one does, to be settled before it."""
 FROZEN = 0.05
 """Temperature as a part of the weight of an objective that then no longer gets worse."""
+LOOK_S = 0.01
+"""Seconds between two looks at other searches, once the caller's own is through."""
 QUENCH = 0.03
 """Part of the effort that goes, at the end, into moves from the best that cost nothing."""
 
@@ -78,7 +80,10 @@ class Found:
     cars: tuple[Car, ...]
     mark: int | float
     moves: int
-    """Moves priced on all objectives."""
+    """Moves whose change of the mark was worked out, as far as it could matter."""
+    refused_early: int
+    """Those of them given up before all objectives were looked at: what was left could not save
+    them. `moves` less these were priced to the end."""
     elapsed_s: float
     to_best_s: float
     """When the best was found."""
@@ -106,11 +111,16 @@ def optimise(
     run side by side, with the seeds from `seed` up and the same effort each; the best one's
     sequence is returned, with the moves of all. Callbacks come from the caller's thread.
 
-    Raises `InstanceError` if there are no cars, and `ConflictError` if no sequence that keeps the
+    Raises `ValueError` without a bound or with one that is none (a time limit of 0, nan or inf),
+    `InstanceError` if there are no cars, and `ConflictError` if no sequence that keeps the
     hard limits was found.
     """
     if time_limit_s is None and max_moves is None:
         raise ValueError("a search needs a time limit or a number of moves")
+    if time_limit_s is not None and not 0 < time_limit_s < math.inf:
+        raise ValueError(f"a time limit of {time_limit_s} s; a finite number above 0 is needed")
+    if max_moves is not None and max_moves < 1:
+        raise ValueError(f"a search of {max_moves} moves; at least one is needed")
     if cores < 1:
         raise ValueError(f"a search on {cores} cores; at least one is needed")
     effort = _Effort(time_limit_s, max_moves, time.monotonic())
@@ -136,6 +146,8 @@ def optimise(
         try:
             searches[0].run(look)
             _end_if_solved(searches, max_moves, ended)
+            while wait(others, LOOK_S).not_done:
+                look(effort.spent(min(search.line.priced for search in searches[1:])))
         except BaseException:
             ended.set()
             raise
@@ -148,6 +160,7 @@ def optimise(
         order,
         score(instance, order).mark,
         sum(search.line.priced for search in searches),
+        sum(search.line.refused_early for search in searches),
         effort.elapsed_s(),
         course[-1][0],
         course,
@@ -168,8 +181,8 @@ class _Effort:
     def spent(self, moves: int) -> float:
         """Part of it that is spent; 1 or more: all."""
         return max(
-            self.elapsed_s() / self.time_limit_s if self.time_limit_s else 0.0,
-            moves / self.max_moves if self.max_moves else 0.0,
+            0.0 if self.time_limit_s is None else self.elapsed_s() / self.time_limit_s,
+            0.0 if self.max_moves is None else moves / self.max_moves,
         )
 
     def step(self, moves: int) -> int:

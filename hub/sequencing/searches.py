@@ -84,7 +84,7 @@ class Status:
     """Part of the effort spent, 0 … 1."""
     elapsed_s: float
     moves: int
-    """Moves priced on all objectives."""
+    """See `Found.moves`."""
     mark: float | None
     """Of the best so far; None: it has none yet."""
     to_best_s: float

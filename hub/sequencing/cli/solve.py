@@ -106,6 +106,7 @@ def solve(
         **score_json(score(given.instance, found.cars)),
         "mark_as_given": as_given,
         "moves": found.moves,
+        "refused_early": found.refused_early,
         "moves_per_second": round(found.moves / found.elapsed_s) if found.elapsed_s else None,
         "elapsed_s": round(found.elapsed_s, 3),
         "time_to_best_s": round(found.to_best_s, 3),

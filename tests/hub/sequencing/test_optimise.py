@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import random
+import threading
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +15,7 @@ from hub.sequencing._search import Line
 from hub.sequencing.arrays import line_of
 from hub.sequencing.construct import mend_batches
 from hub.sequencing.model import Car, Instance, InstanceError, Ratio, Rules
-from hub.sequencing.optimise import optimise
+from hub.sequencing.optimise import _Search, optimise
 from hub.sequencing.scoring import score
 
 
@@ -127,6 +130,52 @@ def test_searches_side_by_side_end_with_the_first_that_has_nothing_left_to_gain(
 
     with pytest.raises(RuntimeError, match="screen"):
         optimise(solvable, time_limit_s=3600, cores=2, on_progress=burst)
+
+
+def test_a_search_that_waits_for_another_is_still_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    own, caller = _Search.run, threading.get_ident()
+
+    def run(search: _Search, ends: Callable[[float], bool]) -> None:
+        if threading.get_ident() != caller:  # whose own search has nothing left to gain at once
+            own(search, ends)
+
+    monkeypatch.setattr(_Search, "run", run)
+    marks: list[float] = []
+    found = optimise(
+        instance(4, 80),
+        max_moves=5_000_000,
+        cores=2,
+        stop=lambda: len(marks) >= 3,
+        on_progress=lambda p: marks.append(p.mark),
+    )
+    assert 0 < found.moves < 5_000_000
+
+
+@pytest.mark.parametrize("limit", [0.0, -1.0, math.nan, math.inf])
+def test_a_time_limit_that_never_comes_is_refused(limit: float) -> None:
+    with pytest.raises(ValueError, match=f"time limit of {limit} s"):
+        optimise(instance(4, 80), time_limit_s=limit)
+
+
+@pytest.mark.parametrize("moves", [0, -5])
+def test_a_search_of_no_moves_is_refused(moves: int) -> None:
+    with pytest.raises(ValueError, match=f"search of {moves} moves"):
+        optimise(instance(4, 80), max_moves=moves, time_limit_s=1.0)
+
+
+def test_moves_that_are_given_up_early_are_told_from_those_priced_to_the_end() -> None:
+    found = optimise(instance(4, 80), max_moves=50_000)
+    assert 0 < found.refused_early < found.moves
+
+    standing = line(instance(4, 80))
+    for kind in ("swap", "insert", "reverse"):
+        for a in range(80):
+            standing.price(kind, a, (7 * a + 3) % 80)
+    assert standing.refused_early == 0
+    for swaps, insertions in ((100, 0), (0, 100), (0, 0)):  # each kind counts its own
+        before = standing.refused_early
+        standing.anneal(1_000, 0.0, swaps, insertions)
+        assert before < standing.refused_early < standing.priced
 
 
 def test_a_start_is_never_made_worse() -> None:

@@ -240,7 +240,7 @@ def test_a_long_course_stays_bounded(running: Searches, monkeypatch: pytest.Monk
         reached.set()
         while not stop():
             time.sleep(0.001)
-        return Found(instance.cars, 0, 1, 1.0, 0.0, ((0.0, 1),))
+        return Found(instance.cars, 0, 1, 0, 1.0, 0.0, ((0.0, 1),))
 
     monkeypatch.setattr(searches, "optimise", patient)
     search = running.start(make_task())

@@ -42,6 +42,7 @@ def test_a_solved_day_is_better_valid_and_repeatable(
     marks = [mark for _, mark in solved[0]["course"]]
     assert marks == sorted(marks, reverse=True)
     assert solved[0]["moves"] == 60_000
+    assert 0 < solved[0]["refused_early"] < 60_000
     assert not solved[0]["stopped"]
 
 
