@@ -1,7 +1,8 @@
 """Builds every `.pyx` in the tree; everything else is said in pyproject.toml.
 
-Extensions are optional: each has a pure-Python twin, so that an industrial PC without a compiler
-still runs the agent. `make build` checks afterwards that they were really built.
+Extensions are optional: all that the agent runs has a pure-Python twin, so that an industrial PC
+without a compiler still runs it. The hub's sequencing search (`_search`, `_plant`, `_released`) has
+none, and is not to be had without one. `make build` checks afterwards that all were really built.
 """
 
 from pathlib import Path
