@@ -9,7 +9,6 @@ from hub.sequencing.model import Car, Instance
 from hub.sequencing.optimise import optimise
 from hub.sequencing.scoring import Score, score
 
-
 RESEQUENCE = "resequence"
 """Method of a sequence that was made from the one in force before, for a disturbance."""
 
