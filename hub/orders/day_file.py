@@ -12,7 +12,7 @@ from typing import Any
 from hub.orders.day import Day, DayError, make_day
 from hub.orders.day_model import CarEntry, DayModel, PlainCarEntry
 from hub.orders.problems import InputError, Problems, did_you_mean
-from hub.orders.tables import check_width, read_commas
+from hub.orders.tables import check_width, read_commas, whole_number
 from hub.orders.yaml_file import YamlFile
 
 _SAID_OF_A_KEY = ("title", "description", "default", "examples")
@@ -66,6 +66,7 @@ def _read_cars(path: Path, columns: list[str]) -> list[tuple[int, dict[str, Any]
 def _value(column: str, cell: str) -> object:
     if column == "options":
         return cell.split()
-    if column not in ("production_no", "colour") and cell.isdecimal() and len(cell) < 10:
-        return int(cell)
-    return cell
+    if column in ("production_no", "colour"):
+        return cell
+    number = whole_number(cell)
+    return cell if number is None else number

@@ -17,7 +17,7 @@ from hub.orders.day import Day
 from hub.orders.day_file import read_day
 from hub.orders.problems import InputError, Problems
 from hub.orders.roadef import read_folder
-from hub.orders.tables import read_semicolons
+from hub.orders.tables import read_semicolons, whole_number
 from hub.sequencing.model import Car, Instance
 
 
@@ -107,15 +107,15 @@ def _read_numbers(path: Path, instance: Instance, whole: bool) -> tuple[Car, ...
     ranked: list[tuple[int, Car]] = []
     first, rest = read_semicolons(path)
     for row in (first, *rest):
-        *rank, number = row.cells
+        *before, number = row.cells
+        at = whole_number(before[0]) if before else row.line
         if number not in by_number:
             problems.add(row.line, f"{number[:64]!r} is not a car of the day")
-        elif len(rank) != len(first.cells) - 1 or len(rank) > 1 or not _whole(rank):
+        elif at is None or len(before) > 1 or len(row.cells) != len(first.cells):
             problems.add(row.line, "expected `Ident` or `rank;Ident`, the same in every line")
         elif lines.setdefault(number, row.line) != row.line:
             problems.add(row.line, f"car {number} stands in line {lines[number]} already")
         else:
-            at = int(rank[0]) if rank else row.line
             if ranks.setdefault(at, row.line) != row.line:
                 problems.add(row.line, f"rank {at} stands in line {ranks[at]} already")
             ranked.append((at, by_number[number]))
@@ -126,7 +126,3 @@ def _read_numbers(path: Path, instance: Instance, whole: bool) -> tuple[Car, ...
     if problems.found:
         raise InputError(problems.found)
     return tuple(car for _, car in sorted(ranked, key=lambda entry: entry[0]))
-
-
-def _whole(rank: list[str]) -> bool:
-    return all(text.isdecimal() and len(text) < 10 for text in rank)

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 MAX_SHOWN = 20
+"""Problems in one text."""
+MAX_NAMES = 8
+"""Names in one hint."""
 
 
 class InputError(ValueError):
@@ -34,9 +37,12 @@ class Problems:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`; did you mean X?` if something known is near, else what is known."""
+    """`; did you mean X?` if something known is near, else the first names that are known."""
     names = list(known)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if near:
         return f"; did you mean {near[0]}?"
-    return f"; known: {', '.join(names)}" if names else ""
+    if not names:
+        return ""
+    more = len(names) - MAX_NAMES
+    return f"; known: {', '.join(names[:MAX_NAMES])}{f' and {more} more' if more > 0 else ''}"

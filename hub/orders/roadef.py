@@ -17,8 +17,8 @@ from pathlib import Path
 from hub.orders.book import Order, OrderBook
 from hub.orders.names import check_name, check_number
 from hub.orders.problems import InputError, Problems, did_you_mean
-from hub.orders.tables import Row, check_width, read_semicolons
-from hub.sequencing.model import Car, InstanceError, Objective, Ratio, Rules
+from hub.orders.tables import Row, check_width, read_semicolons, whole_number
+from hub.sequencing.model import BATCH_AT_MOST, Car, InstanceError, Objective, Ratio, Rules
 
 VEHICLES = "vehicles.txt"
 RATIOS = "ratios.txt"
@@ -52,6 +52,8 @@ class _Vehicle:
 
 def read_folder(folder: Path) -> OrderBook:
     """The day in an instance folder. Raises `InputError`: every problem of the first bad file."""
+    if folder.is_file():
+        raise InputError([f"{folder}: is a file; an instance is a folder with {', '.join(FILES)}"])
     missing = [name for name in FILES if not (folder / name).is_file()]
     if missing:
         raise InputError(
@@ -75,9 +77,9 @@ def _read_ratios(path: Path) -> tuple[Ratio, ...]:
             continue
         text, priority, option = row.cells
         check_name(problems, row.line, "option", option)
-        found = re.fullmatch(r"(\d+)/(\d+)", text)
-        if found is None:
-            problems.add(row.line, f"ratio {text!r} is not of the form N/P")
+        most, window = map(whole_number, text.split("/", 1)) if "/" in text else (None, None)
+        if most is None or window is None:
+            problems.add(row.line, f"ratio {text[:40]!r} is not of the form N/P")
             continue
         if priority not in ("0", "1"):
             problems.add(row.line, f"priority {priority!r} of {option} is neither 1 nor 0")
@@ -85,7 +87,7 @@ def _read_ratios(path: Path) -> tuple[Ratio, ...]:
             problems.add(row.line, f"option {option} stands in line {ratios[option][0]} already")
             continue
         try:
-            ratio = Ratio(option, int(found[1]), int(found[2]), priority == "1")
+            ratio = Ratio(option, most, window, priority == "1")
         except InstanceError as error:
             problems.add(row.line, str(error))
         else:
@@ -102,16 +104,16 @@ def _read_objectives(path: Path) -> tuple[Objective, ...]:
     for row in rows:
         if not check_width(problems, header, row) or len(row.cells) != 2:
             continue
-        rank, name = row.cells
+        rank, name = whole_number(row.cells[0]), row.cells[1]
         if name not in OBJECTIVE_NAMES:
             hint = did_you_mean(name, OBJECTIVE_NAMES)
             problems.add(row.line, f"unknown objective {name!r}{hint}")
-        elif not rank.isdecimal() or int(rank) in by_rank:
-            problems.add(row.line, f"rank {rank!r} is not a number of its own")
+        elif rank is None or rank in by_rank:
+            problems.add(row.line, f"rank {row.cells[0][:40]!r} is not a number of its own")
         elif OBJECTIVE_NAMES[name] in by_rank.values():
             problems.add(row.line, f"objective {name} is given twice")
         else:
-            by_rank[int(rank)] = OBJECTIVE_NAMES[name]
+            by_rank[rank] = OBJECTIVE_NAMES[name]
     if not by_rank:
         problems.add(None, "names no objective")
     _raise(problems)
@@ -124,10 +126,15 @@ def _read_limit(path: Path) -> int:
     _check_header(problems, header, ("limitation",))
     if len(rows) != 1 or len(rows[0].cells) != 1:
         problems.add(None, "needs one line with the paint batch limit below the header")
-    elif not rows[0].cells[0].isdecimal() or int(rows[0].cells[0]) < 1:
-        problems.add(rows[0].line, f"limit {rows[0].cells[0]!r} is not a whole number from 1 up")
-    _raise(problems)
-    return int(rows[0].cells[0])
+        raise InputError(problems.found)
+    text = rows[0].cells[0]
+    limit = whole_number(text)
+    if limit is None or not 1 <= limit <= BATCH_AT_MOST:
+        problems.add(
+            rows[0].line, f"limit {text[:40]!r} is not a whole number from 1 to {BATCH_AT_MOST:,}"
+        )
+        raise InputError(problems.found)
+    return limit
 
 
 def _read_vehicles(path: Path, options: list[str]) -> tuple[tuple[Car, ...], tuple[Car, ...]]:
@@ -173,22 +180,23 @@ def _read_vehicle(problems: Problems, header: Row, row: Row) -> _Vehicle | None:
     if not check_width(problems, header, row):
         return None
     before = len(problems.found)
-    date, rank, number, colour, *flags = row.cells
+    date, rank_text, number, colour, *flags = row.cells
+    rank = whole_number(rank_text)
     found = _DATE.match(date)
     if found is None:
         problems.add(row.line, f"date {date!r} is not of the form year week day, as in 2003 38 2")
-    if not rank.isdecimal() or int(rank) < 1:
-        problems.add(row.line, f"rank {rank!r} is not a whole number from 1 up")
+    if rank is None or rank < 1:
+        problems.add(row.line, f"rank {rank_text[:40]!r} is not a whole number from 1 up")
     check_number(problems, row.line, number)
     check_name(problems, row.line, "colour", colour)
     for name, flag in zip(header.cells[4:], flags, strict=True):
         if flag not in ("0", "1"):
             problems.add(row.line, f"option {name} of car {number} is {flag!r}, neither 0 nor 1")
-    if len(problems.found) > before or found is None:
+    if len(problems.found) > before or found is None or rank is None:
         return None
     has = frozenset(n for n, flag in zip(header.cells[4:], flags, strict=True) if flag == "1")
     day = tuple(int(part) for part in found.groups())
-    return _Vehicle(row.line, day, int(rank), Car(number, colour, has))
+    return _Vehicle(row.line, day, rank, Car(number, colour, has))
 
 
 def _check_numbers(problems: Problems, day: list[_Vehicle]) -> None:

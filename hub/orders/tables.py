@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from hub.orders.problems import InputError, Problems
 
 MAX_BYTES = 64 * 1024 * 1024
+_WHOLE = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +84,8 @@ def check_width(problems: Problems, header: Row, row: Row) -> bool:
         row.line, f"{len(row.cells)} cells where the header has {len(header.cells)} columns"
     )
     return False
+
+
+def whole_number(cell: str) -> int | None:
+    """The cell as a number from 0 up; None if it is none, or longer than any that is meant."""
+    return int(cell) if _WHOLE.fullmatch(cell) else None

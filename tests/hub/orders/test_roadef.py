@@ -110,6 +110,8 @@ def bytes_of(name: str, content: bytes) -> Callable[[Path], None]:
     return spoil
 
 
+NINES = 5_000 * "9"
+"""More digits than Python makes a number of."""
 FIRST = "2026 10 2;1;"
 SECOND = "2026 10 2;2;"
 
@@ -147,6 +149,12 @@ def double_a_number(folder: Path) -> None:
             r":3: rank '1' is not a number of its own",
         ),
         (edit("paint_batch_limit.txt", "10", "0"), r"limit\.txt:2: limit '0' is not"),
+        (edit("paint_batch_limit.txt", "10", f"{2**31}"), r"limit\.txt:2: limit '2147483648' is"),
+        (edit("paint_batch_limit.txt", "10", NINES), r"limit\.txt:2: limit '9{40}' is not"),
+        (edit("ratios.txt", "1/6;1;TOWBAR;", f"1/{NINES};1;TOWBAR;"), r"ratios\.txt:3: ratio '1/9"),
+        (edit("ratios.txt", "1/6;1;TOWBAR;", "1/2/6;1;TOWBAR;"), r"ratios\.txt:3: ratio '1/2/6'"),
+        (edit("optimization_objectives.txt", "2;", f"{NINES};"), r":3: rank '9{40}' is not"),
+        (edit("vehicles.txt", SECOND, f"2026 10 2;{NINES};"), r":18: rank '9{40}' is not"),
         (bytes_of("vehicles.txt", b""), r"vehicles\.txt: is empty"),
         (bytes_of("vehicles.txt", b"Date\nfa\xe7ade;"), r"vehicles\.txt:2: is not UTF-8"),
         (bytes_of("ratios.txt", b"Ratio\0"), r"ratios\.txt:1: holds a NUL"),
@@ -159,6 +167,16 @@ def test_malformed_folders_are_refused_with_line_and_reason(
     spoil(day)
     with pytest.raises(InputError, match=said):
         read_folder(day)
+
+
+def test_a_file_in_place_of_a_folder_is_named_as_one(day: Path) -> None:
+    with pytest.raises(InputError, match=r"ratios\.txt: is a file; an instance is a folder"):
+        read_folder(day / "ratios.txt")
+
+
+def test_the_largest_batch_limit_is_as_good_as_none(day: Path) -> None:
+    edit("paint_batch_limit.txt", "10", f"{2**31 - 1}")(day)
+    assert score(read_folder(day).instance()).feasible
 
 
 def test_all_problems_of_a_file_are_told_at_once(day: Path) -> None:
