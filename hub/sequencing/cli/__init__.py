@@ -6,6 +6,7 @@ import typer
 
 from hub.sequencing.cli.calls import calls
 from hub.sequencing.cli.judge import compare_command, explain_command, score_command
+from hub.sequencing.cli.lanes import lanes_command
 from hub.sequencing.cli.make import make
 from hub.sequencing.cli.resequence import resequence_command
 from hub.sequencing.cli.schema import schema
@@ -28,6 +29,7 @@ def register(app: typer.Typer) -> None:
     sequence_app.command("explain")(explain_command)
     sequence_app.command("compare")(compare_command)
     sequence_app.command("resequence")(resequence_command)
+    sequence_app.command("lanes")(lanes_command)
     sequence_app.command("calls")(calls)
     sequence_app.command("schema")(schema)
     app.add_typer(sequence_app, name="sequence")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hub.orders.formats import Format
-from hub.orders.problems import InputError
+from hub.orders.problems import InputError, did_you_mean
 from hub.sequencing.model import InstanceError
 
 DayArgument = Annotated[
@@ -68,6 +69,14 @@ def placing(source: object) -> Iterator[None]:
         yield
     except InstanceError as error:
         raise InputError([f"{source}: {error}"]) from None
+
+
+def check_cars(option: str, numbers: Iterable[str], known: Sequence[str]) -> None:
+    """Raise `InputError` for a car that an option names and the day does not have."""
+    for number in numbers:
+        if number not in known:
+            hint = did_you_mean(number, get_close_matches(number, known, n=1))
+            raise InputError([f"{option} {number}: no such car{hint}"])
 
 
 def check_outputs(wanted: Sequence[tuple[str, Path | None]], inputs: Sequence[Path | None]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +12,13 @@ import typer
 
 from hub.orders.cli import refusing
 from hub.orders.formats import read_given
-from hub.orders.problems import InputError, did_you_mean
+from hub.orders.problems import InputError
+from hub.orders.tables import whole_number
 from hub.sequencing.cli.common import (
     DayArgument,
     FormatOption,
     JsonOption,
+    check_cars,
     check_outputs,
     figure,
     placing,
@@ -113,9 +114,7 @@ def resequence_command(
 
 
 def _cars(option: str, given: Sequence[str] | None, known: Sequence[str]) -> list[str]:
-    for number in given or ():
-        if number not in known:
-            raise InputError([f"{option} {number}: no such car{_near(number, known)}"])
+    check_cars(option, given or (), known)
     return list(given or ())
 
 
@@ -125,18 +124,15 @@ def _places(
     """`CAR` or `CAR=POSITION`, as a mapping; `--late` wants the position."""
     found: dict[str, int | None] = {}
     for text in given or ():
-        number, equals, position = text.rpartition("=") if "=" in text else (text, "", "")
-        if equals and not (position.isdecimal() and len(position) < 10 and int(position) >= 1):
-            raise InputError([f"{option} {text}: {position!r} is not a position from 1 up"])
+        number, equals, cell = text.rpartition("=") if "=" in text else (text, "", "")
+        position = whole_number(cell)
+        if equals and not position:
+            raise InputError([f"{option} {text}: {cell!r} is not a position from 1 up"])
         if not equals and option == "--late":
             raise InputError([f"{option} {text}: say from which position, as in {text}=40"])
-        _cars(option, [number], known)
-        found[number] = int(position) if equals else None
+        check_cars(option, [number], known)
+        found[number] = position
     return found
-
-
-def _near(number: str, known: Sequence[str]) -> str:
-    return did_you_mean(number, get_close_matches(number, known, n=1))
 
 
 def _as_json(found: Resequenced) -> dict[str, object]:
