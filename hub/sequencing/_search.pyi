@@ -4,6 +4,7 @@ from typing import Literal
 from hub.sequencing._plant import Plant
 
 MAX_RATIOS: int
+LOAD_AT_MOST: int
 
 class Line:
     cost: float

@@ -61,6 +61,8 @@ cdef enum:
 
 MAX_RATIOS = 64
 """A car's options are one machine word."""
+LOAD_AT_MOST = 20_000
+"""Cars that the windows of a ratio may hold: loads are short, and `NOT_COUNTED` is one of them."""
 
 
 cdef struct Ratio:
@@ -210,8 +212,8 @@ cdef class Line:
     """A line of cars, its cost, and moves on it.
 
     options: uint8[cars, ratios], whether a car has the option of a ratio; the first `tail` cars are
-    yesterday's. colours: int32[cars]. most, window, weight: of each ratio. colour_weight: of one
-    change of colour. batch_limit: longest run of one colour in the day, 0 for none. A move that
+    yesterday's. colours: int32[cars]. most, window, weight: of each ratio; no window may hold more
+    than `LOAD_AT_MOST` cars of the line. colour_weight: of one change of colour. batch_limit: longest run of one colour in the day, 0 for none. A move that
     would break the limit is never made; the order given must keep it. cut_windows: whether windows
     that run over the end of the day count. plant: the limits and costs that a plant adds, if any.
     """
@@ -267,6 +269,8 @@ cdef class Line:
             raise ValueError(f"{self.ratios} ratios; at most 64 can be searched")
         if tail < 0 or tail >= self.cars or colours.shape[0] != self.cars:
             raise ValueError("a line needs a car of the day, and a colour for each car")
+        if not (most.shape[0] == window.shape[0] == weight.shape[0] == self.ratios):
+            raise ValueError("ratios: arrays of different lengths")
         self.batch_limit, self.colour_weight = batch_limit, colour_weight
         self.words = (self.cars >> 6) + 2 * PAD + 1
         self.ratio = <Ratio*>calloc(self.ratios + 1, sizeof(Ratio))
@@ -371,8 +375,10 @@ cdef class Line:
     def price(self, str kind, int a, int b) -> float:
         """What a move would change the cost by; nothing is moved. Kinds and positions as in `move`.
 
-        Hard limits are not looked at.
+        Hard limits are not looked at. Raises `IndexError` for positions that the day has not.
         """
+        self._check(a)
+        self._check(b)
         a += self.tail
         b += self.tail
         if kind != "insert" and a > b:
@@ -383,7 +389,14 @@ cdef class Line:
             return self.whole_swap(a, b, INFINITY)
         if kind == "insert":
             return self.whole_insert(a, b, INFINITY)
-        return self.whole_reverse(a, b, INFINITY)
+        if kind == "reverse":
+            return self.whole_reverse(a, b, INFINITY)
+        raise ValueError(f"no move is called {kind}")
+
+    cdef int _check(self, int place) except -1:
+        if not 0 <= place < self.cars - self.tail:
+            raise IndexError(f"position {place} of {self.cars - self.tail} cars, from 0")
+        return 0
 
     def hold(self, int fixed) -> None:
         """Let the day's first `fixed` cars stay where they stand; the best begins anew from here."""
@@ -433,6 +446,7 @@ cdef class Line:
         cdef double weight
         cdef Ratio* ratio
         cdef list found = []
+        self._check(place)
         for r in range(self.ratios):
             first = lesser(first, at - self.ratio[r].window + 1)
             last = greater(last, at + self.ratio[r].window - 1)

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from hub.sequencing._plant import Dues, Levels, Limits, Plant
     from hub.sequencing._search import Line
 
-COLUMNS_AT_MOST = 64
-"""Ratios and supplier lines that enter the mark: a car's are one machine word."""
 ANYWHEN = Place()
 
 
@@ -25,15 +23,20 @@ def line_of(instance: Instance, cars: Sequence[Car], seed: int) -> Line:
     instance is more than the kernel can hold, and `ConflictError` if a car has no position left.
     """
     # Imported here: the search needs the compiled kernel, the rest of the package does not.
-    from hub.sequencing._search import Line
+    from hub.sequencing._search import LOAD_AT_MOST, MAX_RATIOS, Line
 
     weights = instance.rules.weight_of()
     line = [*instance.yesterday, *cars]
     columns = _columns(instance)
-    if len(columns) > COLUMNS_AT_MOST:
+    if len(columns) > MAX_RATIOS:
         raise InstanceError(
             f"{len(columns)} ratios and supplier lines enter the mark; "
-            f"at most {COLUMNS_AT_MOST} can be searched"
+            f"at most {MAX_RATIOS} can be searched"
+        )
+    if (longest := min(max(window for _, _, window, _ in columns), len(line))) > LOAD_AT_MOST:
+        raise InstanceError(
+            f"a ratio or supplier line has a window over {longest:,} cars; "
+            f"at most {LOAD_AT_MOST:,} can be searched"
         )
     # Many cars have the same options; theirs is the same row.
     rows = {

@@ -78,6 +78,20 @@ def test_a_move_changes_the_mark_by_its_price(
         assert standing.cost == score(of, order).mark, (kind, a, b)
 
 
+@pytest.mark.parametrize("kind", ["swap", "insert", "reverse"])
+@pytest.mark.parametrize("place", [-1, 80, 2**31 - 1])
+def test_a_position_that_the_day_has_not_is_refused(kind: str, place: int) -> None:
+    standing = line(instance(4, 80))
+    for ask in (standing.price, standing.move):
+        for a, b in ((0, place), (place, 0), (place, place)):
+            with pytest.raises(IndexError, match=f"position {place} of 80 cars"):
+                ask(kind, a, b)  # type: ignore[arg-type]  # one of the three kinds
+    with pytest.raises(IndexError, match=f"position {place} of 80 cars"):
+        standing.trouble(place)
+    with pytest.raises(ValueError, match="no move is called rotate"):
+        standing.price("rotate", 1, 2)  # type: ignore[arg-type]
+
+
 def test_a_hundred_thousand_random_moves_leave_no_drift() -> None:
     for seed in range(8):
         of = instance(seed, 150, ratios=9, tail=seed * 20, limit=5, cut_windows=seed % 2 == 0)

@@ -313,6 +313,15 @@ def test_what_the_kernel_cannot_hold_is_refused() -> None:
     # What does not enter the mark takes no room.
     line_of(Instance(cars, Rules(ratios, ("high_priority",), capacities=lines)), cars, 1)
 
+    crowd = tuple(Car(str(n), "white", frozenset({"O"})) for n in range(20_001))
+    for window, whole in ((20_000, True), (20_001, False), (1_000_000, False)):
+        of = Instance(crowd, Rules((Ratio("O", 7, window, high_priority=True),)))
+        if whole:
+            assert line_of(of, crowd, 1).cost == score(of).mark
+        else:
+            with pytest.raises(InstanceError, match="a window over 20,001 cars"):
+                line_of(of, crowd, 1)
+
     many = tuple(Car(str(n), "white") for n in range(9_000))
     half = {car.production_no: frozenset({"a/b/c"}) for car in many[:4_500]}
     with pytest.raises(InstanceError, match="levelling of 1 parts over 9000 cars"):
