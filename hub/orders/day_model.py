@@ -29,6 +29,7 @@ MAX_OPTIONS = 500
 MAX_LINES = 200
 MAX_RULES = 20_000
 
+_NUMBER = re.compile(r"\s*[+-]?[0-9.]+\s*")
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?")
 
 ProductionNo = Annotated[str, Field(pattern=r"^[^/;\s]([^/;\t\r\n]{0,62}[^/;\s])?$")]
@@ -38,7 +39,8 @@ Weight = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 
 
 def _no_number(given: object) -> object:
-    if isinstance(given, (int, float)):
+    """A number, quoted or not, would pass for seconds since 1970."""
+    if isinstance(given, (int, float)) or (isinstance(given, str) and _NUMBER.fullmatch(given)):
         raise ValueError(f"should be a date and time, as in 2026-03-02T06:00, not {given!r}")
     return given
 
@@ -55,7 +57,7 @@ ClockTime = Annotated[
     time, BeforeValidator(_clock_text, json_schema_input_type=str), Field(examples=["06:00"])
 ]
 When = Annotated[
-    Annotated[Position, Tag("position")] | Annotated[datetime, Tag("time")],
+    Annotated[Position, Tag("position")] | Annotated[Instant, Tag("time")],
     Discriminator(lambda given: "time" if isinstance(given, (str, date)) else "position"),
 ]
 """A position of the day, from 1; or a time, which the calendar turns into one."""

@@ -17,6 +17,9 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from hub.orders.problems import InputError, did_you_mean
 from hub.orders.tables import read_text
 
+SHOWN_AT_MOST = 80
+"""Characters of a value that a problem shows."""
+
 Location = tuple[int | str, ...]
 """Keys and indices from the top of the file: ("lines", 0, "id")."""
 Model = TypeVar("Model", bound=BaseModel)
@@ -33,7 +36,7 @@ class YamlFile:
         self._holds = holds
         text = read_text(path)
         quick = _json(text) if path.suffix.lower() == ".json" else None
-        self.content: dict[str, Any] = _plain(self._tree) if quick is None else quick
+        self.content: dict[str, Any] = _plain(self._tree, {}) if quick is None else quick
         self._elsewhere: dict[Location, tuple[Path, int]] = {}
 
     @cached_property
@@ -125,11 +128,19 @@ def _parse(path: Path, holds: str) -> CommentedMap:
     return tree
 
 
-def _plain(node: Any) -> Any:
+def _plain(node: Any, known: dict[int, Any]) -> Any:
+    """The node without its lines. `known`, by identity, are those done: what aliases name again is
+    shared, as in the file, since written out it may be larger than any memory, or without end."""
+    if id(node) in known:
+        return known[id(node)]
     if isinstance(node, CommentedMap):
-        return {str(key): _plain(value) for key, value in node.items()}
+        section = known[id(node)] = dict[str, Any]()
+        section.update((str(key), _plain(value, known)) for key, value in node.items())
+        return section
     if isinstance(node, CommentedSeq):
-        return [_plain(value) for value in node]
+        items = known[id(node)] = list[Any]()
+        items.extend(_plain(value, known) for value in node)
+        return items
     return node
 
 
@@ -177,15 +188,23 @@ def _explain(detail: dict[str, Any], loc: Location, model: type[BaseModel]) -> s
         case "literal_error":
             names = re.findall(r"'([^']+)'", detail["ctx"]["expected"])
             hint = did_you_mean(shown, names) if isinstance(shown, str) and len(names) > 3 else ""
-            return f"{shown!r} is not {detail['ctx']['expected']}{hint}"
+            return f"{_shown(shown)} is not {detail['ctx']['expected']}{hint}"
         case "value_error":
             return str(detail["ctx"]["error"])
         case "string_type" if isinstance(shown, (int, float)):
             return f"{shown!r} is read as a number; put it in quotes to make it a text"
         case "model_type" | "dict_type":
             return f"is a section; known here: {', '.join(_known_keys(loc, model))}"
-    got = "" if isinstance(shown, (dict, list)) else f", not {shown!r}"
+    got = "" if isinstance(shown, (dict, list)) else f", not {_shown(shown)}"
     return f"{detail['msg'].removeprefix('Input ')}{got}"
+
+
+def _shown(given: Any) -> str:
+    """What was given, so short that it fits into a sentence."""
+    if isinstance(given, (dict, list)):
+        return "a section" if isinstance(given, dict) else "a list"
+    text = repr(given)
+    return text if len(text) <= SHOWN_AT_MOST else f"{text[:SHOWN_AT_MOST]}…"
 
 
 def where(loc: Location) -> str:

@@ -235,6 +235,10 @@ def test_what_is_wrong_in_a_csv_file_is_told_with_its_line(
         ("last: 2026-03-02", "last: 2126-03-02", r":6: calendar: .*at most 3,660 days"),
         ('start: "06:00"', "start: 600", r":12: .*start: should be a time as in 06:00, not 600"),
         ("start: 2026-03-02T06:00", "start: 6", r":11: calendar\.start: .*date and time"),
+        ("start: 2026-03-02T06:00", 'start: "6"', r":11: calendar\.start: .*not '6'"),
+        ("blue}", 'blue, earliest: "2"}', r":21: cars\[2\]\.earliest: should be a date and time"),
+        ("version: 1", "version: [1]", r":1: version: a list is not 1"),
+        ("blue}", f"{'b' * 500}}}", r":21: cars\[2\]\.colour: .*, not 'b{79}…$"),
         ("per_hour: 20", "per_hour: 20, ratio: 1/3", r":15: .*give one of per_hour and ratio"),
         ("[LEATHER], per", "[LETHER], per", r":15: .*'LETHER'; did you mean LEATHER\?"),
         ("requires: [LEATHER]", "requires: [LETHER]", r":17: .*requires: no option 'LETHER'"),
@@ -255,6 +259,18 @@ def test_mistakes_are_told_with_their_line(tmp_path: Path, old: str, new: str, s
     assert old in text
     with pytest.raises(InputError, match=rf"day\.yaml{said}"):
         day_of(tmp_path, text.replace(old, new, 1))
+
+
+def test_aliases_that_would_fill_the_memory_are_told_like_all_else(tmp_path: Path) -> None:
+    """Written out, the last of these lists has more items than any machine can hold."""
+    lists = ["n0: &n0 [x]", *(f"n{n}: &n{n} [{9 * f'*n{n - 1}, '}]" for n in range(1, 40))]
+    with pytest.raises(InputError, match=r":22: n0: unknown key"):
+        day_of(tmp_path, HEAD + CARS + "\n".join(lists))
+
+
+def test_a_list_within_itself_is_told_like_all_else(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"lines\[0\]: is a section"):
+        day_of(tmp_path, "version: 1\nlines: &lines [*lines]\ncars: [{production_no: a}]\n")
 
 
 def test_a_time_or_a_rate_without_a_calendar_is_refused(tmp_path: Path) -> None:
