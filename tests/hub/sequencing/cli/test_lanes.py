@@ -46,9 +46,9 @@ def test_line_blocked_lanes_and_look_ahead_count(run: Command) -> None:
 
 def test_an_arriving_car_is_shown_its_lane(run: Command) -> None:
     words = ["--arriving", "0004746", "--places", 3]
-    lane = store_lane(
-        [cars(*lane) for lane in BANK], *cars("0004746"), DAY.rules, places=3, line=DAY.yesterday
-    )
+    (car,) = cars("0004746")
+    bank = [cars(*lane) for lane in BANK]
+    lane = store_lane(bank, car, DAY.rules, places=3, line=DAY.yesterday)
     told = run("lanes", SAMPLE_DAY_FILE, *LANES, *words)
     assert told == f"car 0004746 should enter lane {lane}\n"
     assert json.loads(run("lanes", SAMPLE_DAY_FILE, *LANES, *words, "--json")) == {"lane": lane}
