@@ -1,15 +1,13 @@
 """An anytime search for a better sequence: annealing over all objectives at once.
 
-The objectives of the mark lie a factor of a thousand apart, so one geometric fall of the
-temperature, from below the first weight to below the last, settles them one after the other: while
-it is hot only the first objective resists, at the end only moves that cost nothing are made. A
-valid sequence stands at every moment; the paint shop's limit is never broken.
+The objectives of the mark lie a factor of a thousand apart, so one fall of the temperature, from
+below the first weight to below the last, settles them one after the other: while it is hot only the
+first objective resists, at the end only moves that cost nothing are made. How it falls is said in
+`cooling.py`. A valid sequence stands at every moment; no hard limit is ever broken.
 
-Measured on the ROADEF 2005 instances, with equal moves or seconds of processor time: a fall whose
-speed followed the specific heat that a first pass had found, or that was slower towards the end,
-was no better than this one; without reversals, or with few, the marks are worse though twice as
-many moves are priced; insertions beside a car of the same colour do what twice the moves did
-without them.
+Measured on the ROADEF 2005 instances, with equal moves or seconds of processor time: without
+reversals, or with few, the marks are worse though twice as many moves are priced; insertions beside
+a car of the same colour do what twice the moves did without them.
 """
 
 from __future__ import annotations
@@ -29,6 +27,7 @@ from hub.sequencing.arrays import goal_chased, line_of
 from hub.sequencing.batches import in_batches, least_changes
 from hub.sequencing.conflicts import ConflictError
 from hub.sequencing.construct import valid_start
+from hub.sequencing.cooling import Cooling
 from hub.sequencing.model import Car, Instance
 from hub.sequencing.scoring import score
 
@@ -199,7 +198,7 @@ class _Search:
         self.line = line_of(instance, cars, seed)
         self.course = [(0.0, self.line.best_cost)]
         self._effort = effort
-        self._hot, self._cold = _temperatures(instance, cars, self.line, seed)
+        self._cooling = Cooling(*_temperatures(instance, cars, self.line, seed))
 
     def run(self, ends: Callable[[float], bool]) -> None:
         """Search until the effort is spent, nothing is left to gain, or `ends(spent)` says so."""
@@ -213,15 +212,14 @@ class _Search:
                 quenching = True
                 line.back_to_best()
             before = line.priced
-            temperature = 0.0 if quenching else self._temperature(spent / (1 - QUENCH))
+            done = spent / (1 - QUENCH)
+            temperature = 0.0 if quenching else self._cooling.temperature(done)
             line.anneal(effort.step(before), temperature, SWAPS, INSERTIONS)
+            self._cooling.saw(done, line.cost)
             if line.best_cost < self.course[-1][1]:
                 self.course.append((effort.elapsed_s(), line.best_cost))
             if line.priced == before:
                 break  # one car: there is nothing to move
-
-    def _temperature(self, done: float) -> float:
-        return self._hot * math.pow(self._cold / self._hot, done)
 
 
 def _end_if_solved(
