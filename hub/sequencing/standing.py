@@ -158,13 +158,19 @@ class Standing:
 
     # ---- what is done to it
 
-    def fill(self, gaps: Iterable[int]) -> None:
-        """Put into each gap of the horizon the car from behind it that costs least."""
-        for nth, gap in enumerate(gaps):
-            place = gap + nth
-            if place >= min(self._horizon.released, len(self._order)):
+    def fill(self, gaps: Sequence[int]) -> None:
+        """Put into each gap of the horizon the car from behind it that costs least.
+
+        Half of what may be spent now is shared by the gaps: of many, each looks at the next few
+        cars alone.
+        """
+        released = self._horizon.released
+        places = [gap + nth for nth, gap in enumerate(gaps) if gap + nth < released]
+        share = max(1, self._effort.left // max(1, 2 * len(places)))
+        for place in places:
+            if not self._effort.left or place >= len(self._order):
                 return
-            behind = [m for m in self._into(place, math.inf) if m.a >= self._horizon.released]
+            behind = self._into(place, math.inf, range(released, released + share))
             found = next((move for move in sorted(behind) if self._legal(move)), None)
             if found is not None:
                 self._make(found)
@@ -274,8 +280,11 @@ class Standing:
             if (cost := price("insert", a, b)) <= most and b != a
         ]
 
-    def _into(self, b: int, most: float) -> list[Move]:
-        """Every car that the spans allow to `b`; those between close the gap that it leaves."""
+    def _into(self, b: int, most: float, among: range | None = None) -> list[Move]:
+        """Every car that the spans allow to `b`; those between close the gap that it leaves.
+
+        among: positions, if not all, from which it may come.
+        """
         first = last = b
         if self._loose and b >= self._instance.limits.frozen:
             first, last = self._instance.limits.frozen, len(self._order) - 1
@@ -283,11 +292,14 @@ class Standing:
             first -= 1
         while last < len(self._order) - 1 and last < self._high[self._order[last]]:
             last += 1
+        if among is not None:
+            first, last = max(first, among.start), min(last, among.stop - 1)
         price = self.line.price
-        self._effort.spent += last - first
+        sources = range(first, last + 1)
+        self._effort.spent += len(sources) - (b in sources)
         return [
             Move(cost, "insert", a, b)
-            for a in range(first, last + 1)
+            for a in sources
             if (cost := price("insert", a, b)) <= most
             and a != b
             and self._low[self._order[a]] <= b <= self._high[self._order[a]]

@@ -194,6 +194,18 @@ def test_where_many_leave_their_places_are_filled_so_that_the_rest_stays_in_time
     assert len(found.calls) == 16
 
 
+def test_where_many_leave_the_effort_is_kept_and_still_all_places_are_filled() -> None:
+    of = plant(6, 200)
+    order = numbers(of.cars)
+    state = PlantState(tuple(order), released=120, blocked=frozenset(order[20:100:2]))
+    found = resequence(of, state, max_moves=2_000)
+    check(of, state, found)
+    assert found.moves <= 2_000 + 2 * 160  # a scan that has begun is ended
+    assert sum(call.change == "new" for call in found.calls) == 40
+    assert sum(call.change == "withdrawn" for call in found.calls) == 40
+    assert len(found.calls) < 90
+
+
 def test_a_call_is_changed_only_if_that_saves_its_worth() -> None:
     """Closing up brings two roofs together; only a released car can part them."""
     rules = Rules((Ratio("roof", 1, 2, True),), ("high_priority",))
