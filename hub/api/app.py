@@ -37,7 +37,8 @@ from hub.api.settings import ApiSettings
 from hub.sequencing.searches import Searches
 from hub.store.connect import Database
 
-MAX_BODY_BYTES = 65_536
+MAX_BODY_BYTES = 262_144
+"""A search that limits the place of each of 5,000 cars has some 230,000."""
 POOL_SIZE = 8
 WEB = Path(__file__).parents[1] / "web"
 CONTENT_SECURITY = (

@@ -13,6 +13,7 @@ from fastapi import APIRouter
 
 from hub.api.context import Shared, Tenant
 from hub.api.mix_bank_models import (
+    MOST_ON_LINE,
     EntryRequest,
     EntryView,
     MixBank,
@@ -153,4 +154,4 @@ def _line(
 def _reach(rules: Rules) -> int:
     ratios = [ratio.window for ratio in rules.ratios]
     capacities = [capacity.window for capacity in rules.capacities]
-    return max([1, rules.batch_limit or 0, *ratios, *capacities])
+    return min(MOST_ON_LINE, max([1, rules.batch_limit or 0, *ratios, *capacities]))

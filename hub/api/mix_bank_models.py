@@ -13,6 +13,9 @@ from protocols.jis.messages import Identifier
 MOST_LANES, MOST_CARS = 24, 300
 """Of a mix bank. To find a car's lane takes a second or two then."""
 MOST_LOOK_AHEAD = 40
+MOST_ON_LINE = 2_000
+"""Cars behind which a plan is made. Plants write huge batch limits and windows where they mean
+none, and nobody looks back at all that ever passed for those."""
 
 LaneNumber = Annotated[int, Field(ge=0, lt=MOST_LANES, description="from 0")]
 Lane = Annotated[list[Identifier], Field(max_length=MOST_CARS)]
@@ -31,7 +34,7 @@ class MixBank(BaseModel):
     blocked: list[LaneNumber] = Field(
         default=[], max_length=MOST_LANES, description="lanes, from 0, that cannot move now"
     )
-    line: Annotated[list[Identifier], Field(max_length=2_000)] | None = Field(
+    line: Annotated[list[Identifier], Field(max_length=MOST_ON_LINE)] | None = Field(
         default=None,
         description="the last cars on the line, the last one last; null: those that have passed "
         "`control_point`",

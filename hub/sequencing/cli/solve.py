@@ -67,8 +67,8 @@ def solve(
     start: Annotated[
         Path | None,
         typer.Option(
-            help="Sequence to begin with; if absent, the order given or a better one built for "
-            "levelling."
+            help="Sequence to begin with; if absent, the order given, or one built for levelling "
+            "or in paint batches where that is better."
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the sequence here.")] = None,
@@ -127,7 +127,9 @@ def solve(
 
 
 def _whole(mark: float) -> int | float:
-    return int(mark) if float(mark).is_integer() else mark
+    """As whole as it is meant: a search sums up small differences, and the last digits drift."""
+    near = round(float(mark), 6)
+    return int(near) if near.is_integer() else near
 
 
 @contextmanager

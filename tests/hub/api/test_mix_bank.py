@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
+from hub.api import mix_bank
+from hub.api.mix_bank_models import MOST_ON_LINE
 from hub.api.settings import ApiSettings
 from hub.sequencing.lanes import next_lane, store_lane
+from hub.sequencing.model import BATCH_AT_MOST, Car
+from hub.sequencing.passed import line_tail
 from hub.store import Database
 from tests.hub.api.conftest import TOKEN, serving
 from tests.hub.api.day import RULES, make_book, make_plant
@@ -53,6 +58,24 @@ def test_the_line_is_what_has_passed_where_it_begins(client: httpx.Client) -> No
     later = client.post(f"{LANES}/next", json={"lanes": BANK, "control_point": "TRIM-IN"}).json()
     given = [f"{n:07d}" for n in range(1, 9)]
     assert later == client.post(f"{LANES}/next", json={"lanes": BANK, "line": given}).json()
+
+
+def test_a_limit_that_stands_for_none_does_not_look_back_at_all_that_passed(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = make_book()
+    make_plant(database, replace(book, rules=replace(RULES, batch_limit=BATCH_AT_MOST)))
+    asked: list[int] = []
+
+    def spied(*given: Any) -> list[Car]:
+        asked.append(given[-1])
+        return line_tail(*given)
+
+    monkeypatch.setattr(mix_bank, "line_tail", spied)
+    with serving(database, ApiSettings()) as url, httpx.Client(base_url=url) as client:
+        told = client.post(f"{LANES}/next", json={"lanes": BANK, "control_point": "TRIM-IN"})
+    assert told.status_code == 200
+    assert asked == [MOST_ON_LINE]
 
 
 def test_an_arriving_car_is_shown_its_lane(client: httpx.Client) -> None:

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from hub.api import context
+from hub.api.app import MAX_BODY_BYTES
 from hub.api.settings import ApiSettings
 from hub.store import Database
 from tests.fixtures.postgres import DatabaseServer
@@ -122,10 +123,11 @@ def test_a_bad_pass_is_refused_with_what_and_where(
 def test_broken_and_oversized_bodies_are_refused(client: httpx.Client) -> None:
     headers = {"content-type": "application/json"}
     assert client.post(PASSES, content=b"{", headers=headers).status_code == 422
-    for content in (b" " * 100_000, iter([b" " * 50_000] * 2)):  # declared, and in chunks
+    half = b" " * (MAX_BODY_BYTES // 2 + 1)
+    for content in (2 * half, iter([half] * 2)):  # declared, and in chunks
         large = client.post(PASSES, content=content, headers=headers)
         assert problem(large)["status"] == 413
-        assert "65536 bytes" in large.json()["detail"]
+        assert f"{MAX_BODY_BYTES} bytes" in large.json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from hub.api.settings import ApiSettings
+from hub.orders.day_model import MAX_CARS
 from hub.orders.store import import_book
 from hub.sequencing.scoring import score
 from hub.sequencing.sequence import make_sequence
@@ -244,6 +246,12 @@ def test_a_bad_request_starts_no_search(
     assert client.get(SEARCHES).json() == []
 
 
+def test_each_car_of_a_long_day_may_be_limited(client: httpx.Client) -> None:
+    places = {f"{n:07d}": {"earliest": 1, "latest": MAX_CARS} for n in range(1, MAX_CARS + 1)}
+    refused = client.post(SEARCHES, json={"places": places})
+    assert "car 0000061 is not one of the day" in problem(refused)["detail"]
+
+
 def test_what_is_not_there_is_not_found(client: httpx.Client) -> None:
     for method, path in (
         ("GET", f"{SEARCHES}/0"),
@@ -269,5 +277,7 @@ def test_a_supplier_can_neither_search_nor_look(database: Database) -> None:
 def test_a_hub_that_ends_ends_its_searches(database: Database) -> None:
     make_plant(database)
     with asking(database, ApiSettings()) as client:
-        start(client, time_limit_s=600)
+        search = start(client, time_limit_s=600)["id"]
+        assert f"search {search}" in {thread.name for thread in threading.enumerate()}
     # `serving` has waited for the server's end, and the search has not held it up.
+    assert f"search {search}" not in {thread.name for thread in threading.enumerate()}

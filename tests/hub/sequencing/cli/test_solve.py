@@ -41,6 +41,8 @@ def test_a_solved_day_is_better_valid_and_repeatable(
     assert found.mark == solved[0]["mark"] < solved[0]["mark_as_given"]
     marks = [mark for _, mark in solved[0]["course"]]
     assert marks == sorted(marks, reverse=True)
+    assert marks[-1] == found.mark
+    assert all(mark == round(mark, 6) for mark in marks)
     assert solved[0]["moves"] == 60_000
     assert 0 < solved[0]["refused_early"] < 60_000
     assert not solved[0]["stopped"]
@@ -90,6 +92,7 @@ def test_two_searches_side_by_side_are_no_worse_than_the_first_alone(run: Comman
     both = json.loads(run("solve", SAMPLE_DAY, *MOVES, "--cores", 2))
     assert both["mark"] <= alone["mark"]
     assert both["moves"] == 2 * alone["moves"]
+    assert (alone["cores"], both["cores"]) == (1, 2)
 
 
 def test_a_search_begins_with_the_sequence_it_is_given(run: Command, tmp_path: Path) -> None:
