@@ -21,9 +21,12 @@ lateness: places by which cars stand before or after the span they are due in.
 """
 
 ORDERED_AT_MOST = 5
-"""Objectives that can stand in order, each a thousand times the next, and be summed exactly."""
+"""Objectives that can stand in order, each a thousand times the next, and be summed exactly in
+double precision, as a search does: up to 9,007 of the first."""
 WEIGHT_AT_MOST = 1000.0 ** (ORDERED_AT_MOST - 1)
-"""That of the first of so many; a search keeps its sums in double precision."""
+"""That of the first of so many."""
+WEIGHT_AT_LEAST = 1 / WEIGHT_AT_MOST
+"""Of one that is not 0: far from where numbers lose their digits and can no longer divide."""
 WINDOW_AT_MOST = 1_000_000
 """Cars in a window; one that reaches over more than a day and its yesterday says no more."""
 BATCH_AT_MOST = (1 << 31) - 1
@@ -133,10 +136,10 @@ class Rules:
             )
         else:
             for objective, weight in zip(self.objectives, self.weights, strict=True):
-                if not 0 <= weight <= WEIGHT_AT_MOST:
+                if weight and not WEIGHT_AT_LEAST <= weight <= WEIGHT_AT_MOST:
                     raise InstanceError(
                         f"weight {weight} of objective {objective}: "
-                        f"a number from 0 to {WEIGHT_AT_MOST:.0e}"
+                        f"0, or a number from {WEIGHT_AT_LEAST:.0e} to {WEIGHT_AT_MOST:.0e}"
                     )
 
     def weight_of(self) -> dict[Objective, float]:

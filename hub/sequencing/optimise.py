@@ -110,7 +110,8 @@ def optimise(
     run side by side, with the seeds from `seed` up and the same effort each; the best one's
     sequence is returned, with the moves of all. Callbacks come from the caller's thread.
 
-    Raises `ValueError` without a bound or with one that is none (a time limit of 0, nan or inf),
+    Raises `ValueError` without a bound or with one that is none (a time limit of 0, nan or inf) and
+    for a seed that 64 bits do not hold,
     `InstanceError` if there are no cars, and `ConflictError` if no sequence that keeps the
     hard limits was found.
     """
@@ -122,6 +123,8 @@ def optimise(
         raise ValueError(f"a search of {max_moves} moves; at least one is needed")
     if cores < 1:
         raise ValueError(f"a search on {cores} cores; at least one is needed")
+    if not 0 <= seed <= (1 << 64) - cores:
+        raise ValueError(f"seed {seed}: from 0 to 2**64 less the cores")
     effort = _Effort(time_limit_s, max_moves, time.monotonic())
     cars = valid_start(instance, start) if start is not None else _beginning(instance)
     searches = [_Search(instance, cars, seed + k, effort) for k in range(cores)]

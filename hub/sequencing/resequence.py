@@ -99,8 +99,8 @@ def resequence(
     call may move without counting as retimed. max_moves: moves priced, the effort; max_ms: ends it
     sooner.
 
-    Raises `InstanceError` for a state that names cars which are not there, and `ConflictError`
-    where no sequence keeps the hard limits.
+    Raises `InstanceError` for a state that names cars which are not there and for numbers below 0
+    or nan, and `ConflictError` where no sequence keeps the hard limits.
     """
     began = time.perf_counter()
     if worth is None:
@@ -109,6 +109,10 @@ def resequence(
         raise InstanceError(f"worth of {worth}: a number from 0 up")
     if tolerance < 0:
         raise InstanceError(f"tolerance of {tolerance} places: from 0 up")
+    if max_moves < 0:
+        raise InstanceError(f"{max_moves} moves at most: a number from 0 up")
+    if max_ms is not None and not max_ms >= 0:
+        raise InstanceError(f"{max_ms} ms at most: a number from 0 up")
     closed = close_up(instance, state)
     effort = Effort(max_moves, None if max_ms is None else began + max_ms / 1000)
     horizon = Horizon(state.sequence, state.released, tolerance)

@@ -96,7 +96,9 @@ class Standing:
         # Imported here, as the line is: the rest of the package does without compiled kernels.
         from hub.sequencing._released import CallCounter
 
-        self._counter = CallCounter(horizon.released, horizon.tolerance, len(cars))
+        # No call of the horizon moves by more than its length.
+        tolerance = min(horizon.tolerance, horizon.released)
+        self._counter = CallCounter(horizon.released, tolerance, len(cars))
         self._changed = horizon.count(self._was)
         self._least = self._least_changes()
 

@@ -68,11 +68,12 @@ def placed(earliest: int | None = None, latest: int | None = None) -> Instance:
         ),
         (
             lambda: Rules(objectives=("levelling",), weights=(math.nan,)),
-            "weight nan of objective levelling: a number from 0 to",
+            "weight nan of objective levelling: 0, or a number from 1e-12 to 1e\\+12",
         ),
         (lambda: Rules(objectives=("levelling",), weights=(math.inf,)), "weight inf"),
         (lambda: Rules(objectives=("levelling",), weights=(1e13,)), "weight 10{13}"),
         (lambda: Rules(objectives=("levelling",), weights=(-1.0,)), r"weight -1\.0"),
+        (lambda: Rules(objectives=("levelling",), weights=(5e-324,)), "weight 5e-324"),
         (lambda: Rules(objectives=("levelling",), weights=()), "0 weights for 1 objectives"),
         (
             lambda: Rules(

@@ -177,6 +177,13 @@ def test_a_search_of_no_moves_is_refused(moves: int) -> None:
         optimise(instance(4, 80), max_moves=moves, time_limit_s=1.0)
 
 
+@pytest.mark.parametrize(("seed", "cores"), [(-1, 1), (2**64, 1), (2**64 - 1, 2)])
+def test_a_seed_that_the_random_numbers_cannot_begin_with_is_refused(seed: int, cores: int) -> None:
+    with pytest.raises(ValueError, match=f"seed {seed}: from 0"):
+        optimise(instance(4, 80), max_moves=1, seed=seed, cores=cores)
+    optimise(instance(4, 80), max_moves=1, seed=2**64 - 2, cores=2)
+
+
 def test_moves_that_are_given_up_early_are_told_from_those_priced_to_the_end() -> None:
     found = optimise(instance(4, 80), max_moves=50_000)
     assert 0 < found.refused_early < found.moves

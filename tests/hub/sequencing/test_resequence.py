@@ -371,6 +371,23 @@ def test_a_worth_that_is_none_is_refused(worth: float) -> None:
         resequence(of, PlantState(("A",)), worth=worth)
 
 
+def test_an_effort_below_nothing_is_refused() -> None:
+    of, state = Instance((Car("A", "red"),)), PlantState(("A",))
+    with pytest.raises(InstanceError, match="-1 moves at most"):
+        resequence(of, state, max_moves=-1)
+    for effort in (-0.5, math.nan):
+        with pytest.raises(InstanceError, match=f"{effort} ms at most"):
+            resequence(of, state, max_ms=effort)
+
+
+def test_a_tolerance_of_any_size_retimes_no_call() -> None:
+    of = plant(3)
+    state = random_state(of, 5)
+    wide, wider = (resequence(of, state, tolerance=places) for places in (60, 2**40))
+    assert wide.cars == wider.cars
+    check(of, state, wider, tolerance=2**40)
+
+
 def test_a_tolerance_below_nothing_is_refused() -> None:
     with pytest.raises(InstanceError, match="tolerance of -1 places"):
         resequence(Instance((Car("A", "red"),)), PlantState(("A",)), tolerance=-1)
