@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -170,11 +170,14 @@ def ask(instance: Instance, start: Sequence[Car], seconds: float) -> Answer:
     return Answer(tuple(cars or start), status, bound, built)
 
 
-def measure(seconds: float, seed: int, only: Sequence[str]) -> bool:
-    """Marks side by side; True if the engine's is nowhere worse."""
+def measure(seconds: float, seed: int, only: Sequence[str], marks: Mapping[str, float]) -> bool:
+    """Marks side by side; True if the engine's is nowhere worse.
+
+    `marks` are those that the engine has reached in this run already, by `set/instance`.
+    """
     rows: list[Row] = []
     for folder in roadef_folders(only or INSTANCES):
-        rows.append(_side_by_side(folder, seconds, seed))
+        rows.append(_side_by_side(folder, seconds, seed, marks))
     if not rows:
         print("cpsat: no instances at hand; left out")
         return True
@@ -183,10 +186,11 @@ def measure(seconds: float, seed: int, only: Sequence[str]) -> bool:
     return report("sequencing-cpsat", rows, goals)
 
 
-def _side_by_side(folder: Path, seconds: float, seed: int) -> Row:
+def _side_by_side(folder: Path, seconds: float, seed: int, marks: Mapping[str, float]) -> Row:
+    name = f"{folder.parent.name}/{folder.name}"
     instance = read_folder(folder).instance()
     start = valid_start(instance, instance.cars)
-    ours = score(instance, optimise(instance, time_limit_s=seconds, seed=seed).cars)
+    ours = marks.get(name) or optimise(instance, time_limit_s=seconds, seed=seed).mark
     answer = ask(instance, start, seconds)
     theirs = score(instance, answer.cars)
     if not theirs.feasible:
@@ -195,6 +199,6 @@ def _side_by_side(folder: Path, seconds: float, seed: int) -> Row:
         f"start {score(instance, start).mark:,.0f}; CP-SAT {VERSION} says "
         f"{answer.status.lower()}, bound {answer.bound:,.0f}, model built in {answer.build_s:.0f} s"
     )
-    row = Row(f"{folder.parent.name}/{folder.name}", ours.mark, theirs.mark, "mark", note)
+    row = Row(name, ours, theirs.mark, "mark", note)
     print(f"  {row.name}: {row.ours:,.0f} against {theirs.mark:,.0f}; {note}", flush=True)
     return row

@@ -63,8 +63,13 @@ def search(folder: Path, seconds: float, seed: int) -> Searched:
     )
 
 
-def measure(seconds: float, seed: int, jobs: int, only: Sequence[str]) -> bool:
-    """Search all instances at hand and report; True if no mark is worse and the speed is met."""
+def measure(
+    seconds: float, seed: int, jobs: int, only: Sequence[str], marks: dict[str, float]
+) -> bool:
+    """Search all instances at hand and report; True if no mark is worse and the speed is met.
+
+    The marks reached are put into `marks`, by `set/instance`.
+    """
     folders = roadef_folders(only)
     if not folders:
         print("roadef: no instances at hand; left out")
@@ -88,6 +93,7 @@ def measure(seconds: float, seed: int, jobs: int, only: Sequence[str]) -> bool:
     rows = [
         Row(f"{one.set}/{one.instance}", one.mark, bound[one.instance], "mark") for one in found
     ]
+    marks |= {row.name: row.ours for row in rows}
     goals: dict[str, Goal] = {row.name: AtMost(1) for row in rows}
     by_set = {name: [one for one in found if one.set == name] for name in ("A", "B")}
     for name, members in by_set.items():
