@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
@@ -74,6 +75,7 @@ def resequence_plant(
     again. A car that is not to be built, or limits that no sequence keeps, are named (422).
     """
     standing = _standing(shared, tenant, plant, disturbance.control_point)
+    _check_to_come(disturbance, standing.passed)
     released = standing.released if disturbance.released is None else disturbance.released
     try:
         found = resequence(
@@ -131,6 +133,13 @@ def _standing(shared: Context, tenant: str, plant: str, control_point: str | Non
             passed,
             called_cars(connection, plant, [car.production_no for car in stored.cars]),
         )
+
+
+def _check_to_come(disturbance: Disturbance, passed: Collection[str]) -> None:
+    leaving = {*disturbance.blocked, *disturbance.pulled_out}
+    for number in sorted(leaving | disturbance.reinsert.keys() | disturbance.late_parts.keys()):
+        if number in passed:
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"car {number} has passed already")
 
 
 def _chain(standing: _Standing, found: Resequenced) -> PearlChain:

@@ -85,7 +85,8 @@ def calls(
             else:
                 rows = _changed(replan(plan, _cars(given, sequence))[1])
     wanted = [row for row in rows if line is None or row.call.line == line]
-    typer.echo(_PRINTED[form](wanted, ZoneInfo(plan.calendar.zone)), nl=False)
+    zone = ZoneInfo(plan.calendar.zone)
+    typer.echo(_PRINTED[form](wanted, zone, since is not None), nl=False)
 
 
 def _cars(given: GivenDay, sequence: Path | None) -> tuple[Car, ...]:
@@ -104,9 +105,8 @@ def _changed(changes: Changes) -> list[_Row]:
     return rows
 
 
-def _table(rows: list[_Row], zone: ZoneInfo) -> str:
+def _table(rows: list[_Row], zone: ZoneInfo, changes: bool) -> str:
     head = ("line", "call", "seq", "required", "car", "part", "qty", "rack", "slot", "dock")
-    told = any(row.change is not None for row in rows)
     cells = (
         (
             call.line,
@@ -119,24 +119,23 @@ def _table(rows: list[_Row], zone: ZoneInfo) -> str:
             call.rack,
             call.slot,
             call.unloading_point,
-            *([change] if told else []),
+            *([change] if changes else []),
         )
         for call, change in sorted(rows, key=lambda row: (row.call.line, row.call.call_no))
     )
-    return table_text((*head, "change") if told else head, cells) + "\n"
+    return table_text((*head, "change") if changes else head, cells) + "\n"
 
 
-def _csv(rows: list[_Row], _: ZoneInfo) -> str:
+def _csv(rows: list[_Row], _zone: ZoneInfo, changes: bool) -> str:
     text = io.StringIO(newline="")
-    records = [_record(row) for row in rows]
-    fields = dict.fromkeys(name for record in records for name in record)
-    writer = csv.DictWriter(text, list(fields) or PlannedCall._fields, lineterminator="\n")
+    fields = (*PlannedCall._fields, *(["change"] if changes else []))
+    writer = csv.DictWriter(text, fields, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(records)
+    writer.writerows(_record(row) for row in rows)
     return text.getvalue()
 
 
-def _json(rows: list[_Row], _: ZoneInfo) -> str:
+def _json(rows: list[_Row], _zone: ZoneInfo, _changes: bool) -> str:
     return "[\n" + ",\n".join(json.dumps(_record(row)) for row in rows) + "\n]\n"
 
 

@@ -105,6 +105,7 @@ def resequence_command(
                     if position is not None
                 },
             )
+            _check_to_come(state, numbers[:passed])
             found = resequence(
                 remaining(given.instance, numbers[:passed]), state, worth=worth, max_ms=max_ms
             )
@@ -116,6 +117,12 @@ def resequence_command(
 def _cars(option: str, given: Sequence[str] | None, known: Sequence[str]) -> list[str]:
     check_cars(option, given or (), known)
     return list(given or ())
+
+
+def _check_to_come(state: PlantState, past: Sequence[str]) -> None:
+    for number in (*state.blocked, *state.pulled_out, *state.reinsert, *state.late_parts):
+        if number in past:
+            raise InputError([f"car {number} is one of the {len(past)} that are past"])
 
 
 def _places(

@@ -169,6 +169,24 @@ def test_a_bad_disturbance_is_refused_with_what_and_where(
     assert says in problem(refused)["detail"]
 
 
+@pytest.mark.parametrize(
+    "disturbance",
+    [
+        {"blocked": [number(1)]},
+        {"pulled_out": [number(1)]},
+        {"reinsert": {number(1): None}},
+        {"late_parts": {number(1): 9}},
+    ],
+)
+def test_a_car_that_has_passed_cannot_be_disturbed(
+    client: httpx.Client, disturbance: dict[str, Any]
+) -> None:
+    assert report(client, 1).status_code == 201
+    refused = client.post(RESEQUENCE, json=disturbance)
+    assert refused.status_code == 422
+    assert problem(refused)["detail"] == f"car {number(1)} has passed already"
+
+
 def test_a_supplier_cannot_resequence(world: Database) -> None:
     settings = ApiSettings(token=TOKEN, tenant="seatworks")
     with (

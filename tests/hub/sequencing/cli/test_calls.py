@@ -44,7 +44,11 @@ def test_what_a_new_sequence_changes_is_told(run: Command, tmp_path: Path) -> No
     numbers = [call["production_no"] for call in seat_calls(run)]
     before.write_text("\n".join(numbers))
     after.write_text("\n".join([*numbers[:37], numbers[38], numbers[37]]))
-    assert run("calls", SAMPLE_DAY_FILE, before, "--since", before, "--as", "json") == "[\n\n]\n"
+    same = ("calls", SAMPLE_DAY_FILE, before, "--since", before, "--as")
+    assert run(*same, "json") == "[\n\n]\n"
+    for form in ("csv", "table"):  # the columns are there even where no row is
+        (head,) = run(*same, form).splitlines()
+        assert head.endswith("change")
     changes = json.loads(
         run(
             *("calls", SAMPLE_DAY_FILE, after, "--since", before, "--as", "json"), "--line", "SEAT1"

@@ -68,6 +68,8 @@ def test_a_folder_keeps_its_own_form(run: Command, tmp_path: Path) -> None:
         (["--late", "0004715=99"], "the sequence ends at 40"),
         (["--reinsert", "0004715"], "has never left"),
         (["--passed", "41"], "--passed 41: "),
+        (["--passed", "2", "--blocked", "0004712"], "car 0004712 is one of the 2 that are past"),
+        (["--passed", "2", "--late", "0004711=4"], "car 0004711 is one of the 2 that are past"),
         (["--frozen", "41"], "41 frozen cars"),
         (["--worth", "nan"], "worth of nan"),
         (["--out", "/"], "--out cannot be written"),
