@@ -30,14 +30,21 @@ def schema() -> dict[str, Any]:
 
 def read_day(path: Path) -> Day:
     """Read and check a day file. Raises `InputError` with every problem and its line."""
+    return read_day_and_files(path)[0]
+
+
+def read_day_and_files(path: Path) -> tuple[Day, tuple[Path, ...]]:
+    """The day as `read_day` has it, and all files that it was read from."""
+    files = [path]
     file = YamlFile(path, "day; it begins with version: 1")
     for key, model in (("cars", CarEntry), ("yesterday", PlainCarEntry)):
         if isinstance(name := file.content.get(key), str):
             csv = path.parent / name
+            files.append(csv)
             file.include(key, csv, _read_cars(csv, list(model.model_fields)))
     day = file.check(DayModel)
     try:
-        return make_day(day)
+        return make_day(day), tuple(files)
     except DayError as error:
         file.refuse(error.problems)
         raise

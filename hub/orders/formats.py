@@ -14,9 +14,9 @@ from pathlib import Path
 
 from hub.orders.csplib import CsplibDay, read_classes, read_csplib
 from hub.orders.day import Day
-from hub.orders.day_file import read_day
+from hub.orders.day_file import read_day_and_files
 from hub.orders.problems import InputError, Problems
-from hub.orders.roadef import read_folder
+from hub.orders.roadef import FILES, read_folder
 from hub.orders.tables import read_semicolons, whole_number
 from hub.sequencing.model import Car, Instance
 
@@ -41,7 +41,8 @@ _BY_ENDING = {
 class GivenDay:
     """An instance, and how its sequences are written."""
 
-    path: Path
+    files: tuple[Path, ...]
+    """All that it was read from."""
     format: Format
     instance: Instance
     day: Day | None = None
@@ -74,13 +75,14 @@ def read_given(path: Path, given: Format | None = None) -> GivenDay:
     """
     match given or _guess(path):
         case Format.ROADEF:
-            return GivenDay(path, Format.ROADEF, read_folder(path).instance())
+            instance = read_folder(path).instance()
+            return GivenDay(tuple(path / name for name in FILES), Format.ROADEF, instance)
         case Format.CSPLIB:
             classes = read_csplib(path)
-            return GivenDay(path, Format.CSPLIB, classes.instance, _classes=classes)
+            return GivenDay((path,), Format.CSPLIB, classes.instance, _classes=classes)
         case Format.DAY:
-            day = read_day(path)
-            return GivenDay(path, Format.DAY, day.instance, day)
+            day, files = read_day_and_files(path)
+            return GivenDay(files, Format.DAY, day.instance, day)
 
 
 def _guess(path: Path) -> Format:

@@ -81,7 +81,7 @@ def _read(
     day: Path, format_: Format | None, sequence: Path | None, plot: Path | None
 ) -> tuple[GivenDay, tuple[Car, ...]]:
     given = read_given(day, format_)
-    check_outputs([("--plot", plot)], [day, sequence])
+    check_outputs([("--plot", plot)], [*given.files, sequence])
     return given, given.instance.cars if sequence is None else given.read_sequence(sequence)
 
 

@@ -85,7 +85,7 @@ def resequence_command(
     """
     with refusing("refused"):
         given = read_given(day, format_)
-        check_outputs([("--out", out)], [day])
+        check_outputs([("--out", out)], given.files)
         planned = given.read_sequence(sequence, whole=False)
         numbers = [car.production_no for car in planned]
         if passed > len(numbers):

@@ -83,7 +83,7 @@ def solve(
     """
     with refusing("refused, no search was started"):
         given = read_given(day, format_)
-        check_outputs([("--out", out), ("--plot", plot)], [day, start])
+        check_outputs([("--out", out), ("--plot", plot)], [*given.files, start])
         begin = None if start is None else given.read_sequence(start)
         as_given = score(given.instance).mark
         if time_limit is None and max_moves is None:

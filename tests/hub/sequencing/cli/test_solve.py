@@ -17,6 +17,7 @@ import pytest
 
 from hub.orders.csplib import read_classes, read_csplib
 from hub.orders.formats import read_given
+from hub.orders.roadef import FILES
 from hub.sequencing import score
 from tests.hub.orders import SAMPLE_DAY, SAMPLE_DAY_FILE
 from tests.hub.orders.test_csplib import JUDGE as CSPLIB_JUDGE
@@ -176,6 +177,36 @@ def test_no_file_is_written_over_another_that_is_in_use(
     assert "is written by --out" in refused("solve", csplib, "--out", both, "--plot", both)
     assert csplib.read_text() == before
     assert not both.exists()
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("option", ["--out", "--plot"])
+def test_no_file_of_an_instance_folder_is_written_over(
+    refused: Command, run: Command, tmp_path: Path, name: str, option: str
+) -> None:
+    day = Path(shutil.copytree(SAMPLE_DAY, tmp_path / "day"))
+    before = (day / name).read_bytes()
+    told = refused("solve", day, "--max-moves", 1, option, day / name)
+    assert f"{name}: is read by this command; give {option} another name" in told
+    assert (day / name).read_bytes() == before
+    run("solve", day, "--max-moves", 1, option, day / "beside them")
+
+
+def test_the_cars_of_a_day_file_are_not_written_over(refused: Command, tmp_path: Path) -> None:
+    day, cars = tmp_path / "day.yaml", tmp_path / "cars.csv"
+    day.write_text("version: 1\ncars: cars.csv\nyesterday: cars.csv\n")
+    cars.write_text("production_no,colour\n1,red\n2,blue\n")
+    plan = tmp_path / "plan.txt"
+    plan.write_text("1\n2\n")
+    before = cars.read_text()
+    for words in (
+        ("solve", day, "--max-moves", 1, "--out", cars),
+        ("score", day, "--plot", cars),
+        ("explain", day, "--plot", cars),
+        ("resequence", day, plan, "--out", cars),
+    ):
+        assert "cars.csv: is read by this command" in refused(*words)
+    assert cars.read_text() == before
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
