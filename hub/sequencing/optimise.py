@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 SAMPLE = 2_000
 """Exchanges that are priced to see by how much they change the cost."""
 STEP_MOVES = 20_000
-"""Moves between two looks at the clock, the temperature and the stop request."""
+"""Moves between two looks at the clock, the temperature and the stop request, at most."""
+LOOKS = 100
+"""Such looks at least where the moves are counted: few moves shall cool down too."""
 SWAPS, INSERTIONS = 60, 25
 """Shares of the moves in percent; the rest are reversals."""
 HOT, COLD = 0.3, 0.1
@@ -105,15 +107,15 @@ def optimise(
 
     With `max_moves` alone the result depends only on the instance, the start, the seed and the
     cores. `start` is the sequence to begin with, by default the order given or, if that is better,
-    one built for levelling; where it breaks a hard limit it is mended first. `stop` is asked every
-    few milliseconds and ends the search with the best so far. On several `cores` so many searches
-    run side by side, with the seeds from `seed` up and the same effort each; the best one's
-    sequence is returned, with the moves of all. Callbacks come from the caller's thread.
+    one built for levelling or in paint batches; where it breaks a hard limit it is mended first.
+    `stop` is asked every few milliseconds and ends the search with the best so far. On several
+    `cores` so many searches run side by side, with the seeds from `seed` up and the same effort
+    each; the best one's sequence is returned, with the moves of all. Callbacks come from the
+    caller's thread.
 
     Raises `ValueError` without a bound or with one that is none (a time limit of 0, nan or inf) and
-    for a seed that 64 bits do not hold,
-    `InstanceError` if there are no cars, and `ConflictError` if no sequence that keeps the
-    hard limits was found.
+    for a seed that 64 bits do not hold, `InstanceError` if there are no cars, and `ConflictError`
+    if no sequence that keeps the hard limits was found.
     """
     if time_limit_s is None and max_moves is None:
         raise ValueError("a search needs a time limit or a number of moves")
@@ -189,7 +191,9 @@ class _Effort:
 
     def step(self, moves: int) -> int:
         """Moves until the next look at the clock."""
-        return STEP_MOVES if self.max_moves is None else min(STEP_MOVES, self.max_moves - moves)
+        if self.max_moves is None:
+            return STEP_MOVES
+        return min(STEP_MOVES, max(1, self.max_moves // LOOKS), self.max_moves - moves)
 
 
 class _Search:

@@ -221,6 +221,18 @@ def test_progress_is_told_and_never_gets_worse() -> None:
     assert len(marks) > 3
 
 
+def test_few_moves_cool_down_as_many_do() -> None:
+    of = instance(8, 200, tail=0)
+    marks: list[float] = []
+    found = optimise(of, max_moves=10_000, on_progress=lambda p: marks.append(p.mark))
+    assert len(marks) >= 100
+    assert found.moves == 10_000
+    hot = line(of)
+    hot.anneal(10_000, 0.3e6, 60, 25)
+    least = optimise(of, max_moves=300_000).mark
+    assert found.mark - least < 0.3 * (hot.best_cost - least)
+
+
 @pytest.mark.parametrize("of", [instance(7, 1), instance(8, 2), instance(9, 5, ratios=0, tail=0)])
 def test_small_days_are_sequenced_too(of: Instance) -> None:
     assert len(optimise(of, max_moves=1_000).cars) == len(of.cars)
