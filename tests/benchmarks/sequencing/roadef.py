@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+from hub.orders.problems import InputError
 from hub.orders.roadef import read_folder
 from hub.sequencing.optimise import optimise
 from hub.sequencing.scoring import score
@@ -80,7 +81,11 @@ def measure(
     with ProcessPoolExecutor(jobs, get_context("spawn"), max_tasks_per_child=1) as pool:
         tasks = [pool.submit(search, folder, seconds, seed) for folder in folders]
         for done, task in enumerate(as_completed(tasks), 1):
-            one = task.result()
+            try:
+                one = task.result()
+            except InputError as error:  # the others shall not be lost by it
+                print(f"  [{done}/{len(tasks)}] left out: {error}")
+                continue
             found.append(one)
             print(
                 f"  [{done}/{len(tasks)}] {one.set}/{one.instance}: {one.mark:,.0f} "
@@ -124,4 +129,4 @@ def measure(
         )
     )
     goals["better than the bound"] = AtLeast(0.5)
-    return report("sequencing-roadef", rows, goals)
+    return report("sequencing-roadef", rows, goals) and len(found) == len(folders)
