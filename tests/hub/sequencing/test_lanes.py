@@ -145,6 +145,14 @@ def test_the_batch_limit_is_hard_and_looked_at_ahead() -> None:
         next_lane([reds[2:]], reds[:2], rules)
 
 
+def test_of_two_ways_to_the_same_cars_the_dearer_may_leave_the_shorter_batch() -> None:
+    red, blues = Car("r", "red"), [Car(f"b{n}", "blue") for n in range(3)]
+    rules = Rules((), ("colour_changes",), batch_limit=2)
+    # After three cars red, blue, blue has cost less than blue, red, blue; but it ends there.
+    choice = next_lane([blues[:1], [red, *blues[1:]]], [], rules)
+    assert [release.car for release in choice.plan] == [blues[0], red, *blues[1:]]
+
+
 @pytest.mark.parametrize(("look_ahead", "width"), [(0, 1), (1, 0)])
 def test_a_plan_of_nothing_is_refused(look_ahead: int, width: int) -> None:
     with pytest.raises(ValueError, match="at least 1"):
