@@ -141,15 +141,11 @@ def _later(number: str, place: Place, passed: int) -> Place:
             f"car {number} was to stand at {place.latest} at the latest, but {passed} cars have "
             "passed without it: give it another latest position"
         )
-    due_from = None if place.due_from is None else place.due_from - passed
-    due_until = None if place.due_until is None else place.due_until - passed
-    if due_until is not None and due_from is None and due_until < 1:
-        due_from = due_until  # the span lies behind us; without a first place it would have none
     return Place(
         None if place.earliest is None else max(1, place.earliest - passed),
         None if place.latest is None else place.latest - passed,
-        due_from,
-        due_until,
+        None if place.due_from is None else place.due_from - passed,
+        None if place.due_until is None else place.due_until - passed,
     )
 
 
