@@ -11,6 +11,7 @@ class Line:
     best_cost: float
     priced: int
     refused_early: int
+    to_the_end: bool
     made: int
     def __init__(
         self,

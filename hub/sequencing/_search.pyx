@@ -226,6 +226,8 @@ cdef class Line:
     could not save enough for the move to be made."""
     cdef readonly int64_t refused_early
     """Those of `priced` that ended before all objectives were looked at."""
+    cdef public bint to_the_end
+    """Price every move on all objectives, even one that is refused already; for measuring."""
     cdef readonly int64_t made
     cdef int cars, tail, ratios, batch_limit, words
     cdef int first_free        # no car before it may move
@@ -962,7 +964,7 @@ cdef class Line:
         if self.limited and not self.plant.limits.may_swap(self.at, i, j):
             return False
         limit = self.limit(temperature)
-        delta = self.whole_swap(i, j, limit)
+        delta = self.whole_swap(i, j, INFINITY if self.to_the_end else limit)
         self.priced += 1
         if delta > limit:
             return False
@@ -990,7 +992,7 @@ cdef class Line:
         if self.limited and not self.plant.limits.may_go(self.at, i, j):
             return False
         limit = self.limit(temperature)
-        delta = self.whole_insert(i, j, limit)
+        delta = self.whole_insert(i, j, INFINITY if self.to_the_end else limit)
         self.priced += 1
         if delta > limit:
             return False
@@ -1018,7 +1020,7 @@ cdef class Line:
         if self.limited and not self.plant.limits.may_swap(self.at, i, j):
             return False
         limit = self.limit(temperature)
-        delta = self.whole_reverse(i, j, limit)
+        delta = self.whole_reverse(i, j, INFINITY if self.to_the_end else limit)
         self.priced += 1
         if delta > limit:
             return False

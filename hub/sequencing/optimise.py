@@ -138,7 +138,7 @@ def optimise(
             mark = min(search.line.best_cost for search in searches)
             moves = sum(search.line.priced for search in searches)
             on_progress(Progress(mark, moves, effort.elapsed_s(), min(done, 1.0)))
-        if stop is not None and stop():
+        if stop is not None and not ended.is_set() and stop():
             ended.set()
         return ended.is_set()
 

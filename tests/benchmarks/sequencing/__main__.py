@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.sequencing [--only roadef csplib …] [--seconds 60] [--jobs 2]
 
-roadef: marks of sets A and B beside their bounds. csplib: violations left. cpsat: marks beside
-OR-Tools CP-SAT. repair: a blocked car, resequenced. explode: a call plan beside its plain twin.
-All of it takes about three quarters of an hour on two cores; JSON in bench-results/.
+roadef: marks of sets A and B beside their bounds. speed: moves a second. csplib: violations left.
+cpsat: marks beside OR-Tools CP-SAT. repair: a blocked car, resequenced. explode: a call plan beside
+its plain twin. All takes about three quarters of an hour on two cores; JSON in bench-results/.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 
-from tests.benchmarks.sequencing import csplib, explode, repair, roadef
+from tests.benchmarks.sequencing import csplib, explode, repair, roadef, speed
 
 
 def main() -> None:
@@ -26,6 +26,7 @@ def main() -> None:
     """Reached in this run, so that CP-SAT's need no second search beside them."""
     parts: dict[str, Callable[[argparse.Namespace], bool]] = {
         "roadef": lambda g: roadef.measure(g.seconds, g.seed, g.jobs, g.instances, marks),
+        "speed": lambda g: speed.measure(g.seed, g.instances),
         "csplib": lambda g: csplib.measure(g.seconds, g.seed),
         "cpsat": lambda g: _beside_cpsat(g, marks),
         "repair": lambda g: repair.measure(g.seed),
