@@ -37,7 +37,6 @@ INSTANCES = (
     "A/039_38_4_EP_RAF_ch1",
     "A/039_38_4_RAF_EP_ch1",
     "A/048_39_1_EP_RAF_ENP",
-    "A/064_38_2_EP_RAF_ENP_ch1",
     "A/064_38_2_EP_RAF_ENP_ch2",
     "A/064_38_2_RAF_EP_ENP_ch2",
 )
