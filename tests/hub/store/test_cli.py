@@ -105,7 +105,7 @@ def test_score_of_a_folder_and_of_a_sequence(tmp_path: Path) -> None:
     solution.write_text("\n".join(["nobody", *numbers[1:]]))
     refused = run("sequence", "score", str(SAMPLE_DAY), str(solution))
     assert refused.exit_code == 1
-    assert "solution.txt:1: nobody is not a car of the day" in refused.output
+    assert "solution.txt:1: 'nobody' is not a car of the day" in refused.output
 
 
 def test_a_server_that_is_away_is_said(configured: None, monkeypatch: pytest.MonkeyPatch) -> None:
