@@ -23,7 +23,7 @@ from hub.orders.problems import MAX_SHOWN, did_you_mean
 from hub.orders.yaml_file import Location, where
 from hub.sequencing.calendar import Break, Shift, ShiftCalendar, Span
 from hub.sequencing.call_plan import SupplyLine, consumption
-from hub.sequencing.explode import BillOfMaterial, BomRule
+from hub.sequencing.explode import BillOfMaterial
 from hub.sequencing.model import (
     NO_RULES,
     Capacity,
@@ -321,15 +321,7 @@ class _Maker:
     def _bill(self) -> BillOfMaterial:
         return BillOfMaterial(
             [
-                BomRule(
-                    group.id,
-                    rank,
-                    rule.part_no,
-                    rule.quantity,
-                    frozenset(rule.requires),
-                    frozenset(rule.excludes),
-                    None if rule.colours is None else frozenset(rule.colours),
-                )
+                rule.rule(group.id, rank)
                 for group in {
                     g.id: g for line in self.model.lines for g in line.part_groups
                 }.values()

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hub.orders.problems import did_you_mean
 from hub.orders.yaml_file import Location, YamlFile, where
+from hub.sequencing.explode import BomRule
 
 TenantId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Name = Annotated[str, Field(pattern=r"^[^/\s{}]{1,20}$")]
@@ -62,6 +63,18 @@ class RuleEntry(_Part):
     requires: list[Name] = []
     excludes: list[Name] = []
     colours: list[Name] | None = None
+
+    def rule(self, part_group: str, rank: int) -> BomRule:
+        """As cars are exploded by it: the rank-th of its part group, from 1."""
+        return BomRule(
+            part_group,
+            rank,
+            self.part_no,
+            self.quantity,
+            frozenset(self.requires),
+            frozenset(self.excludes),
+            None if self.colours is None else frozenset(self.colours),
+        )
 
 
 class PartGroupEntry(_Part):

@@ -113,18 +113,7 @@ def _store_line(
             | group.model_dump(include={"id", "control_point", "coloured"}),
         )
         if group.bom != "derived":
-            rules = [
-                BomRule(
-                    group.id,
-                    rank,
-                    rule.part_no,
-                    rule.quantity,
-                    frozenset(rule.requires),
-                    frozenset(rule.excludes),
-                    None if rule.colours is None else frozenset(rule.colours),
-                )
-                for rank, rule in enumerate(group.bom, 1)
-            ]
+            rules = [rule.rule(group.id, rank) for rank, rule in enumerate(group.bom, 1)]
             _store_rules(
                 connection, plant.plant.id, plant.plant.owner, {group.id: gateway.owner}, rules
             )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 from hub.sequencing.adherence import Adherence, adherence_of
 from hub.sequencing.model import Car, Instance, Objective
+from hub.sequencing.released import longest_run
 from hub.sequencing.scoring import Score, score
 
 Side = Literal["one", "other"]
@@ -177,28 +177,12 @@ def _differences(one: Mapping[str, int], other: Mapping[str, int]) -> tuple[Diff
 def _moved(one: Sequence[str], other: Sequence[str]) -> tuple[MovedCar, ...]:
     before = {number: position for position, number in enumerate(one, 1)}
     places = [before[number] for number in other]
-    kept = _longest_increasing(places)
+    kept = set(longest_run(places))
     return tuple(
         MovedCar(number, place, position, place in kept)
         for position, (number, place) in enumerate(zip(other, places, strict=True), 1)
         if place != position
     )
-
-
-def _longest_increasing(places: Sequence[int]) -> set[int]:
-    """A longest increasing subsequence of different numbers; O(n log n)."""
-    ends: list[int] = []  # the least number that a run of each length can end with
-    previous: dict[int, int | None] = {}
-    for place in places:
-        length = bisect_left(ends, place)
-        previous[place] = ends[length - 1] if length else None
-        ends[length : length + 1] = [place]
-    kept = set()
-    place_or_none = ends[-1] if ends else None
-    while place_or_none is not None:
-        kept.add(place_or_none)
-        place_or_none = previous[place_or_none]
-    return kept
 
 
 def _furthest(moved: Sequence[MovedCar], top: int | None) -> Sequence[MovedCar]:
