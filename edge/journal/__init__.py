@@ -25,7 +25,7 @@ Layout of the file: `schema.sql`; of a row's body: `body.py`.
 from edge.journal.errors import DirectoryInUseError, JournalClosedError, JournalError
 from edge.journal.journal import TelemetryJournal
 from edge.journal.lock import DirectoryLock
-from edge.journal.records import Gap, Lost, SampleBatch, SampleClass, Stored, Tag
+from edge.journal.records import Gap, Lost, Origin, SampleBatch, SampleClass, Stored, Tag
 from edge.journal.settings import JournalSettings
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "JournalError",
     "JournalSettings",
     "Lost",
+    "Origin",
     "SampleBatch",
     "SampleClass",
     "Stored",

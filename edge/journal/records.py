@@ -16,6 +16,15 @@ class SampleClass(IntEnum):
     HIGH = 2
 
 
+class Origin(IntEnum):
+    """How a batch's samples were read."""
+
+    LIVE = 0
+    """As they came."""
+    HISTORY = 1
+    """From the history that the server keeps, after an interruption."""
+
+
 GAP_CLASS = 9
 """Class of gap rows: evicted last of all."""
 
@@ -44,6 +53,10 @@ class SampleBatch:
     others: dict[int, Other] = field(default_factory=dict)
     qualities: dict[int, int] = field(default_factory=dict)
     """Quality by position, where it is not `GOOD`."""
+    server_us: array[int] = field(default_factory=lambda: array("q"))
+    """Server times, microseconds since the epoch: empty, or one per sample, 0 where the server gave
+    none that says more than the source time."""
+    origin: Origin = Origin.LIVE
 
     def __len__(self) -> int:
         return len(self.tags)
