@@ -5,7 +5,8 @@ one class; `at[k, c]` says that position k holds a car of class c. For each rati
 linear sum says whether the option stands there, and each sliding window has its excess over the
 limit. A colour's presence at a position is a sum too; a change is a colour that was not at the
 position before. The paint shop's limit is a sliding window over each colour that could break it.
-The objective is the mark, and the order given is the hint.
+The objective is the mark. The order given is the hint, for every variable: with a part left open
+the solver was seen to lose it, and to end with a worse order than it was given.
 """
 
 from __future__ import annotations
@@ -56,6 +57,10 @@ class Answer:
     build_s: float
 
 
+Classes: TypeAlias = "Sequence[tuple[str, frozenset[str]]]"
+"""Cars of one colour and the same options, each."""
+
+
 class Model:
     """The day as CP-SAT takes it."""
 
@@ -66,8 +71,8 @@ class Model:
         self._classes: dict[tuple[str, frozenset[str]], list[Car]] = defaultdict(list)
         for car in instance.cars:
             self._classes[car.colour, car.options].append(car)
+        self._start = [(car.colour, car.options) for car in start]
         self._at = self._positions()
-        self._hint(start)
         weights = instance.rules.weight_of()
         cost: list[Sum] = []
         for ratio in instance.rules.ratios:
@@ -101,39 +106,42 @@ class Model:
             raise ValueError(f"the model prices at {solver.objective_value:,.0f} what costs {mark}")
         return cars, name, solver.best_objective_bound
 
+    def _bool(self, hint: bool) -> cp_model.IntVar:
+        variable = self._model.new_bool_var("")
+        self._model.add_hint(variable, hint)
+        return variable
+
     def _positions(self) -> list[dict[tuple[str, frozenset[str]], cp_model.IntVar]]:
-        at = [
-            {key: self._model.new_bool_var("") for key in self._classes} for _ in self.instance.cars
-        ]
+        at = [{key: self._bool(key == there) for key in self._classes} for there in self._start]
         for row in at:
             self._model.add_exactly_one(row.values())
         for key, cars in self._classes.items():
             self._model.add(cp_model.LinearExpr.sum([row[key] for row in at]) == len(cars))
         return at
 
-    def _hint(self, start: Sequence[Car]) -> None:
-        for row, car in zip(self._at, start, strict=True):
-            for key, here in row.items():
-                self._model.add_hint(here, key == (car.colour, car.options))
-
-    def _presence(self, classes: Sequence[tuple[str, frozenset[str]]]) -> list[Sum]:
-        """By position of the day: 1 if a car of these classes stands there, as its own variable."""
+    def _presence(self, classes: Classes) -> tuple[list[Sum], list[int]]:
+        """By position of the day: 1 if a car of these classes stands there, as its own variable;
+        and what it is in the start."""
+        hints = [int(there in classes) for there in self._start]
         found: list[Sum] = []
-        for row in self._at:
-            here = self._model.new_bool_var("")
+        for row, hint in zip(self._at, hints, strict=True):
+            here = self._bool(bool(hint))
             self._model.add(cp_model.LinearExpr.sum([row[key] for key in classes]) == here)
             found.append(here)
-        return found
+        return found, hints
 
     def _excess(self, option: str, most: int, window: int) -> list[cp_model.IntVar]:
         """One variable for each window that could hold too many."""
-        yesterday: list[Sum] = [int(option in car.options) for car in self.instance.yesterday]
-        line = yesterday + self._presence([key for key in self._classes if option in key[1]])
+        yesterday = [int(option in car.options) for car in self.instance.yesterday]
+        today, hints = self._presence([key for key in self._classes if option in key[1]])
+        line: list[Sum] = [*yesterday, *today]
+        known = [*yesterday, *hints]
         over = []
         for first in range(max(0, len(yesterday) - window + 1), len(line)):
             inside = line[first : first + window]
             if len(inside) > most:
                 excess = self._model.new_int_var(0, len(inside) - most, "")
+                self._model.add_hint(excess, max(0, sum(known[first : first + window]) - most))
                 self._model.add(excess >= cp_model.LinearExpr.sum(inside) - most)
                 over.append(excess)
         return over
@@ -145,12 +153,13 @@ class Model:
         begins = []
         for colour in sorted(colours):
             classes = [key for key in self._classes if key[0] == colour]
-            here = self._presence(classes)
-            last = self.instance.yesterday[-1:]
-            before: list[Sum] = [int(car.colour == colour) for car in last] or [1]
-            for now, then in zip(here, [*before, *here[:-1]], strict=True):
-                begin = self._model.new_bool_var("")
-                self._model.add(begin >= now - then)
+            here, hints = self._presence(classes)
+            before = [int(car.colour == colour) for car in self.instance.yesterday[-1:]] or [1]
+            then: list[Sum] = [*before, *here[:-1]]
+            known = [*before, *hints[:-1]]
+            for now, last, now_hint, last_hint in zip(here, then, hints, known, strict=True):
+                begin = self._bool(now_hint > last_hint)
+                self._model.add(begin >= now - last)
                 begins.append(begin)
             count = sum(len(self._classes[key]) for key in classes)
             if limit is not None and count > limit:
@@ -189,7 +198,8 @@ def _side_by_side(folder: Path, seconds: float, seed: int, marks: Mapping[str, f
     name = f"{folder.parent.name}/{folder.name}"
     instance = read_folder(folder).instance()
     start = valid_start(instance, instance.cars)
-    ours = marks.get(name) or optimise(instance, time_limit_s=seconds, seed=seed).mark
+    known = marks.get(name)
+    ours = optimise(instance, time_limit_s=seconds, seed=seed).mark if known is None else known
     answer = ask(instance, start, seconds)
     # What it was given to begin with stands where it found no better.
     theirs = min((score(instance, cars) for cars in (start, answer.cars)), key=lambda s: s.mark)
