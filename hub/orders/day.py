@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from difflib import get_close_matches
 
 from hub.orders.day_model import (
     MAX_RULES,
@@ -19,7 +18,7 @@ from hub.orders.day_model import (
     SupplyLineEntry,
     When,
 )
-from hub.orders.problems import MAX_SHOWN, did_you_mean
+from hub.orders.problems import MAX_SHOWN, nearest
 from hub.orders.yaml_file import Location, where
 from hub.sequencing.calendar import Break, Shift, ShiftCalendar, Span
 from hub.sequencing.call_plan import SupplyLine, consumption
@@ -168,7 +167,7 @@ class _Maker:
         """What may be meant; not sought where so much is wrong that nobody reads it."""
         if len(self.problems) >= MAX_SHOWN:
             return ""
-        return did_you_mean(word, get_close_matches(word, known, n=1))
+        return nearest(word, known)
 
     def _read_calendar(self) -> DayCalendar | None:
         entry = self.model.calendar

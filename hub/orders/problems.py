@@ -39,10 +39,16 @@ class Problems:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`; did you mean X?` if something known is near, else the first names that are known."""
     names = list(known)
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    near = nearest(word, names)
     if near:
-        return f"; did you mean {near[0]}?"
+        return near
     if not names:
         return ""
     more = len(names) - MAX_NAMES
     return f"; known: {', '.join(names[:MAX_NAMES])}{f' and {more} more' if more > 0 else ''}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean X?` if something known is near, else nothing: for names too many to list."""
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""

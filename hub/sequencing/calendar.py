@@ -13,13 +13,12 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
-from difflib import get_close_matches
 from itertools import pairwise
 from operator import itemgetter
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
-from hub.orders.problems import did_you_mean
+from hub.orders.problems import did_you_mean, nearest
 from hub.sequencing import kernels
 from hub.sequencing.model import InstanceError
 
@@ -284,8 +283,8 @@ class _Clock:
         try:
             self._zone = ZoneInfo(zone)
         except (KeyError, ValueError, OSError):
-            near = get_close_matches(zone, available_timezones(), n=1)
-            hint = did_you_mean(zone, near) or "; a name of the tz database, as Europe/Berlin"
+            near = nearest(zone, available_timezones())
+            hint = near or "; a name of the tz database, as Europe/Berlin"
             raise CalendarError(f"no time zone {zone!r}{hint}") from None
 
     def us(self, instant: datetime) -> int:

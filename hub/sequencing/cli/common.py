@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hub.orders.formats import Format
-from hub.orders.problems import InputError, did_you_mean
+from hub.orders.problems import InputError, nearest
 from hub.sequencing.model import InstanceError
 
 DayArgument = Annotated[
@@ -75,7 +74,7 @@ def check_cars(option: str, numbers: Iterable[str], known: Sequence[str]) -> Non
     """Raise `InputError` for a car that an option names and the day does not have."""
     for number in numbers:
         if number not in known:
-            hint = did_you_mean(number, get_close_matches(number, known, n=1))
+            hint = nearest(number, known)
             raise InputError([f"{option} {number}: no such car{hint}"])
 
 
