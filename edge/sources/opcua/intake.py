@@ -17,6 +17,7 @@ from edge.filters import DROPPED, Filter, make_filter
 from edge.journal import Gap, SampleBatch, SampleClass, TelemetryJournal
 from edge.journal.records import GOOD, Other
 from edge.sources.opcua.config import OpcUaSettings, TagClass, TagSettings
+from edge.sources.opcua.gaps import GapWatch
 from edge.sources.opcua.values import (
     EPOCH,
     EXACT,
@@ -33,7 +34,6 @@ logger = logging.getLogger(__name__)
 
 MAX_SAMPLES = 2000
 """A longer message becomes several batches: a batch is one row and one message."""
-_SLACK_US = 1_000_000
 _CLASSES = {
     TagClass.LOW: SampleClass.LOW,
     TagClass.NORMAL: SampleClass.NORMAL,
@@ -105,43 +105,29 @@ class Intake:
         self._columns = {tag_class: _Columns(_CLASSES[tag_class]) for tag_class in TagClass}
         self._slots = [_Slot(tag, self._columns[tag.tag_class]) for tag in settings.tags]
         longest_ms = max((t.sampling_ms or 0 for t in settings.tags), default=0)
-        self._slack_us = _SLACK_US + 1000 * (
-            settings.publishing_ms + max(settings.sampling_ms, longest_ms)
+        self.gaps = GapWatch(
+            settings.device,
+            settings.publishing_ms + max(settings.sampling_ms, longest_ms),
+            journal.last_device_time_us(settings.device),
         )
-        self._newest_us = journal.last_device_time_us(settings.device)
-        self._interruption = "agent stopped"
-        self._sequence: int | None = None
-        self._resumed: list[tuple[int, int]] = []
-        self._overflowed: dict[str, tuple[int | None, int]] = {}
         self._strangers = 0
 
     def begin(self) -> None:
         """A new subscription: the server now repeats the last value of each tag."""
-        self._sequence = None
+        self.gaps.begin()
         for slot in self._slots:
             slot.fresh = True
             slot.kind = None
 
-    def interrupted(self, cause: str) -> None:
-        """The subscription has ended; `cause` stands in the gap if anything was missed."""
-        self._interruption = cause
-
     def take(self, message: ua.NotificationMessage, now_us: int) -> list[SampleBatch | Gap]:
         """The records of one message that has notifications, gaps first."""
-        missed = self._missed(message.SequenceNumber)
-        before_us = self._newest_us
+        self.gaps.count(message.SequenceNumber)
         for notification in message.NotificationData:
             if isinstance(notification, ua.DataChangeNotification):
                 self._take_items(notification.MonitoredItems, now_us)
         batches = [b for c in self._columns.values() for b in c.take_out(self._device)]
         newest_us = max((max(b.times_us) for b in batches), default=None)
-        if newest_us is not None and (before_us is None or newest_us > before_us):
-            self._newest_us = newest_us
-        gaps = [*self._resumption_gap(before_us), *self._overflow_gap()]
-        if missed is not None:
-            from_us = None if before_us is None else before_us - self._slack_us
-            gaps.append(Gap(self._device, from_us, newest_us or now_us, missed))
-        return [*gaps, *batches]
+        return [*self.gaps.take_out(newest_us, now_us), *batches]
 
     def _take_items(self, items: list[Any], now_us: int) -> None:
         slots, count, epoch = self._slots, len(self._slots), EPOCH
@@ -181,13 +167,13 @@ class Intake:
             return  # a null, and no value before it has told the datatype
         known = slot.seen_us if slot.seen_us is not None else self._last_us(slot)
         if data.StatusCode is not None and data.StatusCode.value & OVERFLOW == OVERFLOW:
-            self._overflowed[slot.settings.name] = (known, time_us)
+            self.gaps.overflowed(slot.settings.name, known, time_us)
         if slot.fresh:
             slot.fresh = False
             if known == time_us:
                 return  # repeated for the new subscription
             if known is not None:
-                self._resumed.append((known, time_us))
+                self.gaps.resumed(known, time_us)
         if slot.filter is not None:
             filtered = slot.filter.apply(value, time_us, quality)
             if filtered is DROPPED:
@@ -228,42 +214,6 @@ class Intake:
 
     def _last_us(self, slot: _Slot) -> int | None:
         return self._journal.last_time_us(slot.tag_id)
-
-    def _missed(self, sequence: int) -> str | None:
-        """Keep the count of message numbers; what was missed, in words, or None."""
-        if not sequence:
-            return None  # asyncua's own message, when it has lost the connection
-        last, self._sequence = self._sequence, sequence
-        if last is None or sequence == last % 0xFFFF_FFFF + 1:
-            return None
-        return f"OPC UA messages missed: {sequence} came after {last}"
-
-    def _resumption_gap(self, newest_us: int | None) -> Iterator[Gap]:
-        """The gap that an interruption left: only if a tag has changed since its last sample.
-
-        The server had handed over all that was older than one cycle, so the gap begins no earlier
-        than that, however long a tag had not changed before.
-        """
-        if not self._resumed:
-            return
-        from_us = min(known for known, _ in self._resumed)
-        if newest_us is not None:
-            from_us = max(from_us, newest_us - self._slack_us)
-        to_us = max(time_us for _, time_us in self._resumed)
-        self._resumed.clear()
-        yield Gap(self._device, min(from_us, to_us), to_us, self._interruption)
-
-    def _overflow_gap(self) -> Iterator[Gap]:
-        if not self._overflowed:
-            return
-        names = list(self._overflowed)
-        starts = [from_us for from_us, _ in self._overflowed.values()]
-        to_us = max(to_us for _, to_us in self._overflowed.values())
-        self._overflowed.clear()
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        from_us = min((s for s in starts if s is not None), default=None)
-        cause = f"OPC UA queue overflow: {', '.join(names[:3])}{more}"
-        yield Gap(self._device, from_us, to_us, cause)
 
     def _note_stranger(self, handle: int) -> None:
         self._strangers += 1

@@ -81,7 +81,7 @@ class OpcUaSource:
             await session.watch()
         except Exception as error:
             reason = str(error) or type(error).__name__
-            self._intake.interrupted(f"connection lost: {reason}")
+            self._intake.gaps.interrupted(f"connection lost: {reason}")
             raise
         finally:
             if online:

@@ -133,7 +133,7 @@ async def test_the_gap_of_an_interruption_begins_where_the_device_was_last_heard
 ) -> None:
     async with intake_on(tmp_path) as (intake, journal):
         await put(intake, journal, message(1, (0, 1.0, 0, 0), (1, 1.0, 60_000, 0)))
-        intake.interrupted("connection lost: x")
+        intake.gaps.interrupted("connection lost: x")
         intake.begin()
         gap, *_ = await put(intake, journal, message(1, (0, 2.0, 90_000, 0), (1, 1.0, 60_000, 0)))
         # Tag A had not changed for a minute; what it did until then was handed over.
