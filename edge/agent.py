@@ -20,8 +20,8 @@ from edge.calls import CallLane, CallStore, Desk, LineSession, PlcError, line_ke
 from edge.config import EdgeConfig
 from edge.journal import DirectoryInUseError, JournalError, TelemetryJournal
 from edge.link import LinkError
-from edge.sources import make_source
-from edge.status import Condition, Figures
+from edge.sources import SourceSettings, make_source
+from edge.status import Condition, Figures, SourceFigures
 from edge.supervise import keep_running
 from edge.uplink import BirthDeathSequence, EdgeNode
 
@@ -102,7 +102,9 @@ class _Parts:
         """Run all parts until told to stop. Raises `JournalError` if the journal fails."""
         config = self._config
         sources = [
-            asyncio.create_task(make_source(source, self._journal, self).run())
+            asyncio.create_task(
+                make_source(source, self._journal, self, self._source_figures(source)).run()
+            )
             for source in config.sources
         ]
         others = [asyncio.create_task(part) for part in self._services()]
@@ -127,6 +129,11 @@ class _Parts:
         for ended in (failed, *sources, *others):
             if ended.done() and not ended.cancelled() and (error := ended.exception()) is not None:
                 raise error
+
+    def _source_figures(self, source: SourceSettings) -> SourceFigures:
+        figures = SourceFigures(source.device, endpoint=source.endpoint)
+        self._figures.sources[source.device] = figures
+        return figures
 
     def device_online(self, device: str) -> None:
         """A source reads its device."""

@@ -29,8 +29,9 @@ async def keep_running(
     expected: tuple[type[Exception], ...],
     hint_when_short_lived: str,
     fatal: tuple[type[Exception], ...] = (),
+    beat: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run `serve` again and again, until cancelled.
+    """Run `serve` again and again, until cancelled; `beat` is called before each attempt.
 
     `expected` failures are logged by their text, any other with its trace; `fatal` ones are raised,
     since running again would not help. If connections are made and end at once several times,
@@ -58,6 +59,7 @@ async def keep_running(
 
         reason = "ended"
         by_peer = True
+        beat()
         try:
             await serve(connected)
         except fatal:

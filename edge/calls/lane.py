@@ -162,8 +162,8 @@ class CallLane:
 
     async def _count(self) -> None:
         counts = await self._desk.run(self._desk.store.counts)
-        self._figures.calls_open = counts.calls_open
-        self._figures.events_pending = counts.events_pending
+        self._figures.calls.calls_open = counts.calls_open
+        self._figures.calls.events_pending = counts.events_pending
 
     async def _on_answer(self, writer: Writer, message: Message) -> Writer:
         """Take in the hub's position; returns the writer to go on with."""

@@ -1,6 +1,21 @@
 """What the agent knows of itself: figures for the health metrics, and logging on change only."""
 
 from edge.status.condition import Condition
-from edge.status.figures import Figures
+from edge.status.figures import (
+    CallFigures,
+    Figures,
+    JournalFigures,
+    SourceFigures,
+    SourceState,
+    UplinkFigures,
+)
 
-__all__ = ["Condition", "Figures"]
+__all__ = [
+    "CallFigures",
+    "Condition",
+    "Figures",
+    "JournalFigures",
+    "SourceFigures",
+    "SourceState",
+    "UplinkFigures",
+]

@@ -1,22 +1,138 @@
-"""The figures an agent reports of itself: the one place its parts write them to."""
+"""The figures an agent reports of itself. Each has one writer, the part that knows it; readers are
+the uplink (`Gateway/…` metrics), the watchdog and the status endpoint.
+
+All of it is written and read in the agent's event loop, without a lock. Counters begin at 0 with
+the agent and only grow; what survives a restart is in the journal.
+"""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
+from typing import Literal
+
+SourceState = Literal["connecting", "online", "late", "offline"]
 
 
 @dataclass(slots=True)
-class Figures:
-    """Latest state of the agent's parts. The uplink sends it as `Gateway/…` metrics."""
+class SourceFigures:
+    """One source. Written by the source, except for `late`, which is the watchdog's word."""
 
-    version: str = field(default_factory=lambda: version("lineside"))
-    started: datetime = field(default_factory=lambda: datetime.now(UTC))
-    journal_records: int = 0
+    device: str
+    state: SourceState = "connecting"
+    """connecting: no attempt has ended yet; offline: the last one failed, the next will come."""
+    endpoint: str = ""
+    """Address in use, without user name and password."""
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """When the state was entered."""
+    reason: str = ""
+    """Why it is not online; empty if it is."""
+    samples: int = 0
+    """Samples durable in the journal."""
+    batches: int = 0
+    gaps: int = 0
+    refused_nodes: int = 0
+    """Nodes the server refuses now (not a counter)."""
+    overflows: int = 0
+    missed_messages: int = 0
+    republished: int = 0
+    backfilled: int = 0
+    """Samples read from the server's history."""
+    reconnects: int = 0
+    """Sessions made after the first."""
+    last_heard_us: int | None = None
+    """Our clock when the server last said anything, µs since 1970."""
+    last_sample_us: int | None = None
+    """Source time of the newest sample, µs since 1970."""
+    clock_offset_ms: float | None = None
+    """The server's clock minus ours."""
+    publishes_in_flight: int = 0
+    beat_at: float = field(default_factory=time.monotonic)
+    """`time.monotonic()` of the last `beat`."""
+
+    def enter(self, state: SourceState, reason: str = "") -> None:
+        """Note a state; `since` moves only if it is another one."""
+        if state != self.state:
+            self.state = state
+            self.since = datetime.now(UTC)
+        self.reason = reason
+
+    def beat(self) -> None:
+        """The source's task is at work: it begins an attempt, or got an answer. Without a beat for
+        `silence_s` the watchdog cancels the source and starts it anew."""
+        self.beat_at = time.monotonic()
+
+    def heard(self) -> None:
+        """The server said something, even if only that it lives."""
+        self.beat()
+        self.last_heard_us = time.time_ns() // 1000
+
+
+@dataclass(slots=True)
+class JournalFigures:
+    """The telemetry journal."""
+
+    records: int = 0
     """Records not yet committed by the hub."""
-    journal_bytes: int = 0
+    bytes: int = 0
+    """Disk in use."""
+    quota_bytes: int = 0
+    free_bytes: int = 0
+    """Free disk of the file system."""
+    evicted: int = 0
+    corrupt: int = 0
+    expired: int = 0
+    full: bool = False
+    """Nothing can be written now: sources wait."""
+    set_aside: int = 0
+    """Damaged files set aside."""
+    appended: int = 0
+    """Samples."""
+    commits: int = 0
+
+
+@dataclass(slots=True)
+class UplinkFigures:
+    """The Sparkplug edge node's connection."""
+
+    connected: bool = False
+    server: str = ""
+    """Address in use, `host:port`."""
+    host_online: bool = False
+    births: int = 0
+    sent: int = 0
+    resent: int = 0
+    backlog: int = 0
+    """Records that wait behind the live ones now (not a counter)."""
+    drained: int = 0
+    """Records of the backlog sent."""
+    last_answer: datetime | None = None
+    """When the hub last answered."""
+
+
+@dataclass(slots=True)
+class CallFigures:
+    """The call lane."""
+
+    connected: bool = False
     calls_open: int = 0
     """Calls received and not yet decided by a PLC."""
     events_pending: int = 0
     """Events not yet committed by the hub."""
+    set_aside: int = 0
+    """Damaged files set aside."""
+
+
+@dataclass(slots=True)
+class Figures:
+    """Latest state of the agent's parts."""
+
+    version: str = field(default_factory=lambda: version("lineside"))
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    journal: JournalFigures = field(default_factory=JournalFigures)
+    uplink: UplinkFigures = field(default_factory=UplinkFigures)
+    calls: CallFigures = field(default_factory=CallFigures)
+    sources: dict[str, SourceFigures] = field(default_factory=dict)
+    """By device."""

@@ -105,10 +105,10 @@ def device_birth(
 def health(figures: Figures) -> dict[str, int]:
     """The health metrics that change, by name; all Int64."""
     return {
-        "Gateway/Journal Records": figures.journal_records,
-        "Gateway/Journal Bytes": figures.journal_bytes,
-        "Gateway/Calls Open": figures.calls_open,
-        "Gateway/Events Pending": figures.events_pending,
+        "Gateway/Journal Records": figures.journal.records,
+        "Gateway/Journal Bytes": figures.journal.bytes,
+        "Gateway/Calls Open": figures.calls.calls_open,
+        "Gateway/Events Pending": figures.calls.events_pending,
     }
 
 

@@ -439,8 +439,8 @@ class _Session:
         self.link.publish(topic, encode(Payload(now_ms, metrics, self._seq.take())), 0)
 
     def _figure(self) -> None:
-        self._of._figures.journal_records = self._journal.depth
-        self._of._figures.journal_bytes = self._journal.bytes
+        self._of._figures.journal.records = self._journal.depth
+        self._of._figures.journal.bytes = self._journal.bytes
 
 
 def _say(link: Link, will: Will) -> None:

@@ -21,6 +21,7 @@ from edge.sources.base import DeviceListener
 from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.opcua.connect import close, connect, node_id
 from edge.sources.opcua.intake import Intake
+from edge.status import SourceFigures
 from edge.supervise import keep_running
 
 logger = logging.getLogger(__name__)
@@ -42,11 +43,16 @@ class OpcUaSource:
     """Reads one PLC into the journal."""
 
     def __init__(
-        self, settings: OpcUaSettings, journal: TelemetryJournal, listener: DeviceListener
+        self,
+        settings: OpcUaSettings,
+        journal: TelemetryJournal,
+        listener: DeviceListener,
+        figures: SourceFigures,
     ) -> None:
         self._settings = settings
         self._journal = journal
         self._listener = listener
+        self._figures = figures
         self._intake = Intake(settings, journal)
         self._refused: dict[int, tuple[int, str]] = {}
         """Position of each tag whose node the server refuses: since when (µs), and why."""
@@ -64,6 +70,7 @@ class OpcUaSource:
             expected=(OSError, TimeoutError, ua.UaError),
             hint_when_short_lived="the PLC drops the session soon after it is made",
             fatal=(JournalError,),
+            beat=self._figures.beat,
         )
 
     async def _serve(self, connected: Callable[[], None]) -> None:

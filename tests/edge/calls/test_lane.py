@@ -117,7 +117,7 @@ async def test_from_call_to_shipped(tmp_path: Path, broker: LocalBroker, plc: Pl
         async with lane(tmp_path, broker.port, plc) as figures:
             hub.call(*calls(1, 4))
             await until(lambda: kinds(hub.events)["shipped"] == 4, "four parts shipped", 40)
-            await until(lambda: figures.events_pending == 0, "all events committed")
+            await until(lambda: figures.calls.events_pending == 0, "all events committed")
         assert hub.calls_answer is not None
         assert hub.calls_answer.watermark == 4
     check_against_ledger(hub, plc)
@@ -195,7 +195,7 @@ async def test_replaced_gateway_gets_the_calls_again(tmp_path: Path, broker: Loc
         async with lane(tmp_path / "new", broker.port, None) as figures:
             await until(lambda: hub.calls_answer, "the new gateway's answer")
             hub.open_call_epoch([call.model_dump(mode="json") for call in calls(1, 2)])
-            await until(lambda: figures.calls_open == 2, "the calls")
+            await until(lambda: figures.calls.calls_open == 2, "the calls")
 
 
 async def test_disk_restored_from_an_old_copy(
@@ -213,7 +213,7 @@ async def test_disk_restored_from_an_old_copy(
         async with lane(old, broker.port, plc) as figures:
             hub.open_call_epoch([call.model_dump(mode="json") for call in calls(5, 2)])
             await until(lambda: kinds(hub.events)["shipped"] == 2, "two parts shipped", 40)
-            await until(lambda: figures.events_pending == 0, "all committed")
+            await until(lambda: figures.calls.events_pending == 0, "all committed")
     told = [(e.kind, str(e.key), e.verdict, e.serial) for e in hub.events if e.kind != "refused"]
     assert len(set(told)) == len(told)
     assert kinds(hub.events)["accepted"] == 2

@@ -28,6 +28,7 @@ READER = textwrap.dedent(
     from edge.journal import JournalSettings, TelemetryJournal
     from edge.sources import make_source
     from edge.sources.opcua import OpcUaSettings
+    from edge.status import SourceFigures
 
     class Devices:
         def device_online(self, device):
@@ -47,7 +48,7 @@ READER = textwrap.dedent(
             {"device": "plc", "endpoint": sys.argv[2], "publishing_ms": 50, "sampling_ms": 0,
              "timeout_s": 2, "tags": tags}
         )
-        await make_source(settings, journal, Devices()).run()
+        await make_source(settings, journal, Devices(), SourceFigures("plc")).run()
 
     asyncio.run(work())
     """

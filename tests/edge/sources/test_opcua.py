@@ -20,6 +20,7 @@ from edge.journal import Gap, JournalSettings, SampleBatch, TelemetryJournal
 from edge.sources import make_source
 from edge.sources.opcua import ConnectFailedError, OpcUaSettings, connect, node_id
 from edge.sources.opcua.connect import APPLICATION_URI, close
+from edge.status import SourceFigures
 from protocols.sparkplug import DataType
 from tests.edge.journal.test_journal import small_disk
 from tests.edge.sources.plc import START, URI, Plc, free_port, run_plc, us
@@ -80,7 +81,8 @@ class Reading:
 async def reading(path: Path, settings: OpcUaSettings) -> AsyncIterator[Reading]:
     journal = TelemetryJournal.open(path, JournalSettings(commit_ms=1, keep_free_mb=0))
     devices = Devices()
-    task = asyncio.create_task(make_source(settings, journal, devices).run())
+    figures = SourceFigures(settings.device)
+    task = asyncio.create_task(make_source(settings, journal, devices, figures).run())
     try:
         yield Reading(journal, devices)
     finally:
