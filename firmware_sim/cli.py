@@ -68,6 +68,10 @@ def line(
     ] = None,
     extra_tags: Annotated[int, typer.Option(help="more Double tags, for load")] = 0,
     extra_hz: Annotated[float, typer.Option(help="changes of each extra tag per second")] = 8.0,
+    counters: Annotated[
+        int, typer.Option(help="tags that count on whoever listens, over a restart with --state")
+    ] = 0,
+    counter_hz: Annotated[float, typer.Option(help="steps of each counter per second")] = 5.0,
 ) -> None:
     """Run a line PLC with an OPC UA server. Prints `ready opc.tcp://…` once clients can connect;
     writing true to Line.Ship ships part-filled racks; SIGTERM ends it."""
@@ -91,6 +95,8 @@ def line(
             port=port,
             extra_tags=extra_tags,
             extra_hz=extra_hz,
+            counters=counters,
+            counter_hz=counter_hz,
         )
     except ValidationError as error:
         raise _bad_option(error) from None

@@ -8,7 +8,8 @@ One append-only JSONL file per PLC. Each line is an object with `kind`:
    "rack": "", "slot": 0, "at": µs}
 
 `at` is the source time in microseconds since the epoch, UTC. A sample's source time is a whole
-millisecond and unique per node: (node, at) is its identity on a wire that carries milliseconds.
+millisecond and unique per node, as long as the PLC's clock is not set back: (node, at) is its
+identity on a wire that carries milliseconds.
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ _KINDS: dict[str, type[Sample] | type[CallDecision] | type[Result]] = {
     "result": Result,
 }
 _NAMES = {entry: name for name, entry in _KINDS.items()}
+_SAMPLE = '{"kind": "sample"'
+"""How the line of a sample begins."""
 
 
 class LedgerError(ValueError):
@@ -93,13 +96,16 @@ class Ledger:
         self._file.close()
 
 
-def read_ledger(path: Path) -> Iterator[Entry]:
-    """The entries in the order in which they happened. May be called while the PLC runs; a last
-    line not yet ended is left out. Raises `LedgerError` for a line that is no entry."""
+def read_ledger(path: Path, *, samples: bool = True) -> Iterator[Entry]:
+    """The entries in the order in which they happened, without `samples` if so told: they are most
+    of a ledger, and cost most to read. May be called while the PLC runs; a last line not yet ended
+    is left out. Raises `LedgerError` for a line that is no entry."""
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, start=1):
             if not line.endswith("\n"):
                 return
+            if not samples and line.startswith(_SAMPLE):
+                continue
             yield _parse(path, number, line)
 
 

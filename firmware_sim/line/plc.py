@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, nullcontext
 from dataclasses import dataclass
 
+from firmware_sim.line.counters import Counters, RetainedNumbers
 from firmware_sim.line.handover import HandOverDesk
 from firmware_sim.line.ledger import Ledger
 from firmware_sim.line.load import Load
 from firmware_sim.line.production import Production
+from firmware_sim.line.recount import uncounted
 from firmware_sim.line.results import ResultRing
 from firmware_sim.line.server import PlcServer
 from firmware_sim.line.settings import LineSettings
@@ -37,8 +39,15 @@ async def run_line(settings: LineSettings) -> AsyncIterator[RunningLine]:
     context, in an `ExceptionGroup`."""
     memory = RetentiveMemory(settings.state)
     memory.save()  # a file that cannot be written must show before the first call is taken
+    kept = None if settings.state is None else settings.state.with_suffix(".counters")
     ledger = None if settings.ledger is None else Ledger(settings.ledger)
-    with nullcontext() if ledger is None else closing(ledger):
+    with (
+        nullcontext() if ledger is None else closing(ledger),
+        RetainedNumbers(kept, settings.counters) as numbers,
+    ):
+        if ledger is not None and settings.ledger is not None:
+            for entry in uncounted(settings.ledger, memory.state):
+                ledger.add(entry)
         async with PlcServer(NAMESPACE, settings.host, settings.port) as server:
             tags = TagBoard(server, ledger)
             production = Production(
@@ -47,7 +56,8 @@ async def run_line(settings: LineSettings) -> AsyncIterator[RunningLine]:
             desk = HandOverDesk(server, memory, ledger, settings, taken=production.wake)
             ring = ResultRing(server, memory, ledger, acknowledged=production.wake)
             load = Load(tags, settings.extra_tags, settings.extra_hz)
-            for part in (desk, ring, production, load):
+            counters = Counters(tags, numbers, settings.counters, settings.counter_hz)
+            for part in (desk, ring, production, load, counters):
                 await part.add_nodes()
             await server.listen()
             logger.info("line %s/%s at %s", settings.plant, settings.line, server.endpoint)
@@ -59,6 +69,8 @@ async def run_line(settings: LineSettings) -> AsyncIterator[RunningLine]:
                 ]
                 if settings.extra_tags:
                     tasks.append(group.create_task(load.serve()))
+                if settings.counters:
+                    tasks.append(group.create_task(counters.serve()))
                 try:
                     yield RunningLine(server.endpoint, memory.state)
                 finally:

@@ -147,6 +147,11 @@ def extra_tags(count: int) -> list[Tag]:
     return [Tag(f"Line.Extra{n // 50:03d}.Value{n % 50:02d}", "Double") for n in range(count)]
 
 
+def counter_tags(count: int) -> list[Tag]:
+    """`count` Int64 tags that only ever count on."""
+    return [Tag(f"Line.Counters.Count{n:02d}", "Int64") for n in range(count)]
+
+
 INITIAL: dict[TagType, TagValue] = {
     "Double": 0.0,
     "Int64": 0,

@@ -37,3 +37,7 @@ class LineSettings(BaseModel):
     port: int = Field(default=0, ge=0, le=65535, description="0: a free one")
     extra_tags: int = Field(default=0, ge=0, description="more Double tags, for load")
     extra_hz: float = Field(default=8.0, gt=0, description="changes of each extra tag per second")
+    counters: int = Field(
+        default=0, ge=0, le=100, description="Int64 tags that count on whoever listens"
+    )
+    counter_hz: float = Field(default=5.0, gt=0, description="steps of each counter per second")

@@ -12,6 +12,8 @@ from firmware_sim.line.process import INITIAL, Tag
 from firmware_sim.line.server import PlcServer
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SET_BACK_MS = 500
+"""A clock this far behind a tag's last change was set back; less is a burst of changes."""
 
 
 class TagBoard:
@@ -34,10 +36,13 @@ class TagBoard:
 
     async def write(self, tag: Tag, value: TagValue) -> None:
         """Change a tag. Its source time is a whole millisecond later than its last one at least, so
-        that no two changes of a tag are one on a wire that carries milliseconds."""
+        that no two changes of a tag are one on a wire that carries milliseconds; unless the PLC's
+        clock was set back."""
         if value == self._values[tag.node]:
             return
-        at_ms = max(time.time_ns() // 1_000_000, self._times_ms[tag.node] + 1)
+        at_ms, last_ms = time.time_ns() // 1_000_000, self._times_ms[tag.node]
+        if last_ms - _SET_BACK_MS < at_ms <= last_ms:
+            at_ms = last_ms + 1
         self._values[tag.node] = value
         self._times_ms[tag.node] = at_ms
         if self._ledger is not None:

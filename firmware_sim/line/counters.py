@@ -1,0 +1,88 @@
+"""Counters as a machine keeps them: they go on whoever listens, and over a loss of power.
+
+Each value is counted in the ledger before a client can see it, so that what never reached anybody
+is known by its number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import mmap
+import struct
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from firmware_sim.line.process import counter_tags
+from firmware_sim.line.tags import TagBoard
+
+_NUMBER = struct.Struct("<q")
+
+_LAG_S = 1.0
+"""The rate holds over such a time; a machine that is slower for longer counts less often."""
+
+
+class RetainedNumbers:
+    """Numbers that outlive the process: the kernel has each as soon as it is set, so that a `kill`
+    at any moment loses none. A context manager; without a path they live as long as it does."""
+
+    def __init__(self, path: Path | None, count: int) -> None:
+        """Raises `OSError` if the file cannot be written."""
+        size = max(1, count) * _NUMBER.size
+        if path is None:
+            self._map = mmap.mmap(-1, size)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            file.truncate(max(size, file.tell()))
+        with path.open("r+b") as file:
+            self._map = mmap.mmap(file.fileno(), size)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._map.close()
+
+    def __getitem__(self, index: int) -> int:
+        number: int = _NUMBER.unpack_from(self._map, index * _NUMBER.size)[0]
+        return number
+
+    def __setitem__(self, index: int, number: int) -> None:
+        _NUMBER.pack_into(self._map, index * _NUMBER.size, number)
+
+
+class Counters:
+    """`count` Int64 tags that each count on `hz` times a second, 1, 2, 3 …"""
+
+    def __init__(self, tags: TagBoard, numbers: RetainedNumbers, count: int, hz: float) -> None:
+        self._tags = tags
+        self._numbers = numbers
+        self._counters = counter_tags(count)
+        self._hz = hz
+
+    async def add_nodes(self) -> None:
+        """Add the tags. The first value of each is a new one: the PLC has started again."""
+        for index, tag in enumerate(self._counters):
+            await self._tags.add(tag, self._next(index))
+
+    async def serve(self) -> None:
+        """Count for ever, the tags in turn, so that changes come as a stream and not as a burst."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            for index, tag in enumerate(self._counters):
+                due = max(due + 1 / (self._hz * len(self._counters)), loop.time() - _LAG_S)
+                await asyncio.sleep(due - loop.time())
+                await self._tags.write(tag, self._next(index))
+
+    def _next(self, index: int) -> int:
+        # Retained first: a number that was taken and never counted was never produced, but one
+        # counted twice would be two values with one name.
+        self._numbers[index] += 1
+        return self._numbers[index]
