@@ -15,7 +15,7 @@ from typing import Any
 
 from edge.journal.errors import DamagedError, JournalClosedError, JournalError
 from edge.journal.lock import DirectoryLock
-from edge.journal.records import Gap, SampleBatch, Stored, Tag
+from edge.journal.records import Gap, Origin, SampleBatch, Stored, Tag
 from edge.journal.settings import JournalSettings
 from edge.journal.store import (
     Row,
@@ -40,6 +40,7 @@ _MEGABYTE = 1024 * 1024
 @dataclass(slots=True)
 class _Append:
     rows: list[Row]
+    bookmark: tuple[str, str] | None
     done: asyncio.Future[int]
 
 
@@ -142,11 +143,22 @@ class TelemetryJournal:
 
         Raises `JournalClosedError` if the journal is closed first, `JournalError` if it failed.
         """
+        return await self.submit(*records)
+
+    def submit(
+        self, *records: SampleBatch | Gap, bookmark: tuple[str, str] | None = None
+    ) -> asyncio.Future[int]:
+        """`append` without waiting: the future is settled as `append` would end. What is submitted
+        first is durable first.
+
+        `bookmark` is (source, text): what the source must know to go on after exactly these
+        records. It is durable with them or not at all, and replaces the one before it.
+        """
         now_us = _now_us()
         rows = [row_of(record, now_us) for record in records]
         if not rows:
             raise ValueError("nothing to append")
-        append = _Append(rows, self._loop.create_future())
+        append = _Append(rows, bookmark, self._loop.create_future())
         with self._wake:
             if self._failure is not None:
                 raise self._failure
@@ -155,9 +167,13 @@ class TelemetryJournal:
             self._appends.append(append)
             self._wake.notify()
         for record in records:
-            if isinstance(record, SampleBatch):
+            if isinstance(record, SampleBatch) and record.origin is Origin.LIVE:
                 self._last_us.update(zip(record.tags, record.times_us, strict=True))
-        return await append.done
+        return append.done
+
+    def bookmark(self, source: str) -> str | None:
+        """The source's note that was durable when the journal was opened."""
+        return self._store.bookmarks.get(source)
 
     def read(self, first: int, after: int, max_bytes: int = 1_000_000) -> list[Stored]:
         """What stands for the offsets first … after - 1, in order and without holes; at most about
@@ -355,6 +371,8 @@ class TelemetryJournal:
                 for row in append.rows:
                     store.append(row, now_us)
                     incoming += len(row.body)
+            for source, text in dict(a.bookmark for a in appends if a.bookmark).items():
+                store.set_bookmark(source, text)
             if self._full_since_us is not None:
                 gap = Gap(None, self._full_since_us, now_us, "gateway disk full")
                 store.append(row_of(gap, now_us), now_us)

@@ -43,3 +43,9 @@ CREATE TABLE tag (
     last_offset INTEGER,
     UNIQUE (device, name, datatype)
 ) STRICT;
+
+-- What a source must know to go on after its last record.
+CREATE TABLE bookmark (
+    source TEXT PRIMARY KEY,
+    text   TEXT NOT NULL
+) STRICT;

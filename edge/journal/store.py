@@ -20,7 +20,7 @@ from typing import Any
 
 from edge.journal import body as bodies
 from edge.journal.errors import DamagedError, JournalError
-from edge.journal.records import GAP_CLASS, Gap, Lost, SampleBatch, Stored, Tag
+from edge.journal.records import GAP_CLASS, Gap, Lost, Origin, SampleBatch, Stored, Tag
 from protocols.streams import draw_epoch, merged, without
 
 logger = logging.getLogger(__name__)
@@ -100,6 +100,8 @@ class Store:
         self.tags: dict[int, Tag] = {}
         self.last_us: dict[int, int] = {}
         self.last_offset: dict[int, int] = {}
+        self.bookmarks: dict[str, str] = {}
+        """Each source's note as it was when the file was opened."""
         self._dirty: set[int] = set()
         self._recall_times = False
         self._free = free
@@ -164,11 +166,15 @@ class Store:
             (tag.id, tag.device, tag.name, tag.datatype, tag.unit),
         )
 
+    def set_bookmark(self, source: str, text: str) -> None:
+        """Keep a source's note of how far the rows of this transaction bring it."""
+        self._db.execute("INSERT OR REPLACE INTO bookmark VALUES (?, ?)", (source, text))
+
     def reflect(self) -> None:
         """Store the last time and offset of each tag that changed since the last time."""
         self._db.executemany(
             "UPDATE tag SET last_us = ?, last_offset = ? WHERE id = ?",
-            [(self.last_us[t], self.last_offset[t], t) for t in self._dirty],
+            [(self.last_us.get(t), self.last_offset[t], t) for t in self._dirty],
         )
         self._dirty.clear()
         self.position = replace(self.position, reflected=self.position.next)
@@ -293,6 +299,12 @@ class Store:
         if version != VERSION or row is None:
             raise DamagedError("not a journal")
         self.position = Position(*row)
+        # Files of earlier releases have none.
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS bookmark"
+            " (source TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT"
+        )
+        self.bookmarks = dict(self._db.execute("SELECT source, text FROM bookmark").fetchall())
         for row in self._db.execute("SELECT id, device, name, datatype, unit FROM tag"):
             self.tags[row[0]] = Tag(*row)
         self._read_times()
@@ -304,9 +316,10 @@ class Store:
         self.last_offset.clear()
         self._dirty.clear()
         for tag_id, last_us, last_offset in self._db.execute(
-            "SELECT id, last_us, last_offset FROM tag WHERE last_us IS NOT NULL"
+            "SELECT id, last_us, last_offset FROM tag WHERE last_offset IS NOT NULL"
         ):
-            self.last_us[tag_id] = last_us
+            if last_us is not None:
+                self.last_us[tag_id] = last_us
             self.last_offset[tag_id] = last_offset
         first = self.position.reflected
         while first < self.position.next:
@@ -318,7 +331,8 @@ class Store:
         self._recall_times = False
 
     def _note(self, batch: SampleBatch, offset: int) -> None:
-        self.last_us.update(zip(batch.tags, batch.times_us, strict=True))
+        if batch.origin is Origin.LIVE:  # what was filled in later is older than the last
+            self.last_us.update(zip(batch.tags, batch.times_us, strict=True))
         self.last_offset.update(dict.fromkeys(batch.tags, offset))
         self._dirty.update(batch.tags)
 

@@ -29,6 +29,7 @@ from edge.journal import (
     Tag,
     TelemetryJournal,
 )
+from edge.journal.records import Origin
 from edge.journal.store import connect
 from protocols.streams import State
 
@@ -478,3 +479,45 @@ def test_kill_9_loses_nothing_that_was_acknowledged(path: Path) -> None:
 
         asyncio.run(look())
     assert len(epochs) == 1
+
+
+def test_a_bookmark_is_durable_with_its_records(path: Path) -> None:
+    async def work() -> None:
+        async with opened(path) as journal:
+            assert journal.bookmark("press") is None
+            first = journal.submit(batch(1), bookmark=("press", "after 1"))
+            second = journal.submit(batch(2), bookmark=("press", "after 2"))
+            journal.submit(batch(3), bookmark=("oven", "after 3"))
+            assert [await first, await second] == [0, 1]
+        async with opened(path) as journal:
+            assert (journal.bookmark("press"), journal.bookmark("oven")) == ("after 2", "after 3")
+
+    asyncio.run(work())
+
+
+def test_a_file_of_a_release_without_bookmarks_opens(path: Path) -> None:
+    async def work() -> None:
+        async with opened(path) as journal:
+            await journal.append(batch(1))
+        with contextlib.closing(connect(path)) as db:
+            db.execute("DROP TABLE bookmark")
+        async with opened(path) as journal:
+            assert journal.bookmark("press") is None
+            await journal.submit(batch(2), bookmark=("press", "after 2"))
+
+    asyncio.run(work())
+
+
+def test_what_history_gave_is_not_the_last_of_its_tag(path: Path) -> None:
+    async def work() -> None:
+        async with opened(path) as journal:
+            tag = journal.tag_id("press", "Force", DOUBLE)
+            await journal.append(batch(9, tag))
+            old = batch(5, tag)
+            old.origin = Origin.HISTORY
+            await journal.append(old)
+            assert journal.last_time_us(tag) == NOW_US + 9
+        async with opened(path) as journal:
+            assert journal.last_time_us(tag) == NOW_US + 9
+
+    asyncio.run(work())
