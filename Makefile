@@ -21,7 +21,7 @@ help:
 	@echo 'make lint    style, types and layering alone'
 	@echo 'make bench   measure, against the bare thing in the same run'
 	@echo 'make bench-sequencing   the sequencing engine on public instances, for three quarters of an hour'
-	@echo 'make peers   other makers'"'"' Sparkplug codecs and a TimescaleDB, for the tests that want them'
+	@echo 'make peers   other makers'"'"' Sparkplug codecs and OPC UA server, and a TimescaleDB, for the tests that want them'
 	@echo 'make build   the environment and the compiled modules, no more'
 	@echo 'make clean   remove all that was made, what demos left in .lineside too'
 
@@ -63,6 +63,7 @@ $(VENV)/.bench: $(VENV)/.ready
 peers: build
 	@$(BIN)/python -m tests.fixtures.peers
 	@$(BIN)/python -m tests.fixtures.timescale
+	@$(BIN)/python -m tests.fixtures.node_opcua
 
 .PHONY: build
 build: $(VENV)/.built

@@ -11,6 +11,7 @@ pytest_plugins = [
     "tests.fixtures.peers",
     "tests.fixtures.timescale",
     "tests.fixtures.chromium",
+    "tests.fixtures.node_opcua",
 ]
 
 
