@@ -7,7 +7,7 @@ bill of material, events and samples come from the PLCs' own ledgers.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,9 +16,19 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from firmware_sim.line.ledger import CallDecision, Result, Sample, read_ledger
+from firmware_sim.line.ledger import (
+    CallDecision,
+    Entry,
+    Result,
+    Sample,
+    TagValue,
+    read_ledger,
+)
+from protocols.sparkplug import DataType
 
 Row = dict[str, Any]
+Identity = tuple[str, datetime, float | str]
+"""A value of a line as it travels: its tag's name at the hub, source time, and value."""
 SHOWN = 3
 """Findings of one kind shown one by one; the rest is counted."""
 
@@ -52,6 +62,23 @@ class Gap:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Says what may be missing where something was broken on purpose. By default for faults that
+    destroy nothing: a value may lie in a gap that names it, whatever the gap's cause; no event may
+    be missing, and every call ends shipped.
+
+    An index counts the entries of a line's ledger, from 0.
+    """
+
+    value_may_be_missing: Callable[[LineTruth, int, Sequence[Gap]], bool] = lambda *_: True
+    """Whether this value may be missing, which lies in all of these gaps, one at least."""
+    event_may_be_missing: Callable[[LineTruth, int], bool] = lambda *_: False
+    """Whether the event of this result or decision may be missing."""
+    call_may_stay: Callable[[LineTruth, str, str], bool] = lambda *_: False
+    """Whether the call of this key may end in this status, which is not shipped."""
+
+
 @dataclass(slots=True)
 class Verdict:
     """What was found: `problems` is empty if all is well; the counts go into the report."""
@@ -60,8 +87,13 @@ class Verdict:
     samples_produced: int = 0
     samples_committed: int = 0
     samples_in_gaps: int = 0
+    samples_lost: int = 0
     gaps: int = 0
     duplicates: int = 0
+    reordered: int = 0
+    events: int = 0
+    events_in_gaps: int = 0
+    undecided: int = 0
 
     def add(self, what: str, things: Iterable[object]) -> int:
         """One problem for all `things`, if any; returns how many there were."""
@@ -72,10 +104,12 @@ class Verdict:
         return len(listed)
 
 
-def verify(database: psycopg.Connection[Any], lines: Sequence[LineTruth]) -> Verdict:
+def verify(
+    database: psycopg.Connection[Any], lines: Sequence[LineTruth], judge: Judge | None = None
+) -> Verdict:
     """Check all calls, events and samples. `database` must see every row of schema lineside."""
-    verdict = Verdict()
-    check_calls(database, verdict)
+    verdict, judge = Verdict(), judge or Judge()
+    check_calls(database, lines, verdict, judge)
     quarantined = _rows(database, "SELECT stream, record_offset, reason FROM lineside.quarantine")
     verdict.add(
         "records in quarantine",
@@ -84,18 +118,21 @@ def verify(database: psycopg.Connection[Any], lines: Sequence[LineTruth]) -> Ver
     check_event_offsets(database, verdict)
     for line in lines:
         entries = list(read_ledger(line.ledger))
-        decisions = [entry for entry in entries if isinstance(entry, CallDecision)]
-        results = [entry for entry in entries if isinstance(entry, Result)]
-        samples = [entry for entry in entries if isinstance(entry, Sample)]
-        check_decisions(database, line, decisions, verdict)
-        check_results(database, line, results, verdict)
-        check_samples(database, line, samples, verdict)
+        check_decisions(database, line, entries, verdict, judge)
+        check_results(database, line, entries, verdict, judge)
+        check_samples(database, line, entries, verdict, judge)
     return verdict
 
 
-def check_calls(database: psycopg.Connection[Any], verdict: Verdict) -> None:
+def check_calls(
+    database: psycopg.Connection[Any],
+    lines: Sequence[LineTruth],
+    verdict: Verdict,
+    judge: Judge,
+) -> None:
     """Each car that passed has each call that its bill of material asks for, once; numbers run
     1, 2, 3 … at each line; each call is acknowledged and shipped."""
+    truths = {line.line: line for line in lines}
     calls = _rows(
         database,
         """SELECT line, call_no, status, acknowledged_at,
@@ -113,10 +150,10 @@ def check_calls(database: psycopg.Connection[Any], verdict: Verdict) -> None:
             f"call numbers missing at {line}", sorted(set(range(1, max(numbers) + 1)) - numbers)
         )
     verdict.add("calls not acknowledged", (c["key"] for c in calls if not c["acknowledged_at"]))
-    verdict.add(
-        "calls not shipped",
-        (f"{c['key']} is {c['status']}" for c in calls if c["status"] != "shipped"),
-    )
+    left = [c for c in calls if c["status"] != "shipped"]
+    wrong = [c for c in left if not judge.call_may_stay(truths[c["line"]], c["key"], c["status"])]
+    verdict.undecided += len(left) - len(wrong)
+    verdict.add("calls not shipped", (f"{c['key']} is {c['status']}" for c in wrong))
 
 
 def expected_calls(database: psycopg.Connection[Any]) -> set[str]:
@@ -147,19 +184,34 @@ def expected_calls(database: psycopg.Connection[Any]) -> set[str]:
 def check_decisions(
     database: psycopg.Connection[Any],
     line: LineTruth,
-    decisions: Sequence[CallDecision],
+    entries: Sequence[Entry],
     verdict: Verdict,
+    judge: Judge,
 ) -> None:
     """The PLC took each call of its line once, and the hub heard so once."""
-    called = set(_call_keys(database, line))
-    taken = Counter(d.key for d in decisions if d.accepted and not d.repeated)
-    verdict.add(f"calls never taken by the PLC of {line.line}", sorted(called - taken.keys()))
-    verdict.add(f"parts the PLC of {line.line} was not called for", sorted(taken.keys() - called))
+    called = _calls(database, line)
+    taken = Counter[str]()
+    index_of: dict[str, int] = {}
+    for index, entry in enumerate(entries):
+        if isinstance(entry, CallDecision) and entry.accepted and not entry.repeated:
+            taken[entry.key] += 1
+            index_of[entry.key] = index
+    verdict.add(
+        f"calls never taken by the PLC of {line.line}",
+        sorted(k for k in called - taken.keys() if not judge.call_may_stay(line, k, called[k])),
+    )
+    verdict.add(
+        f"parts the PLC of {line.line} was not called for", sorted(taken.keys() - called.keys())
+    )
     verdict.duplicates += verdict.add(
         f"calls taken twice by the PLC of {line.line}", [k for k, n in taken.items() if n > 1]
     )
     heard = Counter(row["key"] for row in _events(database, line) if row["kind"] == "accepted")
-    verdict.add(f"'accepted' events missing at {line.line}", sorted((taken - heard).elements()))
+    missing = list((taken - heard).elements())
+    lost = [key for key in missing if not judge.event_may_be_missing(line, index_of[key])]
+    verdict.events += sum(taken.values())
+    verdict.events_in_gaps += len(missing) - len(lost)
+    verdict.add(f"'accepted' events missing at {line.line}", sorted(lost))
     verdict.duplicates += verdict.add(
         f"'accepted' events doubled at {line.line}", sorted((heard - taken).elements())
     )
@@ -168,16 +220,18 @@ def check_decisions(
 def check_results(
     database: psycopg.Connection[Any],
     line: LineTruth,
-    results: Sequence[Result],
+    entries: Sequence[Entry],
     verdict: Verdict,
+    judge: Judge,
 ) -> None:
     """Each result of the PLC is one event, with the same content; and there are no others."""
-    numbers = [result.no for result in results]
-    if numbers != list(range(1, len(numbers) + 1)):
+    results = {i: entry for i, entry in enumerate(entries) if isinstance(entry, Result)}
+    if [result.no for result in results.values()] != list(range(1, len(results) + 1)):
         verdict.problems.append(f"the ledger of {line.line} does not number its results 1, 2, 3 …")
-    produced = Counter(
-        (r.result, r.key, r.serial, r.verdict, r.rack, r.slot, _instant(r.at)) for r in results
-    )
+    index_of = {
+        (r.result, r.key, r.serial, r.verdict, r.rack, r.slot, _instant(r.at)): index
+        for index, r in results.items()
+    }
     stored = Counter(
         (
             *(row["kind"], row["key"], row["serial"] or "", row["verdict"] or ""),
@@ -186,54 +240,108 @@ def check_results(
         for row in _events(database, line)
         if row["kind"] in ("produced", "inspected", "packed", "shipped")
     )
-    verdict.add(
-        f"PLC results without their event at {line.line}",
-        (_result_name(key) for key in (produced - stored).elements()),
-    )
-    surplus = list((stored - produced).elements())
+    missing = index_of.keys() - stored.keys()
+    lost = [key for key in missing if not judge.event_may_be_missing(line, index_of[key])]
+    verdict.events += len(results)
+    verdict.events_in_gaps += len(missing) - len(lost)
+    verdict.add(f"PLC results without their event at {line.line}", map(_result_name, sorted(lost)))
     verdict.duplicates += verdict.add(
-        f"events doubled at {line.line}", (_result_name(key) for key in surplus if key in produced)
+        f"events doubled at {line.line}",
+        (_result_name(key) for key, n in stored.items() if key in index_of and n > 1),
     )
     verdict.add(
         f"events the PLC of {line.line} never reported",
-        (_result_name(key) for key in surplus if key not in produced),
+        (_result_name(key) for key in sorted(stored.keys() - index_of.keys())),
     )
 
 
 def check_samples(
     database: psycopg.Connection[Any],
     line: LineTruth,
-    samples: Sequence[Sample],
+    entries: Sequence[Entry],
     verdict: Verdict,
+    judge: Judge,
 ) -> None:
-    """Each sample of the PLC is committed once or lies in a named gap, and there are no others."""
-    produced = {(line.tags[s.node], _instant(s.at)): s for s in samples if s.node in line.tags}
+    """Each sample of the PLC is committed once, in order, or lies in a named gap, and there are no
+    others."""
+    produced = produced_by(line, entries)
+    findings = compare(produced, _samples(database, line))
     gaps = _gaps(database, line)
-    stored = Counter[tuple[str, datetime]]()
-    wrong = []
-    for row in _samples(database, line):
-        key = (row["name"], row["time"])
-        stored[key] += 1
-        if (truth := produced.get(key)) is not None and not _same_value(truth, row):
-            wrong.append(
-                f"{_sample_name(key)} is {row['value']}, {row['text']!r}, not {truth.value!r}"
-            )
-    missing = sorted(produced.keys() - stored.keys())
-    lost = [key for key in missing if not any(g.covers(line.device, key[1]) for g in gaps)]
+    lost, needless = [], []
+    for index, identity in findings.missing:
+        covering = [gap for gap in gaps if gap.covers(line.device, identity[1])]
+        if not covering:
+            lost.append(identity)
+        elif not judge.value_may_be_missing(line, index, covering):
+            needless.append(f"{_sample_name(identity)} ({covering[0].cause})")
     verdict.add(f"samples of {line.line} lost outside any named gap", map(_sample_name, lost))
+    verdict.add(f"samples of {line.line} in a gap that no fault explains", needless)
     verdict.duplicates += verdict.add(
-        f"samples of {line.line} committed twice",
-        (_sample_name(key) for key, count in stored.items() if count > 1),
+        f"samples of {line.line} committed twice", map(_sample_name, findings.doubled)
     )
-    verdict.add(
-        f"samples the PLC of {line.line} never had",
-        map(_sample_name, sorted(stored.keys() - produced.keys())),
+    verdict.reordered += verdict.add(
+        f"samples of {line.line} out of order", map(_sample_name, findings.reordered)
     )
-    verdict.add(f"samples of {line.line} with another value", wrong)
+    verdict.add(f"samples the PLC of {line.line} never had", findings.strange)
     verdict.samples_produced += len(produced)
-    verdict.samples_committed += sum(stored.values())
-    verdict.samples_in_gaps += len(missing) - len(lost)
+    verdict.samples_committed += findings.committed
+    verdict.samples_in_gaps += len(findings.missing) - len(lost)
+    verdict.samples_lost += len(lost)
     verdict.gaps += len(gaps)
+
+
+@dataclass(slots=True)
+class SampleFindings:
+    """How what is committed differs from what a line produced."""
+
+    committed: int = 0
+    missing: list[tuple[int, Identity]] = field(default_factory=list)
+    """With its index in the ledger."""
+    doubled: list[Identity] = field(default_factory=list)
+    reordered: list[Identity] = field(default_factory=list)
+    """Came after a later value of its tag, both live or both historical."""
+    strange: list[str] = field(default_factory=list)
+    """Never produced, or with another value."""
+
+
+def produced_by(line: LineTruth, entries: Sequence[Entry]) -> list[tuple[int, Identity]]:
+    """The values of a line's known tags, each with its index in the ledger."""
+    return [
+        (index, (line.tags[entry.node], _instant(entry.at), _comparable(entry.value)))
+        for index, entry in enumerate(entries)
+        if isinstance(entry, Sample) and entry.node in line.tags
+    ]
+
+
+def compare(
+    produced: Sequence[tuple[int, Identity]], rows: Iterable[tuple[Identity, bool]]
+) -> SampleFindings:
+    """Compare what was produced, in its order, with what is committed, in the order in which it
+    came; of each row its identity and whether it came as historical."""
+    findings = SampleFindings()
+    waiting: dict[Identity, list[int]] = {}
+    for index, identity in reversed(produced):
+        waiting.setdefault(identity, []).append(index)
+    times = {identity[:2]: identity[2] for _, identity in produced}
+    newest: dict[tuple[str, bool], int] = {}
+    for identity, historical in rows:
+        findings.committed += 1
+        indices = waiting.get(identity)
+        if indices is None:
+            truth = times.get(identity[:2])
+            but = "" if truth is None else f", but it was {truth!r}"
+            findings.strange.append(f"{_sample_name(identity)} is {identity[2]!r}{but}")
+        elif not indices:
+            findings.doubled.append(identity)
+        else:
+            index, stream = indices.pop(), (identity[0], historical)
+            if index < newest.get(stream, -1):
+                findings.reordered.append(identity)
+            newest[stream] = max(index, newest.get(stream, -1))
+    findings.missing = sorted(
+        (index, identity) for identity, indices in waiting.items() for index in indices
+    )
+    return findings
 
 
 def check_event_offsets(database: psycopg.Connection[Any], verdict: Verdict) -> None:
@@ -265,14 +373,16 @@ def _rows(
         return cursor.execute(query.encode(), parameters).fetchall()
 
 
-def _call_keys(database: psycopg.Connection[Any], line: LineTruth) -> list[str]:
+def _calls(database: psycopg.Connection[Any], line: LineTruth) -> dict[str, str]:
+    """Status of each call of a line, by key."""
     rows = _rows(
         database,
-        """SELECT concat_ws('/', plant, line, production_no, part_group, reorder_index) AS key
+        """SELECT concat_ws('/', plant, line, production_no, part_group, reorder_index) AS key,
+                  status
            FROM lineside.jis_call WHERE line = %(line)s""",
         {"line": line.line},
     )
-    return [row["key"] for row in rows]
+    return {row["key"]: row["status"] for row in rows}
 
 
 def _events(database: psycopg.Connection[Any], line: LineTruth) -> list[Row]:
@@ -288,17 +398,22 @@ def _events(database: psycopg.Connection[Any], line: LineTruth) -> list[Row]:
     )
 
 
-def _samples(database: psycopg.Connection[Any], line: LineTruth) -> list[Row]:
-    return _rows(
-        database,
-        """SELECT t.name, s.time, s.value, s.text
+def _samples(database: psycopg.Connection[Any], line: LineTruth) -> Iterator[tuple[Identity, bool]]:
+    """The samples in the order in which they were stored: by transaction, then place. Nothing
+    updates or deletes samples, so a later row never takes an earlier place."""
+    rows = database.execute(
+        """SELECT t.name, s.time, s.value, s.text, t.datatype, s.historical
            FROM lineside.sample s
            JOIN lineside.tag t ON t.id = s.tag_id
            JOIN lineside.device d ON d.id = t.device
            JOIN lineside.gateway g ON g.id = d.gateway
-           WHERE (g.group_id, g.node_id, d.name) = (%(group)s, %(node)s, %(device)s)""",
-        {"group": line.group, "node": line.node, "device": line.device},
+           WHERE (g.group_id, g.node_id, d.name) = (%s, %s, %s)
+           ORDER BY s.xmin::text::bigint, s.tableoid, s.ctid""",
+        (line.group, line.node, line.device),
     )
+    for name, time, value, text, datatype, historical in rows:
+        plain = text if datatype == DataType.String else value
+        yield (name, time, plain), historical
 
 
 def _gaps(database: psycopg.Connection[Any], line: LineTruth) -> list[Gap]:
@@ -312,10 +427,9 @@ def _gaps(database: psycopg.Connection[Any], line: LineTruth) -> list[Gap]:
     return [Gap(r["device"], r["from_time"], r["to_time"], r["cause"]) for r in rows]
 
 
-def _same_value(truth: Sample, row: Row) -> bool:
-    if truth.type == "String":
-        return bool(row["text"] == truth.value)
-    return row["value"] is not None and float(row["value"]) == float(truth.value)
+def _comparable(value: TagValue) -> float | str:
+    """A value as the database gives it back."""
+    return value if isinstance(value, str) else float(value)
 
 
 def _instant(microseconds: int) -> datetime:
@@ -332,5 +446,5 @@ def _result_name(key: tuple[str, str, str, str, str, int, datetime]) -> str:
     return f"{kind} {call} (serial {serial or '-'})"
 
 
-def _sample_name(key: tuple[str, datetime]) -> str:
-    return f"{key[0]} at {key[1].isoformat(timespec='milliseconds')}"
+def _sample_name(identity: Identity) -> str:
+    return f"{identity[0]} at {identity[1].isoformat(timespec='milliseconds')}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from deploy.local.report import figures, render
-from deploy.local.verify import LineTruth, verify
+from deploy.local.verify import Gap, Judge, LineTruth, verify
 from firmware_sim.line.ledger import CallDecision, Entry, Ledger, Result, ResultKind, Sample
 from hub.calls.release import release
 from hub.store import Database
@@ -209,7 +209,11 @@ def test_finds_nothing_wrong_where_nothing_is(world: World) -> None:
         ),
         (
             f"UPDATE sample SET value = 7 WHERE {SEAT_SAMPLE}",
-            ["1 samples of SEAT1 with another value: Torque at 2026-03-02T06:00:02.000"],
+            [
+                "1 samples of SEAT1 lost outside any named gap: Torque at 2026-03-02T06:00:02.000",
+                "1 samples the PLC of SEAT1 never had: Torque at 2026-03-02T06:00:02.000+00:00 is "
+                "7.0, but it was 0.5",
+            ],
         ),
         (
             f"""INSERT INTO sample (tag_id, time, value)
@@ -267,6 +271,46 @@ def test_a_gap_excuses_what_lies_within_it(
             FROM gateway WHERE node_id = 'gw-seat'"""
     )
     assert (world.problems() == []) is excused
+
+
+def test_names_a_sample_that_came_after_a_later_one_of_its_kind(world: World) -> None:
+    again = f"""WITH moved AS (DELETE FROM sample WHERE {SEAT_SAMPLE} RETURNING *)
+        INSERT INTO sample (tag_id, time, value, historical)
+        SELECT tag_id, time, value, %s FROM moved"""
+    world.execute(again % "true")
+    assert world.problems() == []
+    world.execute(again % "false")
+    assert world.problems() == [
+        "1 samples of SEAT1 out of order: Torque at 2026-03-02T06:00:02.000+00:00"
+    ]
+
+
+def test_a_judge_says_what_may_be_missing(world: World) -> None:
+    world.execute(f"DELETE FROM sample WHERE {SEAT_SAMPLE}")
+    world.execute(
+        """INSERT INTO gap (owner, gateway, stream, cause)
+           SELECT owner, id, 'telemetry', 'boredom' FROM gateway WHERE node_id = 'gw-seat'"""
+    )
+    world.execute("DELETE FROM call_event WHERE record_offset = 29 AND gateway = 1")
+    world.execute("UPDATE stream_cursor SET watermark = 29 WHERE gateway = 1")
+    world.execute(f"UPDATE jis_call SET status = 'unclear' WHERE {SEAT_CALL}")
+    assert len(world.problems()) == 2
+    asked = []
+
+    def refuse(line: LineTruth, index: int, gaps: Sequence[Gap]) -> bool:
+        asked.append((line.line, index, [gap.cause for gap in gaps]))
+        return False
+
+    strict = Judge(value_may_be_missing=refuse)
+    assert (
+        "1 samples of SEAT1 in a gap that no fault explains: "
+        "Torque at 2026-03-02T06:00:02.000+00:00 (boredom)"
+    ) in verify(world.connection, world.truths, strict).problems
+    assert [(line, causes) for line, _, causes in asked] == [("SEAT1", ["boredom"])]
+    mild = Judge(event_may_be_missing=lambda *_: True, call_may_stay=lambda *_: True)
+    verdict = verify(world.connection, world.truths, mild)
+    assert verdict.problems == []
+    assert (verdict.events_in_gaps, verdict.undecided, verdict.samples_in_gaps) == (1, 1, 1)
 
 
 def test_cars_that_passed_against_the_plan_are_not_in_order(world: World) -> None:
