@@ -8,9 +8,10 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from edge.journal.errors import DamagedError, JournalClosedError, JournalError
@@ -40,7 +41,7 @@ _MEGABYTE = 1024 * 1024
 @dataclass(slots=True)
 class _Append:
     rows: list[Row]
-    bookmark: tuple[str, str] | None
+    bookmarks: Mapping[str, str]
     done: asyncio.Future[int]
 
 
@@ -146,19 +147,20 @@ class TelemetryJournal:
         return await self.submit(*records)
 
     def submit(
-        self, *records: SampleBatch | Gap, bookmark: tuple[str, str] | None = None
+        self, *records: SampleBatch | Gap, bookmarks: Mapping[str, str] = MappingProxyType({})
     ) -> asyncio.Future[int]:
         """`append` without waiting: the future is settled as `append` would end. What is submitted
         first is durable first.
 
-        `bookmark` is (source, text): what the source must know to go on after exactly these
-        records. It is durable with them or not at all, and replaces the one before it.
+        `bookmarks` is what the sources must know to go on after exactly these records, texts by
+        name. They are durable with them or not at all; one replaces the one before it of that name,
+        an empty one only removes it.
         """
         now_us = _now_us()
         rows = [row_of(record, now_us) for record in records]
         if not rows:
             raise ValueError("nothing to append")
-        append = _Append(rows, bookmark, self._loop.create_future())
+        append = _Append(rows, bookmarks, self._loop.create_future())
         with self._wake:
             if self._failure is not None:
                 raise self._failure
@@ -171,9 +173,10 @@ class TelemetryJournal:
                 self._last_us.update(zip(record.tags, record.times_us, strict=True))
         return append.done
 
-    def bookmark(self, source: str) -> str | None:
-        """The source's note that was durable when the journal was opened."""
-        return self._store.bookmarks.get(source)
+    @property
+    def bookmarks(self) -> Mapping[str, str]:
+        """The bookmarks that were durable when the journal was opened."""
+        return self._store.bookmarks
 
     def read(self, first: int, after: int, max_bytes: int = 1_000_000) -> list[Stored]:
         """What stands for the offsets first … after - 1, in order and without holes; at most about
@@ -360,6 +363,7 @@ class TelemetryJournal:
         store, settings = self._store, self._settings
         now_us = _now_us()
         settled = []
+        bookmarks: dict[str, str] = {}
         incoming = 0
         with store.transaction():
             for first, after in corrupt:
@@ -368,11 +372,12 @@ class TelemetryJournal:
                 store.remember(tag)
             for append in appends:
                 settled.append((append.done, store.position.next))
+                bookmarks.update(append.bookmarks)
                 for row in append.rows:
                     store.append(row, now_us)
                     incoming += len(row.body)
-            for source, text in dict(a.bookmark for a in appends if a.bookmark).items():
-                store.set_bookmark(source, text)
+            for name, text in bookmarks.items():
+                store.set_bookmark(name, text)
             if self._full_since_us is not None:
                 gap = Gap(None, self._full_since_us, now_us, "gateway disk full")
                 store.append(row_of(gap, now_us), now_us)

@@ -44,8 +44,8 @@ CREATE TABLE tag (
     UNIQUE (device, name, datatype)
 ) STRICT;
 
--- What a source must know to go on after its last record.
+-- What the sources must know to go on after their last records.
 CREATE TABLE bookmark (
-    source TEXT PRIMARY KEY,
-    text   TEXT NOT NULL
+    name TEXT PRIMARY KEY,
+    text TEXT NOT NULL
 ) STRICT;

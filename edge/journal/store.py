@@ -101,7 +101,7 @@ class Store:
         self.last_us: dict[int, int] = {}
         self.last_offset: dict[int, int] = {}
         self.bookmarks: dict[str, str] = {}
-        """Each source's note as it was when the file was opened."""
+        """The sources' notes as they were when the file was opened."""
         self._dirty: set[int] = set()
         self._recall_times = False
         self._free = free
@@ -166,9 +166,12 @@ class Store:
             (tag.id, tag.device, tag.name, tag.datatype, tag.unit),
         )
 
-    def set_bookmark(self, source: str, text: str) -> None:
-        """Keep a source's note of how far the rows of this transaction bring it."""
-        self._db.execute("INSERT OR REPLACE INTO bookmark VALUES (?, ?)", (source, text))
+    def set_bookmark(self, name: str, text: str) -> None:
+        """Keep a source's note of how far the rows of this transaction bring it; empty: none."""
+        if text:
+            self._db.execute("INSERT OR REPLACE INTO bookmark VALUES (?, ?)", (name, text))
+        else:
+            self._db.execute("DELETE FROM bookmark WHERE name = ?", (name,))
 
     def reflect(self) -> None:
         """Store the last time and offset of each tag that changed since the last time."""
@@ -301,10 +304,9 @@ class Store:
         self.position = Position(*row)
         # Files of earlier releases have none.
         self._db.execute(
-            "CREATE TABLE IF NOT EXISTS bookmark"
-            " (source TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT"
+            "CREATE TABLE IF NOT EXISTS bookmark (name TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT"
         )
-        self.bookmarks = dict(self._db.execute("SELECT source, text FROM bookmark").fetchall())
+        self.bookmarks = dict(self._db.execute("SELECT name, text FROM bookmark").fetchall())
         for row in self._db.execute("SELECT id, device, name, datatype, unit FROM tag"):
             self.tags[row[0]] = Tag(*row)
         self._read_times()

@@ -484,13 +484,13 @@ def test_kill_9_loses_nothing_that_was_acknowledged(path: Path) -> None:
 def test_a_bookmark_is_durable_with_its_records(path: Path) -> None:
     async def work() -> None:
         async with opened(path) as journal:
-            assert journal.bookmark("press") is None
-            first = journal.submit(batch(1), bookmark=("press", "after 1"))
-            second = journal.submit(batch(2), bookmark=("press", "after 2"))
-            journal.submit(batch(3), bookmark=("oven", "after 3"))
+            assert not journal.bookmarks
+            first = journal.submit(batch(1), bookmarks={"press": "after 1", "done": "soon"})
+            second = journal.submit(batch(2), bookmarks={"press": "after 2"})
+            journal.submit(batch(3), bookmarks={"oven": "after 3", "done": ""})
             assert [await first, await second] == [0, 1]
         async with opened(path) as journal:
-            assert (journal.bookmark("press"), journal.bookmark("oven")) == ("after 2", "after 3")
+            assert journal.bookmarks == {"press": "after 2", "oven": "after 3"}
 
     asyncio.run(work())
 
@@ -502,8 +502,8 @@ def test_a_file_of_a_release_without_bookmarks_opens(path: Path) -> None:
         with contextlib.closing(connect(path)) as db:
             db.execute("DROP TABLE bookmark")
         async with opened(path) as journal:
-            assert journal.bookmark("press") is None
-            await journal.submit(batch(2), bookmark=("press", "after 2"))
+            assert not journal.bookmarks
+            await journal.submit(batch(2), bookmarks={"press": "after 2"})
 
     asyncio.run(work())
 
