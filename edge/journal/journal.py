@@ -76,6 +76,9 @@ class TelemetryJournal:
         self._bytes = store.used_bytes()
         self._evicted = 0
         self._evicting = False
+        self.beat_at = time.monotonic()
+        """When the writer's thread last was at work; older than a few seconds only if it, or the
+        disk under it, hangs."""
         self.on_append: Callable[[], None] = _nothing
         self.on_tags: Callable[[], None] = _nothing
         self.on_failure: Callable[[JournalError], None] = _nothing
@@ -303,6 +306,7 @@ class TelemetryJournal:
         try:
             tidied = time.monotonic()
             while not self._closing:
+                self.beat_at = time.monotonic()
                 self._await_work(tidied + _TIDY_EVERY_S)
                 self._write()
                 self._renew()
@@ -340,6 +344,7 @@ class TelemetryJournal:
         if not (appends or tags or corrupt):
             return
         while True:
+            self.beat_at = time.monotonic()
             try:
                 settled = self._commit(appends, tags, corrupt)
             except sqlite3.OperationalError as error:
