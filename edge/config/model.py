@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from edge.journal import JournalSettings
 from edge.sources.opcua.config import OpcUaSettings
+from edge.status.settings import StatusSettings
 from protocols.jis.messages import Identifier
 from protocols.jis.topics import check_name
 from protocols.mqtt.broker import BrokerSettings
@@ -76,6 +77,9 @@ class EdgeConfig(BaseModel):
     hub: HubSettings = Field(default_factory=HubSettings, title="The hub")
     journal: JournalSettings = Field(
         default_factory=JournalSettings, title="What is kept on disk until the hub has it"
+    )
+    status: StatusSettings = Field(
+        default_factory=StatusSettings, title="The status page and the metrics, for this machine"
     )
     sources: list[OpcUaSettings] = Field(default=[], title="What is read")
     jis: list[JisLine] = Field(default=[], title="Lines that are called just in sequence")

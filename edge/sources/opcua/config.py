@@ -91,6 +91,13 @@ class OpcUaSettings(BaseModel):
     retry_nodes_s: float = Field(
         default=30.0, gt=0, title="How often a node that was refused is tried again, in seconds"
     )
+    silence_s: float = Field(
+        default=60.0,
+        ge=1,
+        le=86_400,
+        title="Silence after which this source alone is ended and begun anew, in seconds",
+        description="At least three times timeout_s. The page says late after half of it.",
+    )
     username: str | None = Field(default=None, title="User name; anonymous if absent")
     password: SecretStr | None = Field(default=None, title="Password; better kept in a file")
     password_file: Path | None = Field(default=None, title="File whose first line is the password")
