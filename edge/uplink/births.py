@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from edge.journal import Tag
 from edge.status import Figures
 from protocols.sparkplug import DataType, Metric, Property
+from protocols.sparkplug.server_times import ORIGIN, SERVER_TIMES
 from protocols.sparkplug.session import BD_SEQ, REBIRTH
 from protocols.streams import State
 
@@ -18,12 +21,29 @@ GAP, LOST, CURSOR = "Stream/Gap", "Stream/Lost", "Stream/Cursor"
 Value = float | int | bool | str | None
 
 
+class StreamAliases(NamedTuple):
+    """Aliases of a device's metrics that say which record a message is, and of what kind."""
+
+    epoch: int
+    offset: int
+    server_times: int
+    origin: int
+
+
+_STREAM_METRICS = (
+    (EPOCH, DataType.Int64),
+    (OFFSET, DataType.Int64),
+    (SERVER_TIMES, DataType.Bytes),
+    (ORIGIN, DataType.String),
+)
+"""By the fields of `StreamAliases`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """The aliases of one birth. A tag's is its durable id; those of the streams come above all."""
 
-    devices: Mapping[str, tuple[int, int]]
-    """(alias of Stream/Epoch, alias of Stream/Offset) by device."""
+    devices: Mapping[str, StreamAliases]
     datatypes: bytes
     """Sparkplug datatype by alias of a tag; 0 is a tag that the birth does not name."""
 
@@ -35,8 +55,12 @@ class Names:
             datatypes[tag.id] = tag.datatype
         first = len(datatypes)
         named = sorted({*devices, *(tag.device for tag in tags)})
+        width = len(_STREAM_METRICS)
         return cls(
-            {device: (first + 2 * n, first + 2 * n + 1) for n, device in enumerate(named)},
+            {
+                device: StreamAliases(*range(at, at + width))
+                for at, device in zip(itertools.count(first, width), named, strict=False)
+            },
             bytes(datatypes),
         )
 
@@ -81,10 +105,9 @@ def device_birth(
     now_ms: int,
 ) -> list[Metric]:
     """Metrics of a DBIRTH: every tag of the device, with its last value if one is known."""
-    epoch_alias, offset_alias = names.devices[device]
     metrics = [
-        Metric(name=EPOCH, alias=epoch_alias, datatype=DataType.Int64, timestamp=now_ms),
-        Metric(name=OFFSET, alias=offset_alias, datatype=DataType.Int64, timestamp=now_ms),
+        Metric(name=name, alias=alias, datatype=datatype, timestamp=now_ms)
+        for (name, datatype), alias in zip(_STREAM_METRICS, names.devices[device], strict=True)
     ]
     for tag in tags:
         if tag.device == device:

@@ -6,15 +6,16 @@ import json
 from array import array
 from datetime import UTC, datetime
 
-from edge.journal import Gap, Lost, SampleBatch, Stored
-from edge.uplink.births import EPOCH, GAP, LOST, OFFSET
+from edge.journal import Gap, Lost, Origin, SampleBatch, Stored
+from edge.uplink.births import EPOCH, GAP, LOST, OFFSET, StreamAliases
 from protocols.sparkplug import GOOD, DataType, Metric, Payload, encode, encode_samples
+from protocols.sparkplug.server_times import FROM_HISTORY, pack_offsets
 
 
 def samples_payload(
     batch: SampleBatch,
     kinds: bytes,
-    aliases: tuple[int, int],
+    aliases: StreamAliases,
     epoch: int,
     offset: int,
     *,
@@ -22,20 +23,19 @@ def samples_payload(
     now_ms: int,
     historical: bool,
 ) -> bytes:
-    """A batch as a DDATA payload: `kinds` are the datatypes of its samples, `aliases` those of the
-    device's Stream/Epoch and Stream/Offset."""
+    """A batch as a DDATA payload: `kinds` are the datatypes of its samples, `aliases` those of its
+    device."""
     qualities = None
     if batch.qualities:
         qualities = array("H", [GOOD]) * len(batch)
         for position, quality in batch.qualities.items():
             qualities[position] = quality
-    epoch_alias, offset_alias = aliases
     return encode_samples(
         seq,
         now_ms,
-        epoch_alias,
+        aliases.epoch,
         epoch,
-        offset_alias,
+        aliases.offset,
         offset,
         array("Q", batch.tags),
         array("q", [time_us // 1000 for time_us in batch.times_us]),
@@ -44,7 +44,39 @@ def samples_payload(
         batch.others,
         qualities,
         historical,
+        _notes(batch, aliases, now_ms, historical=historical),
     )
+
+
+def _notes(
+    batch: SampleBatch, aliases: StreamAliases, now_ms: int, *, historical: bool
+) -> list[Metric]:
+    """What the batch says beside its samples; mostly nothing."""
+    notes: list[Metric] = []
+    if batch.server_us:
+        offsets = [
+            server_us // 1000 - time_us // 1000 if server_us else 0
+            for time_us, server_us in zip(batch.times_us, batch.server_us, strict=True)
+        ]
+        if any(offsets):
+            notes.append(
+                Metric(
+                    alias=aliases.server_times,
+                    timestamp=now_ms,
+                    value=pack_offsets(offsets),
+                    is_historical=historical,
+                )
+            )
+    if batch.origin is Origin.HISTORY:
+        notes.append(
+            Metric(
+                alias=aliases.origin,
+                timestamp=now_ms,
+                value=FROM_HISTORY,
+                is_historical=historical,
+            )
+        )
+    return notes
 
 
 def gap_payload(

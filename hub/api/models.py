@@ -160,6 +160,13 @@ class Sample(BaseModel):
     value: float | None
     text: str | None = None
     quality: int = Field(default=192, description="OPC quality; 192 is good")
+    server_time: datetime | None = Field(
+        default=None,
+        description="when the PLC's server had it, if that differs from `time`, the source's",
+    )
+    from_history: bool = Field(
+        default=False, description="read from the server's history after an interruption"
+    )
 
 
 class Gap(BaseModel):

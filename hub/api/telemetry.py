@@ -111,7 +111,14 @@ def samples(
         tag=found,
         downsampled=downsampled,
         samples=[
-            models.Sample(time=row.time, value=row.value, text=row.text, quality=row.quality)
+            models.Sample(
+                time=row.time,
+                value=row.value,
+                text=row.text,
+                quality=row.quality,
+                server_time=row.server_time,
+                from_history=row.from_history,
+            )
             for row in rows
         ],
         complete=known.complete,

@@ -37,7 +37,8 @@ cdef int64_t AFTER_MS = 253_402_300_800_000
 cdef int64_t EXACT = 2**53
 
 cdef enum:
-    ROW_BYTES = 50      # a row without its value and text: both are null
+    ROW_BYTES = 59      # a row without its value, text and server time: all are null
+    FILLED_BYTES = 16   # what a value and a server time add
     FIRST_BYTES = 65536
     NOT_STORED = 0      # copy_format.NOT_STORED
 
@@ -147,7 +148,15 @@ cdef class RowBuffer:
     def minutes(self):
         return self._minutes
 
-    def append(self, samples, Py_ssize_t first, AliasTable table not None, int64_t now_ms):
+    def append(
+        self,
+        samples,
+        Py_ssize_t first,
+        AliasTable table not None,
+        int64_t now_ms,
+        array.array server_offsets=None,
+        bint from_history=False,
+    ):
         cdef array.array aliases = samples.aliases
         cdef array.array times = samples.times
         cdef array.array fields = samples.fields
@@ -166,7 +175,12 @@ cdef class RowBuffer:
         cdef Entry* entry
         cdef Entry named
         cdef object text
-        self._make_room((ROW_BYTES + 8) * (count - first if count > first else 0))
+        cdef int64_t* server_offset = NULL
+        if server_offsets is not None:
+            if len(server_offsets) != (count - first if count > first else 0):
+                raise ValueError("columns of unequal length")
+            server_offset = <int64_t*>server_offsets.data.as_longlongs
+        self._make_room((ROW_BYTES + FILLED_BYTES) * (count - first if count > first else 0))
         for index in range(first, count):
             alias = aliases.data.as_ulonglongs[index]
             if alias == NO_ALIAS:
@@ -202,8 +216,13 @@ cdef class RowBuffer:
             if text is None:
                 self._null()
             else:
-                self._text(text, (ROW_BYTES + 8) * (count - index))
-            self._row_tail(quality, historical.data.as_uchars[index] != 0)
+                self._text(text, (ROW_BYTES + FILLED_BYTES) * (count - index))
+            self._flags(quality, historical.data.as_uchars[index] != 0)
+            if server_offset == NULL:
+                self._null()
+            else:
+                self._server_time(time_ms, server_offset[index - first])
+            self._row_tail(from_history)
         return self.rows - rows
 
     def truncate(self, size_t size, Py_ssize_t rows):
@@ -259,7 +278,7 @@ cdef class RowBuffer:
         self._put64(bits)
 
     cdef int _row_head(self, int32_t tag, int64_t time_ms) except -1:
-        self._put16(6)
+        self._put16(8)
         self._put32(4)
         self._put32(<uint32_t>tag)
         self._put32(8)
@@ -279,13 +298,31 @@ cdef class RowBuffer:
         self._minutes.add(minute)
         return 0
 
-    cdef inline void _row_tail(self, uint16_t quality, bint historical) noexcept:
+    cdef inline void _flags(self, uint16_t quality, bint historical) noexcept:
         self._put32(2)
         self._put16(quality)
-        self._put32(1)
-        self._data[self._size] = 1 if historical else 0
-        self._size += 1
+        self._boolean(historical)
+
+    cdef inline void _server_time(self, int64_t time_ms, int64_t offset) noexcept:
+        # Neither sum nor comparison may overflow, whatever was sent.
+        if (
+            offset == 0
+            or not EARLIEST_MS <= time_ms < AFTER_MS
+            or not EARLIEST_MS - time_ms <= offset < AFTER_MS - time_ms
+        ):
+            self._null()
+        else:
+            self._put32(8)
+            self._put64(<uint64_t>((time_ms + offset - EPOCH_2000_MS) * 1000))
+
+    cdef inline void _row_tail(self, bint from_history) noexcept:
+        self._boolean(from_history)
         self.rows += 1
+
+    cdef inline void _boolean(self, bint value) noexcept:
+        self._put32(1)
+        self._data[self._size] = 1 if value else 0
+        self._size += 1
 
     cdef object _integer(self, int64_t raw, uint8_t field, uint8_t datatype):
         """Write a whole number as float8; returns its digits where those are not exact."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import Mapping
 from typing import Final
 
@@ -12,7 +13,9 @@ from protocols.sparkplug import NO_ALIAS, NO_TIME, DataType, Samples, ValueField
 _ROW_HEAD: Final = struct.Struct("!hiiiq").pack
 _DOUBLE: Final = struct.Struct("!id").pack
 _LENGTH: Final = struct.Struct("!i").pack
-_ROW_TAIL: Final = struct.Struct("!ihi?").pack
+_FLAGS: Final = struct.Struct("!ihi?").pack
+_TIME: Final = struct.Struct("!iq").pack
+_BOOLEAN: Final = struct.Struct("!i?").pack
 _NULL: Final = _LENGTH(-1)
 _REFUSED: Final = 2**63 - 2
 
@@ -67,16 +70,30 @@ class RowBuffer:
         """The minutes since 1970 UTC that the rows touch; after `truncate` perhaps more."""
         return self._minutes
 
-    def append(self, samples: Samples, first: int, table: AliasTable, now_ms: int) -> int:
+    def append(
+        self,
+        samples: Samples,
+        first: int,
+        table: AliasTable,
+        now_ms: int,
+        server_offsets: array[int] | None = None,
+        from_history: bool = False,
+    ) -> int:
         """Append the samples from index `first` on; returns how many.
 
         A sample without any time gets `now_ms`. Integers beyond +-2**53 keep their digits as text.
-        Raises `UnknownAliasError`; the buffer is then as before.
+        `server_offsets` ('q', one for each of these samples) are the server's times less theirs, in
+        milliseconds, 0 for none; one beyond the calendar is none too. `from_history` is of them
+        all. Raises `UnknownAliasError`; the buffer is then as before, and `ValueError` if there are
+        not as many offsets as samples.
         """
+        if server_offsets is not None and len(server_offsets) != max(0, len(samples) - first):
+            raise ValueError("columns of unequal length")
         size, rows = len(self._data), self.rows
         try:
             for index in range(first, len(samples)):
-                self._append_sample(samples, index, table, now_ms)
+                offset = 0 if server_offsets is None else server_offsets[index - first]
+                self._append_sample(samples, index, table, now_ms, offset, from_history)
         except UnknownAliasError:
             self.truncate(size, rows)
             raise
@@ -96,7 +113,15 @@ class RowBuffer:
         self.truncate(0, 0)
         self._minutes = set()
 
-    def _append_sample(self, samples: Samples, index: int, table: AliasTable, now_ms: int) -> None:
+    def _append_sample(
+        self,
+        samples: Samples,
+        index: int,
+        table: AliasTable,
+        now_ms: int,
+        server_offset: int,
+        from_history: bool,
+    ) -> None:
         alias = samples.aliases[index]
         entry = table.find_name(samples.names[index]) if alias == NO_ALIAS else table.find(alias)
         if entry is None:
@@ -106,14 +131,18 @@ class RowBuffer:
             return
         value, text = _value(samples, index, datatype)
         time_ms = samples.times[index]
+        if time_ms == NO_TIME:
+            time_ms = now_ms
         quality = samples.qualities[index]
         self._append_row(
             tag,
-            now_ms if time_ms == NO_TIME else time_ms,
+            time_ms,
             value,
             text,
             quality if quality < 2**15 else 0,
             bool(samples.historical[index]),
+            time_ms + server_offset if server_offset else None,
+            from_history,
         )
 
     def _append_row(
@@ -124,9 +153,11 @@ class RowBuffer:
         text: str | None,
         quality: int,
         historical: bool,
+        server_ms: int | None,
+        from_history: bool,
     ) -> None:
         out = self._data
-        out += _ROW_HEAD(6, 4, tag, 8, _pg_time(time_ms))
+        out += _ROW_HEAD(8, 4, tag, 8, _pg_time(time_ms))
         out += _NULL if value is None else _DOUBLE(8, value)
         if text is None:
             out += _NULL
@@ -134,9 +165,14 @@ class RowBuffer:
             encoded = text.encode()
             out += _LENGTH(len(encoded))
             out += encoded
-        out += _ROW_TAIL(2, quality, 1, historical)
+        out += _FLAGS(2, quality, 1, historical)
+        if server_ms is None or not (_in_calendar(time_ms) and _in_calendar(server_ms)):
+            out += _NULL
+        else:
+            out += _TIME(8, _pg_time(server_ms))
+        out += _BOOLEAN(1, from_history)
         self.rows += 1
-        if _EARLIEST_MS <= time_ms < _AFTER_MS:
+        if _in_calendar(time_ms):
             self._minutes.add(time_ms // _MINUTE_MS)
 
 
@@ -163,6 +199,8 @@ def _integer(raw: int, field: int, datatype: int) -> int:
 
 def _pg_time(time_ms: int) -> int:
     """Microseconds since 2000; for a time beyond the calendar, a value that PostgreSQL refuses."""
-    if not _EARLIEST_MS <= time_ms < _AFTER_MS:
-        return _REFUSED
-    return (time_ms - _EPOCH_2000_MS) * 1000
+    return (time_ms - _EPOCH_2000_MS) * 1000 if _in_calendar(time_ms) else _REFUSED
+
+
+def _in_calendar(time_ms: int) -> bool:
+    return _EARLIEST_MS <= time_ms < _AFTER_MS

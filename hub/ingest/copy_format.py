@@ -2,14 +2,14 @@
 
 A row is 16-bit number of fields, then per field a 32-bit length (-1 for null) and the value, all in
 network byte order: int4 tag_id, timestamptz time (int64 microseconds since 2000-01-01 UTC),
-float8 value, text text, int2 quality, bool historical.
+float8 value, text text, int2 quality, bool historical, timestamptz server_time, bool from_history.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-COLUMNS: Final = "tag_id, time, value, text, quality, historical"
+COLUMNS: Final = "tag_id, time, value, text, quality, historical, server_time, from_history"
 """Of table `sample`, in the order of a row."""
 
 HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)

@@ -34,6 +34,7 @@ from hub.ingest.registry import Gateway, TagBirth, device_born, devices_died, ta
 from hub.ingest.rows import NOT_STORED, AliasTable
 from hub.ingest.session import Delivery, Device
 from protocols.sparkplug import Payload
+from protocols.sparkplug.server_times import ORIGIN, SERVER_TIMES
 from protocols.sparkplug.session import bd_seq_of
 from protocols.streams import State, read_state
 
@@ -235,7 +236,15 @@ def _device(
         {alias: entries[name] for alias, name in aliases.names.items()},
         entries,
     )
-    return Device(aliases, entries, table, by_name.get(EPOCH), by_name.get(OFFSET))
+    return Device(
+        aliases,
+        entries,
+        table,
+        epoch_alias=by_name.get(EPOCH),
+        offset_alias=by_name.get(OFFSET),
+        server_times_alias=by_name.get(SERVER_TIMES),
+        origin_alias=by_name.get(ORIGIN),
+    )
 
 
 def _note_online(

@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import json
 import logging
-from dataclasses import replace
+from array import array
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from hub.ingest.batch import Batch, Quarantined, Record, Share
@@ -29,6 +30,7 @@ from protocols.sparkplug import (
     decode,
     decode_samples,
 )
+from protocols.sparkplug.server_times import FROM_HISTORY, ORIGIN, SERVER_TIMES, unpack_offsets
 from protocols.streams import Acceptance, Cursor, contains
 
 logger = logging.getLogger(__name__)
@@ -144,9 +146,17 @@ class RecordReader:
         """Rows into the batch. `position`: the record's offset, and the cursor once it is in."""
         start = batch.rows.size
         try:
+            notes = _Notes() if position is None else _notes(samples, device)
             if samples.blobs:
                 _describe_blobs(samples, decode(payload, device.aliases.types))
-            rows = batch.rows.append(samples, 0 if position is None else 2, table, now_ms)
+            rows = batch.rows.append(
+                samples,
+                notes.first,
+                table,
+                now_ms,
+                notes.server_offsets,
+                notes.from_history,
+            )
         except UnknownAliasError as error:
             return _needs_birth(share, str(error))
         except PayloadError as error:
@@ -268,6 +278,41 @@ def _position(samples: Samples, device: Device) -> tuple[int, int] | None:
 def _is_metric(samples: Samples, index: int, alias: int | None, name: str) -> bool:
     given = samples.aliases[index]
     return samples.names.get(index) == name if given == NO_ALIAS else given == alias
+
+
+@dataclass(frozen=True, slots=True)
+class _Notes:
+    """What a record says of its samples, which begin at the index `first`."""
+
+    first: int = 0
+    server_offsets: array[int] | None = None
+    from_history: bool = False
+
+
+_NO_NOTES = _Notes(first=2)
+
+
+def _notes(samples: Samples, device: Device) -> _Notes:
+    """What stands between a record's position and its samples. Raises `PayloadError`."""
+    if len(samples) < 3 or samples.fields[2] not in (ValueField.BYTES, ValueField.STRING):
+        return _NO_NOTES  # as nearly every record
+    first = 2
+    packed: bytes | None = None
+    from_history = False
+    while first < len(samples):
+        if _is_metric(samples, first, device.server_times_alias, SERVER_TIMES):
+            packed = samples.blobs.pop(first, b"")
+        elif _is_metric(samples, first, device.origin_alias, ORIGIN):
+            from_history = samples.texts.get(first) == FROM_HISTORY
+        else:
+            break
+        first += 1
+    if packed is None:
+        return _Notes(first, None, from_history)
+    try:
+        return _Notes(first, unpack_offsets(packed, len(samples) - first), from_history)
+    except ValueError as error:
+        raise PayloadError(0, f"{SERVER_TIMES}: {error}") from None
 
 
 def _whole(metric: Metric) -> int | None:

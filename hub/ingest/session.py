@@ -29,7 +29,7 @@ class Delivery(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A born device. The aliases are those of Stream/Epoch and Stream/Offset."""
+    """A born device. The single aliases are those of the metrics that say what a record is."""
 
     aliases: Aliases
     tags: Mapping[str, tuple[int, int]]
@@ -37,6 +37,8 @@ class Device:
     table: AliasTable
     epoch_alias: int | None
     offset_alias: int | None
+    server_times_alias: int | None = None
+    origin_alias: int | None = None
 
 
 @dataclass(slots=True)

@@ -17,13 +17,13 @@ RAW_SPAN = timedelta(hours=6)
 """Longer spans are drawn from the minutes' rollup instead of the samples."""
 
 _RAW = """
-SELECT time, value, text, quality FROM sample_view
+SELECT time, value, text, quality, server_time, from_history FROM sample_view
 WHERE tag_id = %(tag)s AND time >= %(from)s AND time < %(to)s ORDER BY time LIMIT %(points)s + 1
 """
 # The lowest and the highest of each interval, in the order they came: no spike is lost.
 _EXTREMES = """
 WITH ranked AS (
-    SELECT time, value, text, quality,
+    SELECT time, value, text, quality, server_time, from_history,
         row_number() OVER (PARTITION BY part ORDER BY value, time) AS from_low,
         row_number() OVER (PARTITION BY part ORDER BY value DESC, time) AS from_high
     FROM (
@@ -33,7 +33,7 @@ WITH ranked AS (
         WHERE tag_id = %(tag)s AND time >= %(from)s AND time < %(to)s AND value IS NOT NULL
     ) parted
 )
-SELECT time, value, text, quality FROM ranked
+SELECT time, value, text, quality, server_time, from_history FROM ranked
 WHERE from_low = 1 OR from_high = 1 ORDER BY time
 """
 _MINUTE_EXTREMES = """
@@ -49,12 +49,16 @@ SELECT min(minute) AS time, min(low) AS low, max(high) AS high FROM (
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One sample. `quality` as in OPC: 192 is good."""
+    """One sample. `time` is the source's; `quality` as in OPC: 192 is good."""
 
     time: datetime
     value: float | None
     text: str | None = None
     quality: int = 192
+    server_time: datetime | None = None
+    """None: the server gave no time, or the same to the millisecond; or a whole minute's sample."""
+    from_history: bool = False
+    """Read from the history that the server keeps, after an interruption."""
 
 
 def read_samples(

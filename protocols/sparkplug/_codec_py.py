@@ -94,7 +94,7 @@ def encode(payload: Payload) -> bytes:
         write_number(out, 1, unsigned(payload.timestamp, "timestamp"))
     for place, metric in enumerate(payload.metrics):
         try:
-            write_bytes(out, 2, _metric_bytes(metric))
+            write_bytes(out, 2, metric_bytes(metric))
         except ValueError as error:
             raise ValueError(f"metric {place} ({label(metric)}): {error}") from None
     if payload.seq is not None:
@@ -241,7 +241,8 @@ def _check_type(datatype: int, expected: DataType, kind: int, at: int) -> None:
         raise PayloadError(at, f"{type_name(datatype)} in the {_KIND_NAMES[kind]} field")
 
 
-def _metric_bytes(metric: AnyMetric) -> bytes:
+def metric_bytes(metric: AnyMetric) -> bytes:
+    """A metric as it stands in a payload, without its tag and length. Raises `ValueError`."""
     out = bytearray()
     if metric.name is not None:
         write_text(out, 1, metric.name)
@@ -281,7 +282,7 @@ def write_value(out: bytearray, datatype: int, value: Any) -> None:
     elif datatype == DataType.Template:
         if not isinstance(value, Template):
             raise ValueError(f"not a Template: {value!r}")
-        write_bytes(out, 18, template_bytes(value, _metric_bytes))
+        write_bytes(out, 18, template_bytes(value, metric_bytes))
     else:
         write_scalar(out, _FIRST_VALUE, datatype, value)
 

@@ -1,6 +1,8 @@
 from array import array
+from collections.abc import Sequence
 from typing import Any
 
+from protocols.sparkplug.codec import Metric
 from protocols.sparkplug.samples import Samples
 from protocols.sparkplug.values import Limits
 
@@ -18,5 +20,6 @@ def encode_samples(
     others: dict[int, Any],
     qualities: array[int] | None,
     historical: bool,
+    notes: Sequence[Metric] = (),
 ) -> bytes: ...
 def decode_samples(data: bytes, limits: Limits = ...) -> Samples: ...

@@ -27,7 +27,7 @@ from protocols.sparkplug._wire cimport (
 
 from array import array as new_array
 
-from protocols.sparkplug._codec_py import unsigned, write_value
+from protocols.sparkplug._codec_py import metric_bytes, unsigned, write_value
 from protocols.sparkplug._samples_py import number_value
 from protocols.sparkplug.samples import Samples
 from protocols.sparkplug.values import DEFAULT_LIMITS, PayloadError
@@ -82,6 +82,7 @@ def encode_samples(
     dict others not None,
     array.array qualities,
     bint historical,
+    notes=(),
 ):
     """One stream record as a DDATA payload; see the twin in `_samples_py.py`."""
     cdef Writer writer
@@ -106,6 +107,8 @@ def encode_samples(
         _put_number(&writer, 1, unsigned(timestamp_ms, "timestamp"))
         _put_position(&writer, epoch_alias, timestamp_ms, epoch, historical)
         _put_position(&writer, offset_alias, timestamp_ms, offset, historical)
+        for note in notes:
+            _put_note(&writer, metric_bytes(note))
         try:
             while i < count:
                 if exact and i in others:
@@ -141,6 +144,17 @@ cdef int _put_position(Writer* writer, object alias, object time, object number,
     )
     _put_number(writer, LONG_FIELD, unsigned(number, "position"))
     return end_message(writer, body)
+
+
+cdef int _put_note(Writer* writer, bytes metric) except -1:
+    # A whole metric, written by the twin.
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(metric)
+    need(writer, 12 + size)
+    writer.at[0] = 2 << 3 | LENGTH
+    writer.at = put_varint(writer.at + 1, size)
+    memcpy(writer.at, PyBytes_AS_STRING(metric), size)
+    writer.at += size
+    return 0
 
 
 cdef int _put_sample(Writer* writer, uint64_t alias, int64_t time, uint8_t datatype, double number,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
 
-from protocols.sparkplug._codec_py import unsigned, write_value
+from protocols.sparkplug._codec_py import metric_bytes, unsigned, write_value
 from protocols.sparkplug._wire_py import (
     BYTES,
     FIXED32,
@@ -22,6 +23,9 @@ from protocols.sparkplug._wire_py import (
 from protocols.sparkplug.datatypes import SIGNED_BITS, UNSIGNED_BITS, DataType
 from protocols.sparkplug.samples import GOOD, NO_ALIAS, NO_TIME, Samples, ValueField
 from protocols.sparkplug.values import DEFAULT_LIMITS, Limits, PayloadError
+
+if TYPE_CHECKING:
+    from protocols.sparkplug.codec import Metric
 
 _U32: Final = 2**32 - 1
 _NUMBER_TAGS: Final = {field << 3 | VARINT: field for field in (10, 11, 14)}
@@ -47,14 +51,16 @@ def encode_samples(
     others: dict[int, Any],
     qualities: array[int] | None,
     historical: bool,
+    notes: Sequence[Metric] = (),
 ) -> bytes:
     """One stream record as a DDATA payload.
 
-    `Stream/Epoch` and `Stream/Offset` come first, by their aliases, then the samples in order:
-    alias ('Q'), time ('q', ms), value. Sample i has the value `others[i]` if that is there (exact
-    int, str, bool, None for null), else `numbers[i]` ('d'), as the datatype `datatypes[i]`, which
-    chooses the field and is not sent. `qualities` ('H') None means all good; `historical` marks
-    every metric. Raises `ValueError` naming the sample.
+    `Stream/Epoch` and `Stream/Offset` come first, by their aliases, then `notes`, what else the
+    record says of itself, then the samples in order: alias ('Q'), time ('q', ms), value. Sample i
+    has the value `others[i]` if that is there (exact int, str, bool, None for null), else
+    `numbers[i]` ('d'), as the datatype `datatypes[i]`, which chooses the field and is not sent.
+    `qualities` ('H') None means all good; `historical` marks every metric but the notes, which bear
+    their own marks. Raises `ValueError` naming the sample.
     """
     count = len(aliases)
     if not count == len(times_ms) == len(datatypes) == len(numbers) or (
@@ -67,6 +73,8 @@ def encode_samples(
         metric = _metric_head(alias, timestamp_ms, historical)
         write_number(metric, ValueField.LONG, unsigned(number, "position"))
         write_bytes(out, 2, metric)
+    for note in notes:
+        write_bytes(out, 2, metric_bytes(note))
     for i in range(count):
         try:
             metric = _metric_head(aliases[i], times_ms[i], historical)

@@ -50,6 +50,26 @@ def samples(client: httpx.Client, tag: int, seconds: float, points: int = 600) -
     return found
 
 
+def test_a_sample_says_when_the_server_had_it_and_where_it_comes_from(
+    client: httpx.Client, world: Database, tag: int
+) -> None:
+    store(world, tag, [1.0])
+    late = START + timedelta(seconds=1, milliseconds=250)
+    with world.connect("ingest") as connection:
+        connection.execute(
+            "INSERT INTO sample (tag_id, time, value, server_time, from_history)"
+            " VALUES (%s, %s, 2.0, %s, true)",
+            [tag, START + timedelta(seconds=1), late],
+        )
+    page = samples(client, tag, 2)
+    said = [(s["server_time"], s["from_history"]) for s in page["samples"]]
+    assert said == [(None, False), ("2026-03-02T06:00:01.250000Z", True)]
+    store(world, tag, [1.5, 1.5, 1.5])
+    thinned = samples(client, tag, 2, 2)
+    assert thinned["downsampled"]
+    assert thinned["samples"][-1]["from_history"]
+
+
 def test_few_samples_come_as_they_are(client: httpx.Client, world: Database, tag: int) -> None:
     store(world, tag, [1.0, 2.0, 3.0])
     page = samples(client, tag, 2)

@@ -31,7 +31,7 @@ from protocols.streams import Answer
 
 BASE_MS = 1_790_000_000_000
 """Time of the first sample; sample n of a record is n milliseconds later."""
-EPOCH_ALIAS, OFFSET_ALIAS, FIRST_TAG_ALIAS = 1, 2, 10
+EPOCH_ALIAS, OFFSET_ALIAS, SERVER_TIMES_ALIAS, ORIGIN_ALIAS, FIRST_TAG_ALIAS = 1, 2, 3, 4, 10
 WAIT_S = 15.0
 LONG_NAME = "".join(random.Random(1).choices(string.ascii_letters, k=9000))
 """Longer than an index takes, and it does not compress to less."""
@@ -120,6 +120,8 @@ class Node:
         return [
             Metric("Stream/Epoch", base + EPOCH_ALIAS, datatype=DataType.Int64),
             Metric("Stream/Offset", base + OFFSET_ALIAS, datatype=DataType.Int64),
+            Metric("Stream/ServerTimes", base + SERVER_TIMES_ALIAS, datatype=DataType.Bytes),
+            Metric("Stream/Origin", base + ORIGIN_ALIAS, datatype=DataType.String),
             Metric("torque", base + FIRST_TAG_ALIAS, datatype=DataType.Double),
             Metric("count", base + FIRST_TAG_ALIAS + 1, datatype=DataType.Int64),
             Metric("note", base + FIRST_TAG_ALIAS + 2, datatype=DataType.String),
@@ -135,6 +137,8 @@ class Node:
         alias: int | None = None,
         others: dict[int, Any] | None = None,
         at_ms: int | None = None,
+        server_times: bytes | None = None,
+        origin: str | None = None,
     ) -> None:
         """A DDATA record of torque values, or of another alias."""
         base = 100 * self._devices.index(device)
@@ -155,6 +159,11 @@ class Node:
             others or {},
             None,
             False,
+            [
+                Metric(alias=base + alias, timestamp=_now_ms(), value=said)
+                for alias, said in ((SERVER_TIMES_ALIAS, server_times), (ORIGIN_ALIAS, origin))
+                if said is not None
+            ],
         )
         self.publish("DDATA", payload, device)
 

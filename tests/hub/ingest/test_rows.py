@@ -91,7 +91,7 @@ def test_every_type_as_the_database_reads_it(builder: ModuleType, hub: psycopg.C
         stored = cursor.execute(f"SELECT {COLUMNS} FROM sample ORDER BY tag_id").fetchall()
     start = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=NOW_MS)
     assert stored == [
-        (place + 1, start + timedelta(milliseconds=place), value, text, GOOD, True)
+        (place + 1, start + timedelta(milliseconds=place), value, text, GOOD, True, None, False)
         for place, (_, _, value, text) in enumerate(MEANT)
     ]
 
@@ -146,10 +146,14 @@ def test_minutes_and_samples_without_time(builder: ModuleType) -> None:
     assert (buffer.minutes, buffer.rows, buffer.size) == (set(), 0, 0)
 
 
+MOST = 6
+"""Samples of a message of `sample_columns`."""
+
+
 @st.composite
 def sample_columns(draw: st.DrawFn) -> Samples:
     """Columns with every combination of fields and types, sense or nonsense."""
-    count = draw(st.integers(0, 6))
+    count = draw(st.integers(0, MOST))
 
     def column(values: st.SearchStrategy[int]) -> list[int]:
         return draw(st.lists(values, min_size=count, max_size=count))
@@ -175,8 +179,22 @@ def sample_columns(draw: st.DrawFn) -> Samples:
     )
 
 
-@given(st.lists(sample_columns(), max_size=4))
-def test_all_builders_make_the_same_bytes(messages: list[Samples]) -> None:
+OFFSETS = st.just(0) | st.integers(-500, 500) | st.integers(-(2**63), 2**63 - 1)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            sample_columns(),
+            st.just([]) | st.lists(OFFSETS, min_size=MOST, max_size=MOST),
+            st.booleans(),
+        ),
+        max_size=4,
+    )
+)
+def test_all_builders_make_the_same_bytes(
+    messages: list[tuple[Samples, list[int], bool]],
+) -> None:
     entries = {int(datatype): (int(datatype) + 100, int(datatype)) for datatype in TYPES}
     entries[U64 - 1] = (2**31 - 1, DataType.UInt64)
     made = []
@@ -185,7 +203,32 @@ def test_all_builders_make_the_same_bytes(messages: list[Samples]) -> None:
         assert isinstance(module, ModuleType)
         buffer = module.RowBuffer()
         known = module.AliasTable(entries, {"name": (3, DataType.Int16)})
-        for samples in messages:
-            buffer.append(samples, 0, known, NOW_MS)
+        for samples, offsets, from_history in messages:
+            column = array("q", offsets[: len(samples)]) if len(offsets) == MOST else None
+            buffer.append(samples, 0, known, NOW_MS, column, from_history)
         made.append((buffer.slice(0, buffer.size), buffer.rows, buffer.minutes))
     assert all(other == made[0] for other in made)
+
+
+def test_server_times_and_origin_as_the_database_reads_them(
+    builder: ModuleType, hub: psycopg.Connection
+) -> None:
+    metrics = [Metric(None, 5, NOW_MS + place, None, 1.0) for place in range(5)]
+    samples = decode_samples(encode(Payload(NOW_MS, metrics)))
+    known = table(builder, {5: DataType.Double})
+    buffer = builder.RowBuffer()
+    year_10000 = 253_402_300_800_000 - NOW_MS
+    offsets = array("q", [250, 0, -3_600_000, year_10000])
+    assert buffer.append(samples, 1, known, 0, offsets, True) == 4
+    assert buffer.append(samples, 4, known, 0) == 1
+    with pytest.raises(ValueError, match="unequal length"):
+        buffer.append(samples, 0, known, 0, offsets)
+    with hub.cursor() as cursor:
+        with cursor.copy(f"COPY sample ({COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
+            copy.write(HEADER + buffer.slice(0, buffer.size) + TRAILER)
+        stored = cursor.execute(
+            "SELECT extract(epoch FROM server_time - time), from_history FROM sample"
+            " ORDER BY from_history DESC, time"
+        ).fetchall()
+    as_stored = [(None if late is None else float(late), flag) for late, flag in stored]
+    assert as_stored == [(0.25, True), (None, True), (-3600.0, True), (None, True), (None, False)]

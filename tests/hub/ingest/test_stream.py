@@ -7,6 +7,7 @@ import json
 import psycopg
 
 from protocols.sparkplug import DataType, Metric
+from protocols.sparkplug.server_times import pack_offsets
 from tests.hub.ingest.conftest import eventually, rows
 from tests.hub.ingest.node import BASE_MS, LONG_NAME, Node
 
@@ -45,6 +46,40 @@ def test_record_becomes_rows_and_an_answer(hub: psycopg.Connection, node: Node) 
         ("seatworks", "carmaker", "note", None),
         ("seatworks", "carmaker", "torque", None),
     ]
+
+
+def test_record_says_when_the_server_had_its_samples_and_where_they_come_from(
+    hub: psycopg.Connection, node: Node
+) -> None:
+    node.birth(EPOCH)
+    node.record(0, [1.0])
+    node.record(1, [2.0, 3.0], server_times=pack_offsets([40, 0]))
+    node.record(2, [4.0], origin="history")
+    node.record(3, [5.0], server_times=pack_offsets([-7_200_000]), origin="history")
+    node.record(4, [6.0], origin="a word of a later release")
+    node.answered(EPOCH, 5)
+    assert rows(
+        hub,
+        "SELECT value, (extract(epoch FROM server_time - time) * 1000)::integer, from_history"
+        " FROM sample ORDER BY value",
+    ) == [
+        (1.0, None, False),
+        (2.0, 40, False),
+        (3.0, None, False),
+        (4.0, None, True),
+        (5.0, -7_200_000, True),
+        (6.0, None, False),
+    ]
+
+
+def test_record_with_too_few_server_times_is_kept_raw(hub: psycopg.Connection, node: Node) -> None:
+    node.birth(EPOCH)
+    node.record(0, [1.0, 2.0], server_times=pack_offsets([40]))
+    node.record(1, [3.0])
+    node.answered(EPOCH, 2)
+    assert torques(hub) == [3.0]
+    reasons = rows(hub, "SELECT reason FROM quarantine")
+    assert "Stream/ServerTimes: 2 bytes are no column of 2 offsets" in reasons[0][0]
 
 
 def test_duplicates_are_answered_and_not_stored(hub: psycopg.Connection, node: Node) -> None:

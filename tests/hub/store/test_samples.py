@@ -11,6 +11,7 @@ import pytest
 
 from hub.store import Database, tenant
 from hub.store.maintenance import Maintenance, maintain
+from hub.store.migrate import SQL
 from hub.store.samples import RAW_SPAN, read_samples
 from tests.fixtures.timescale import Storage
 
@@ -153,6 +154,45 @@ def test_samples_are_read_alike(
         samples, thinned = read_samples(connection, tag, NOON, NOON + span, points)
     assert [sample.value for sample in samples] == expected
     assert thinned == (len(expected) < 4)
+
+
+def test_new_columns_leave_what_is_stored_as_it_is(storage: Storage) -> None:
+    """A store in the field has days of samples, compressed ones too, when it is migrated."""
+    connection = storage.connection
+    with connection.transaction():
+        connection.execute("SET LOCAL ROLE lineside_owner")
+        connection.execute("DROP VIEW sample_view")
+        connection.execute("ALTER TABLE sample DROP COLUMN server_time, DROP COLUMN from_history")
+        tag = _filled_before_0007(storage)
+        connection.execute((SQL / "0007_server_time.sql").read_bytes())
+        if storage.kind == "timescale":
+            hidden = "SELECT count(*) FROM timescaledb_information.chunks WHERE is_compressed"
+            assert connection.execute(hidden).fetchone() == (1,)
+        connection.execute(
+            "INSERT INTO sample (tag_id, time, value, server_time, from_history)"
+            " VALUES (%s, %s, 3, %s, true)",
+            [tag, NOON + 2 * MINUTE, NOON + 3 * MINUTE],
+        )
+        # A day that waits in the default partition moves to one that is made with the new columns.
+        connection.execute("SELECT sample_prepare(%s, %s)", [NOON - DAY, NOON + DAY])
+        stored = connection.execute(
+            "SELECT value, server_time, from_history FROM sample ORDER BY time"
+        ).fetchall()
+    assert stored == [(1.0, None, False), (2.0, None, False), (3.0, NOON + 3 * MINUTE, True)]
+
+
+def _filled_before_0007(storage: Storage) -> int:
+    connection = storage.connection
+    connection.execute("SELECT sample_prepare(%s, %s)", [NOON, NOON])
+    connection.execute("SET LOCAL ROLE lineside_ingest")
+    tag = make_tag(connection)
+    insert(connection, tag, [(-86400, 1), (0, 2)])
+    connection.execute("SET LOCAL ROLE lineside_owner")
+    if storage.kind == "timescale":
+        connection.execute(
+            "SELECT public.compress_chunk(chunk) FROM public.show_chunks('sample') AS chunk LIMIT 1"
+        )
+    return tag
 
 
 def test_maintenance_survives_a_database_that_is_away(database: Database) -> None:

@@ -15,6 +15,7 @@ from protocols.sparkplug import (
     NO_TIME,
     DataType,
     Limits,
+    Metric,
     Payload,
     PayloadError,
     Property,
@@ -79,24 +80,41 @@ SAMPLES = st.lists(
 )
 
 
-@given(SAMPLES, st.booleans(), st.integers(0, 255))
+NOTES = st.lists(
+    st.builds(
+        lambda alias, value: Metric(alias=alias, timestamp=1000, value=value),
+        st.integers(3, 4),
+        st.text(st.characters(codec="utf-8")) | st.binary(max_size=300),
+    ),
+    max_size=2,
+)
+
+
+@given(SAMPLES, st.booleans(), st.integers(0, 255), NOTES)
 @settings(max_examples=200, deadline=None)
 def test_a_record_is_read_back_as_columns_and_as_metrics(
-    samples: list[tuple[int, int, int, Any, int]], historical: bool, seq: int
+    samples: list[tuple[int, int, int, Any, int]],
+    historical: bool,
+    seq: int,
+    notes: list[Metric],
 ) -> None:
-    arguments = record(samples, historical=historical, seq=seq)
+    arguments = record(samples, historical=historical, seq=seq, notes=notes)
     data = PLAIN.encode_samples(**arguments)
     assert COMPILED.encode_samples(**arguments) == data
 
     columns = PLAIN.decode_samples(data)
     assert COMPILED.decode_samples(data) == columns
-    assert (columns.seq, columns.timestamp, len(columns)) == (seq, 1000, len(samples) + 2)
+    first = 2 + len(notes)
+    assert (columns.seq, columns.timestamp, len(columns)) == (seq, 1000, len(samples) + first)
     assert list(columns.aliases[:2]) == [1, 2]
     assert list(columns.longs[:2]) == [2**53 - 1, 9]
-    assert set(columns.historical) == {int(historical)}
+    assert set(columns.historical[first:]) <= {int(historical)}
+    for i, note in enumerate(notes, start=2):
+        said = columns.texts if isinstance(note.value, str) else columns.blobs
+        assert (columns.aliases[i], said[i]) == (note.alias, note.value)
 
     payload = PLAIN.decode(data)
-    for i, (alias, time, datatype, value, quality) in enumerate(samples, start=2):
+    for i, (alias, time, datatype, value, quality) in enumerate(samples, start=first):
         metric = payload.metrics[i]
         assert (columns.aliases[i], columns.times[i]) == (alias, time)
         assert (metric.alias, metric.timestamp, metric.datatype) == (alias, time, None)
