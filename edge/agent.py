@@ -84,13 +84,14 @@ class _Parts:
         self._desk = Desk(store, self._routes)
         self._node = EdgeNode(
             self._journal,
-            config.broker,
+            config.brokers,
             config.gateway.group,
             config.gateway.node,
             config.hub.host_id,
             BirthDeathSequence(directory / "bdseq"),
             self._figures,
             [source.device for source in config.sources],
+            config.uplink,
         )
         return self
 
@@ -147,11 +148,12 @@ class _Parts:
         config = self._config
         lane = CallLane(
             self._desk,
-            config.broker,
+            config.brokers,
             config.gateway.group,
             config.gateway.node,
             self._routes,
             self._figures,
+            hub_wait_s=config.uplink.host_wait_s,
         )
         services = [
             keep_running(

@@ -6,8 +6,8 @@ import random
 
 
 class Backoff:
-    """Delays that double from `first_s` to `most_s`, each with jitter, so that a plant's gateways
-    do not all come back in the same instant."""
+    """Delays drawn evenly from 0 to a bound (full jitter), so that a plant's gateways do not all
+    come back in the same instant; the bound doubles from `first_s` to `most_s`."""
 
     def __init__(self, first_s: float = 0.5, most_s: float = 30.0) -> None:
         self._first_s = first_s
@@ -15,11 +15,11 @@ class Backoff:
         self._next_s = first_s
 
     def reset(self) -> None:
-        """The last attempt went well: begin again with the shortest delay."""
+        """The last attempt went well: begin again with the shortest."""
         self._next_s = self._first_s
 
     def next_s(self) -> float:
-        """Seconds to wait now: between half of the present delay and all of it."""
-        delay_s = self._next_s
-        self._next_s = min(self._most_s, delay_s * 2)
-        return delay_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+        """Seconds to wait now: anything from 0 to the present bound."""
+        bound_s = self._next_s
+        self._next_s = min(self._most_s, bound_s * 2)
+        return random.uniform(0.0, bound_s)  # noqa: S311 - jitter, not a secret

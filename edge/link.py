@@ -72,6 +72,8 @@ class Link:
         self._end = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self.dropped = 0
+        self.opened = False
+        """Whether the server was reached, so that a CONNECT with the will may have come to it."""
         client = self._client
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
@@ -155,7 +157,7 @@ class Link:
                 sock.close()
 
     def _place(self) -> str:
-        return f"broker {self._settings.host}:{self._settings.port}"
+        return f"broker {self._settings.place}"
 
     def _check_open(self) -> None:
         if self._ended is not None:
@@ -191,6 +193,7 @@ class Link:
     # of the socket and the first write come from the thread that connects.
 
     def _on_socket_open(self, _client: mqtt.Client, _data: Any, sock: Any) -> None:
+        self.opened = True
         send_at_once(sock)
         self._loop.call_soon_threadsafe(self._watch, sock)
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from edge.calls.desk import Desk
 from edge.calls.store import Routes
-from edge.link import Link, Message
+from edge.link import Link, LinkError, Message
+from edge.servers import Servers
 from edge.status import Condition, Figures
 from protocols.jis.envelope import (
     AnswerMessage,
@@ -37,24 +38,33 @@ WINDOW = 500
 MAX_RECORDS = 100
 """Events in one message: about a fifth of the largest message that is read."""
 RESEND_AFTER_S = 5.0
+HUB_WAIT_S = 10.0
 
 
 class CallLane:
-    """The MQTT side of calls and events. `serve` is one connection; the caller connects again."""
+    """The MQTT side of calls and events. `serve` is one connection; the caller connects again.
+
+    It walks through the same servers as the uplink, but by itself: what counts here is whether the
+    hub answers.
+    """
 
     def __init__(
         self,
         desk: Desk,
-        broker: BrokerSettings,
+        brokers: Sequence[BrokerSettings],
         group: str,
         node: str,
         routes: Routes,
         figures: Figures,
         *,
         resend_after_s: float = RESEND_AFTER_S,
+        hub_wait_s: float = HUB_WAIT_S,
     ) -> None:
+        """`brokers`: in the order in which they are tried. With several, one on which the hub says
+        nothing for `hub_wait_s` after it was asked is given up for the next."""
         self._desk = desk
-        self._broker = broker
+        self._servers = Servers(brokers)
+        self._hub_wait_s = hub_wait_s
         self._client_id = f"lineside-{group}-{node}-calls"
         self._routes = routes
         self._resend_after_s = resend_after_s
@@ -69,29 +79,48 @@ class CallLane:
         self._refused_state = Condition(logger, "call stream")
 
     async def serve(self, connected: Callable[[], None]) -> None:
-        """Connect and work until the connection ends. Raises `LinkError`."""
-        link = Link(self._broker, self._client_id, clean_session=False)
+        """Connect and work until the connection ends. Raises `LinkError`; the next call then begins
+        with the next server."""
+        try:
+            await self._serve_here(connected)
+        except LinkError:
+            self._servers.walk()
+            raise
+
+    async def _serve_here(self, connected: Callable[[], None]) -> None:
+        """One connection to the present server."""
+        link = Link(self._servers.current, self._client_id, clean_session=False)
         try:
             await link.connect()
+            self._figures.calls.connected = True
             await link.subscribe([(self._calls, 1), (self._events_ack, 1)])
             connected()
             writer = await self._new_writer()
             self._desk.on_event = link.nudge
             self._answer(link, await self._desk.run(self._desk.store.position))
+            silent_since: float | None = time.monotonic()
+            """Until the hub says its first word on this connection."""
             while True:
                 await self._send_events(link, writer)
                 await self._count()
                 due = writer.next_due()
+                if silent_since is not None and self._servers.several:
+                    give_up_at = silent_since + self._hub_wait_s
+                    if time.monotonic() >= give_up_at:
+                        raise LinkError(f"the hub says nothing on {self._servers.current.place}")
+                    due = give_up_at if due is None else min(due, give_up_at)
                 message = await link.receive(
                     None if due is None else max(0.0, due - time.monotonic())
                 )
                 if message is None:
                     continue
+                silent_since = None
                 if message.topic == self._calls:
                     await self._on_calls(link, message)
                 elif message.topic == self._events_ack:
                     writer = await self._on_answer(writer, message)
         finally:
+            self._figures.calls.connected = False
             self._desk.on_event = lambda: None
             await link.close()
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from edge.journal import JournalSettings
 from edge.sources.opcua.config import OpcUaSettings
 from edge.status.settings import StatusSettings
+from edge.uplink.settings import UplinkSettings
 from protocols.jis.messages import Identifier
 from protocols.jis.topics import check_name
 from protocols.mqtt.broker import BrokerSettings
@@ -74,15 +75,28 @@ class EdgeConfig(BaseModel):
         description="On a disk that keeps what it confirms; one gateway per directory.",
     )
     broker: BrokerSettings = Field(default_factory=BrokerSettings, title="The MQTT broker")
+    more_brokers: list[BrokerSettings] = Field(
+        default=[],
+        title="Further MQTT brokers of the hub",
+        description="Tried in this order when the one in use refuses, dies or has no hub on it.",
+    )
     hub: HubSettings = Field(default_factory=HubSettings, title="The hub")
     journal: JournalSettings = Field(
         default_factory=JournalSettings, title="What is kept on disk until the hub has it"
+    )
+    uplink: UplinkSettings = Field(
+        default_factory=UplinkSettings, title="How what is kept travels to the hub"
     )
     status: StatusSettings = Field(
         default_factory=StatusSettings, title="The status page and the metrics, for this machine"
     )
     sources: list[OpcUaSettings] = Field(default=[], title="What is read")
     jis: list[JisLine] = Field(default=[], title="Lines that are called just in sequence")
+
+    @property
+    def brokers(self) -> list[BrokerSettings]:
+        """All MQTT brokers, in the order in which they are tried."""
+        return [self.broker, *self.more_brokers]
 
 
 def model_in(annotation: Any) -> type[BaseModel] | None:

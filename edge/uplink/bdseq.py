@@ -26,9 +26,14 @@ class BirthDeathSequence:
             self._last: int | None = int(path.read_text())
         except (OSError, ValueError):
             self._last = None
+        self._free = False
+        """Whether the last number drawn went into no CONNECT."""
 
     def next(self) -> int:
         """The number of a new session."""
+        if self._free and self._last is not None:
+            self._free = False
+            return self._last
         self._last = next_bd_seq(self._last)
         try:
             self._keep(self._last)
@@ -37,6 +42,11 @@ class BirthDeathSequence:
         else:
             self._keeping.recover()
         return self._last
+
+    def not_used(self) -> None:
+        """The number drawn last went into no CONNECT: the next session bears it, since the numbers
+        of successive CONNECTs leave none out. (After a crash in between one is left out.)"""
+        self._free = True
 
     def _keep(self, number: int) -> None:
         draft = self._path.with_name(self._path.name + ".new")

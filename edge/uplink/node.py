@@ -1,8 +1,9 @@
-"""The Sparkplug edge node: one MQTT session, from its will to its death.
+"""The Sparkplug edge node: one MQTT session, from its will to its death, on one server at a time.
 
 A session connects with its NDEATH as will, subscribes, waits until the primary host is online,
 gives birth, and then sends what the journal holds as the stream's writer decides: what is appended
-from now on goes ahead of the backlog.
+from now on goes ahead of the backlog. Where there are several servers, it goes on to the next when
+one refuses, dies, or has no primary host, and stays where it finds one.
 """
 
 from __future__ import annotations
@@ -11,16 +12,20 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import NoReturn
 
-from edge.journal import Gap, SampleBatch, Stored, Tag, TelemetryJournal
+from edge.journal import Gap, Lost, SampleBatch, Stored, Tag, TelemetryJournal
 from edge.link import Link, LinkError, Message
+from edge.servers import Servers
 from edge.status import Condition, Figures
 from edge.uplink.bdseq import BirthDeathSequence
 from edge.uplink.births import CURSOR, Names, Value, device_birth, health, node_birth
 from edge.uplink.records import gap_payload, lost_payload, samples_payload
+from edge.uplink.settings import UplinkSettings
 from protocols.jis.envelope import EnvelopeError, parse_answer
 from protocols.mqtt.broker import BrokerSettings, Will
 from protocols.sparkplug import DataType, Metric, Payload, PayloadError, decode, encode
@@ -60,6 +65,10 @@ class HostOfflineError(LinkError):
     """The primary host went offline: the session ends, and what comes waits in the journal."""
 
 
+class HostAbsentError(LinkError):
+    """The primary host has not shown on this server for a while, and there is another one."""
+
+
 class RolledBackError(LinkError):
     """This disk is an old copy: the journal goes on under a new epoch, and so does the uplink."""
 
@@ -70,20 +79,23 @@ class EdgeNode:
     def __init__(
         self,
         journal: TelemetryJournal,
-        broker: BrokerSettings,
+        brokers: Sequence[BrokerSettings],
         group: str,
         node: str,
         host_id: str,
         bd_seq: BirthDeathSequence,
         figures: Figures,
         devices: Iterable[str] = (),
+        settings: UplinkSettings | None = None,
         *,
         resend_after_s: float = RESEND_AFTER_S,
         rebirth_every_s: float = REBIRTH_EVERY_S,
     ) -> None:
-        """`devices`: those that are born although nothing is known of their tags yet."""
+        """`brokers`: in the order in which they are tried. `devices`: those that are born although
+        nothing is known of their tags yet."""
         self._journal = journal
-        self._broker = broker
+        self._servers = Servers(brokers)
+        self._settings = settings or UplinkSettings()
         self._group = group
         self._node = node
         self._bd_seq = bd_seq
@@ -94,7 +106,8 @@ class EdgeNode:
         self._client_id = f"lineside-{group}-{node}"
         self._state_topic = state_topic(host_id)
         self._command_topic = node_topic(group, "NCMD", node)
-        self._host = HostWatch()
+        self._hosts: defaultdict[str, HostWatch] = defaultdict(HostWatch)
+        """The primary host as each server shows it."""
         self._last: dict[int, Value] = {}
         self._recalled: set[int] = set()
         self._next_at_start: int | None = journal.state.next
@@ -102,6 +115,7 @@ class EdgeNode:
         self._session: _Session | None = None
         self._host_condition = Condition(logger, f"host {host_id}")
         self._identity = Condition(logger, "telemetry stream")
+        self._too_large = Condition(logger, "record")
         journal.on_append = self._nudge
         journal.on_tags = self._tags_changed
 
@@ -114,13 +128,35 @@ class EdgeNode:
             self._session.device_changed(device)
 
     async def serve(self, connected: Callable[[], None]) -> None:
-        """Connect and work until the connection ends or the host goes. Raises `LinkError`."""
+        """Connect and work until the connection ends or the host goes. Raises `LinkError`; the next
+        call then begins with the next server."""
+        while True:
+            try:
+                await self._serve_here(connected)
+            except RolledBackError:
+                raise
+            except HostAbsentError as error:
+                self._servers.walk()
+                logger.debug("%s; going on to %s", error, self._servers.current.place)
+            except LinkError:
+                self._servers.walk()
+                raise
+
+    async def _serve_here(self, connected: Callable[[], None]) -> None:
+        """One session on the present server."""
+        figures, broker = self._figures.uplink, self._servers.current
+        figures.server = broker.place
         bd_seq = await asyncio.to_thread(self._bd_seq.next)
-        death = encode(death_payload(bd_seq, _now_ms()))
-        will = Will(node_topic(self._group, "NDEATH", self._node), death, qos=1, retain=False)
-        link = Link(self._broker, self._client_id, clean_session=True, will=will)
+        topic = node_topic(self._group, "NDEATH", self._node)
+        death = Will(topic, encode(death_payload(bd_seq, _now_ms())), qos=1, retain=False)
+        try:
+            link = Link(broker, self._client_id, clean_session=True, will=death)
+        except LinkError:
+            self._bd_seq.not_used()
+            raise
         try:
             await link.connect()
+            figures.connected = True
             commands = command_subscriptions(self._group, self._node)
             await link.subscribe([(self._state_topic, 1), *((topic, 1) for topic in commands)])
             await self._await_host(link)
@@ -139,25 +175,39 @@ class EdgeNode:
                 raise
             finally:
                 self._session = None
-                _say(link, will)
+                _say(link, topic, encode(death_payload(bd_seq, _now_ms())))
         finally:
-            self._host.disconnected()
+            figures.connected = figures.host_online = False
+            self._hosts[broker.place].disconnected()
+            if not link.opened:
+                self._bd_seq.not_used()
             await link.close()
 
     async def _await_host(self, link: Link) -> None:
-        while not self._host.online:
-            message = await link.receive(RESEND_AFTER_S)
+        give_up_at = time.monotonic() + self._settings.host_wait_s
+        while not self._host_online:
+            left_s = RESEND_AFTER_S
+            if self._servers.several:
+                left_s = give_up_at - time.monotonic()
+                if left_s <= 0:
+                    raise HostAbsentError(f"{self._state_topic} is not online here")
+            message = await link.receive(left_s)
             if message is not None and message.topic == self._state_topic:
                 self._hear_host(message)
-            if not self._host.online:
+            if not self._host_online:
                 self._host_condition.fail("is not online; samples are kept until it is")
         self._host_condition.recover()
 
+    @property
+    def _host_online(self) -> bool:
+        return self._hosts[self._servers.current.place].online
+
     def _hear_host(self, message: Message) -> None:
         try:
-            self._host.heard(HostState.parse(message.payload))
+            self._hosts[self._servers.current.place].heard(HostState.parse(message.payload))
         except StateError as error:
             logger.warning("a message on %s is not a host's state: %s", message.topic, error)
+        self._figures.uplink.host_online = self._host_online
 
     def _nudge(self) -> None:
         if self._session is not None:
@@ -203,9 +253,11 @@ class _Session:
             now = time.monotonic()
             self._figure()
             self._bear(now)
-            self._say_devices()
-            self._say_health(now)
-            more = self._send(now)
+            more = False
+            if not self._birth_wanted:  # until the births are said again no data may be sent
+                self._say_devices()
+                self._say_health(now)
+                more = self._send(now)
             message = await self.link.receive(0.0 if more else self._wait_s())
             if more and message is None:
                 await asyncio.sleep(0)  # backlog leaves the loop to the others between its turns
@@ -219,7 +271,7 @@ class _Session:
         node = self._of
         if message.topic == node._state_topic:
             node._hear_host(message)
-            if not node._host.online:
+            if not node._host_online:
                 raise HostOfflineError("the host has gone offline")
         elif message.topic == node._command_topic:
             try:
@@ -247,6 +299,7 @@ class _Session:
         outcome = writer.on_answer(answer, time.monotonic())
         if outcome in (Outcome.PROGRESS, Outcome.UNCHANGED):
             self._journal.committed(writer.watermark)
+            self._of._figures.uplink.last_answer = datetime.now(UTC)
             self._birth_every_s = self._of._rebirth_every_s
             self._of._identity.recover()
         elif outcome is Outcome.LOST_CURSOR:
@@ -281,12 +334,13 @@ class _Session:
     def _wait_s(self) -> float:
         """How long nothing has to be done unless something happens."""
         now = time.monotonic()
+        birth_at = self._born_at + self._birth_every_s
+        if self._birth_wanted:
+            return max(0.0, birth_at - now)  # nothing else is said before
         due = [self._health_at + HEALTH_EVERY_S]
-        next_due = self._writer.next_due()
+        next_due = birth_at if self._writer.wants_state(now) else self._writer.next_due()
         if next_due is not None:
             due.append(next_due)
-        if self._birth_wanted or self._writer.wants_state(now):
-            due.append(self._born_at + self._birth_every_s)
         return max(0.0, min(due) - now)
 
     def _bear(self, now: float) -> None:
@@ -312,6 +366,7 @@ class _Session:
             if not node._online.get(device, False):
                 self._device_death(device)
         self._born_at = now
+        node._figures.uplink.births += 1
         self._writer.state_sent(now)
 
     def _named_tags(self) -> list[Tag]:
@@ -355,16 +410,18 @@ class _Session:
 
     def _send(self, now: float) -> bool:
         """Send what the writer says; True if it left off with more to send."""
-        state = self._journal.state
+        figures, state = self._of._figures.uplink, self._journal.state
         if state.first_kept > self._writer.first_kept:
             self._writer.trimmed(state.first_kept)
         self._writer.appended(state.next)
-        if self._birth_wanted:
-            return False  # what there is to send may be unknown to the last birth
         for _ in range(TURN):
             sending = self._writer.to_send(now, MAX_RECORDS)
             if sending is None:
                 return False
+            if sending.late:
+                figures.drained += sending.after - sending.first
+            else:
+                figures.sent += sending.after - sending.first
             self._send_records(sending)
         return True
 
@@ -385,22 +442,29 @@ class _Session:
             if kinds is None:
                 self._recall(record)
                 return
+            seq = self._seq.take()
             payload = samples_payload(
                 record,
                 kinds,
                 self._names.devices[record.device],
                 epoch,
                 stored.first,
-                seq=self._seq.take(),
+                seq=seq,
                 now_ms=now_ms,
                 historical=historical,
             )
-            topic = device_topic(self._of._group, "DDATA", self._of._node, record.device)
-            self.link.publish(topic, payload, 0)
-            if not historical:
-                self._note(record)
-            return
-        seq = self._seq.take()
+            if self._is_too_large(payload, stored):
+                record = Lost(
+                    "larger than the broker takes", min(record.times_us), max(record.times_us)
+                )
+            else:
+                topic = device_topic(self._of._group, "DDATA", self._of._node, record.device)
+                self.link.publish(topic, payload, 0)
+                if not historical:
+                    self._note(record)
+                return
+        else:
+            seq = self._seq.take()
         if isinstance(record, Gap):
             payload = gap_payload(
                 record, epoch, stored.first, seq=seq, now_ms=now_ms, historical=historical
@@ -408,6 +472,17 @@ class _Session:
         else:
             payload = lost_payload(stored, record, epoch, seq=seq, now_ms=now_ms)
         self.link.publish(node_topic(self._of._group, "NDATA", self._of._node), payload, 0)
+
+    def _is_too_large(self, payload: bytes, stored: Stored) -> bool:
+        """Whether the broker would end the connection over this record each time it comes."""
+        limit_kb = self._of._settings.max_message_kb
+        if len(payload) <= limit_kb * 1024:
+            return False
+        self._of._too_large.fail(
+            f"record {stored.first} makes a message of {len(payload)} bytes; the most is "
+            f"{limit_kb} KiB (uplink.max_message_kb): it is given up, and a gap names it"
+        )
+        return True
 
     def _recall(self, batch: SampleBatch) -> None:
         """The last birth does not name all tags of this record; the next one will, and the record
@@ -441,12 +516,13 @@ class _Session:
     def _figure(self) -> None:
         self._of._figures.journal.records = self._journal.depth
         self._of._figures.journal.bytes = self._journal.bytes
+        self._of._figures.uplink.backlog = self._writer.backlog - self._writer.in_flight
 
 
-def _say(link: Link, will: Will) -> None:
+def _say(link: Link, topic: str, death: bytes) -> None:
     """Say in person what the will would say, if the link still stands."""
     try:
-        link.publish(will.topic, will.payload, will.qos)
+        link.publish(topic, death, 1)
     except LinkError:
         return
 

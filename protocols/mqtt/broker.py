@@ -48,6 +48,11 @@ class BrokerSettings(BaseModel):
             raise ValueError("a password needs a username")
         return self
 
+    @property
+    def place(self) -> str:
+        """`host:port`, for messages and figures."""
+        return f"{self.host}:{self.port}"
+
     def secret(self) -> str | None:
         """The password, read now. Raises `OSError` if its file cannot be read."""
         if self.password_file is not None:

@@ -162,25 +162,28 @@ class HostState:
 
 
 class HostWatch:
-    """An edge node's view of its primary host: a message older than one already heard is void, so
-    that a late will of an earlier connect cannot take a host offline that has come back."""
+    """An edge node's view of its primary host on one server: a message older than one already heard
+    there is void, so that a late will of an earlier connect cannot take a host offline that has
+    come back, nor an old birth bring one back that has left."""
 
     def __init__(self) -> None:
-        self._state: HostState | None = None
+        self._online = False
+        self._timestamp: int | None = None
 
     @property
     def online(self) -> bool:
         """Whether the host is online, as far as was heard."""
-        return self._state is not None and self._state.online
+        return self._online
 
     def heard(self, state: HostState) -> bool:
         """Take in a STATE message; whether `online` changed by it."""
-        if self._state is not None and state.timestamp < self._state.timestamp:
+        if self._timestamp is not None and state.timestamp < self._timestamp:
             return False
-        was = self.online
-        self._state = state
-        return self.online != was
+        was = self._online
+        self._online, self._timestamp = state.online, state.timestamp
+        return self._online != was
 
     def disconnected(self) -> None:
-        """The connection ended: nothing is known until STATE is heard again."""
-        self._state = None
+        """The connection ended: nothing is known until STATE is heard again, which must not be
+        older than what was heard before."""
+        self._online = False

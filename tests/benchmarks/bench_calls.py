@@ -57,7 +57,7 @@ def be_gateway(port: int, directory: Path) -> None:
 
     async def work() -> None:
         desk = Desk(CallStore.open(directory / "calls.sqlite"), ROUTES)
-        lane = CallLane(desk, settings(port), GROUP, NODE, ROUTES, Figures())
+        lane = CallLane(desk, [settings(port)], GROUP, NODE, ROUTES, Figures())
         await lane.serve(lambda: None)
 
     asyncio.run(work())

@@ -146,11 +146,11 @@ class Hub:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def say_state(self, *, online: bool) -> None:
-        """The host's STATE, as of now."""
-        now_ms = time.time_ns() // 1_000_000
+    def say_state(self, *, online: bool, at_ms: int | None = None) -> None:
+        """The host's STATE, as of now or of another time."""
+        state = HostState(online, time.time_ns() // 1_000_000 if at_ms is None else at_ms)
         self._heard_state.clear()
-        self._publish(state_topic(HOST), HostState(online, now_ms).dump(), 1, retain=True)
+        self._publish(state_topic(HOST), state.dump(), 1, retain=True)
         assert self._heard_state.wait(10), "the broker does not pass STATE on"
 
     def ask_rebirth(self) -> None:

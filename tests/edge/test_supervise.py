@@ -115,9 +115,13 @@ async def test_when_one_ends_the_others_do_and_its_failure_is_raised() -> None:
     assert ended == ["lasting"]
 
 
-def test_delays_double_with_jitter_and_begin_again() -> None:
+def test_delays_are_drawn_below_a_bound_that_doubles_and_begin_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: list[tuple[float, float]] = []
+    monkeypatch.setattr("random.uniform", lambda least, most: drawn.append((least, most)) or most)
     backoff = Backoff(1.0, 8.0)
-    full = [1.0, 2.0, 4.0, 8.0, 8.0]
-    assert all(whole / 2 <= backoff.next_s() <= whole for whole in full)
+    assert [backoff.next_s() for _ in range(5)] == [1.0, 2.0, 4.0, 8.0, 8.0]
     backoff.reset()
-    assert backoff.next_s() <= 1.0
+    assert backoff.next_s() == 1.0
+    assert {least for least, _ in drawn} == {0.0}

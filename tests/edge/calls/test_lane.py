@@ -70,7 +70,7 @@ async def lane(directory: Path, broker_port: int, plc: Plc | None) -> AsyncItera
     config = edge_config(directory, broker_port, plc.port if plc else 1)
     figures = Figures()
     desk = Desk(CallStore.open(directory / "calls.sqlite"), ROUTES)
-    served = CallLane(desk, config.broker, GROUP, NODE, ROUTES, figures, resend_after_s=0.5)
+    served = CallLane(desk, config.brokers, GROUP, NODE, ROUTES, figures, resend_after_s=0.5)
     parts = [
         keep_running("lane", served.serve, expected=(LinkError,), hint_when_short_lived="identity")
     ]

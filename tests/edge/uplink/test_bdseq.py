@@ -28,3 +28,10 @@ def test_goes_on_in_memory_and_says_so_once(
     numbers = BirthDeathSequence(tmp_path / "missing" / "bdseq")
     assert [numbers.next() for _ in range(3)] == [0, 1, 2]
     assert caplog.text.count("cannot be kept") == 1
+
+
+def test_a_number_that_no_connect_bore_is_drawn_again(tmp_path: Path) -> None:
+    sequence = BirthDeathSequence(tmp_path / "bdseq")
+    assert sequence.next() == 0
+    sequence.not_used()
+    assert [sequence.next(), sequence.next()] == [0, 1]

@@ -9,18 +9,21 @@ import logging
 import random
 import shutil
 from array import array
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from deploy.local.broker import LocalBroker
+from deploy.local.ports import free_port
 from edge.journal import Gap, JournalSettings, SampleBatch, SampleClass, TelemetryJournal
-from edge.link import LinkError
+from edge.link import Link, LinkError, Message
 from edge.status import Figures
 from edge.supervise import keep_running
-from edge.uplink import BirthDeathSequence, EdgeNode
+from edge.uplink import BirthDeathSequence, EdgeNode, node
+from edge.uplink.settings import UplinkSettings
 from protocols.mqtt.broker import BrokerSettings
 from protocols.sparkplug import DataType
 from tests.edge.hub import Hub
@@ -35,20 +38,21 @@ DAY_US = 1_700_000_000_000_000
 class Gateway:
     """A journal with an uplink, as the agent wires them."""
 
-    def __init__(self, directory: Path, port: int) -> None:
+    def __init__(self, directory: Path, *ports: int, **settings: Any) -> None:
         self.journal = TelemetryJournal.open(
             directory / "journal.sqlite", JournalSettings(commit_ms=5, keep_free_mb=0)
         )
         self.figures = Figures()
         self.node = EdgeNode(
             self.journal,
-            BrokerSettings(host="127.0.0.1", port=port, tls=False),
+            [BrokerSettings(host="127.0.0.1", port=p, tls=False, keepalive_s=5) for p in ports],
             GROUP,
             NODE,
             "lineside-hub",
             BirthDeathSequence(directory / "bdseq"),
             self.figures,
             [DEVICE],
+            UplinkSettings(host_wait_s=1, **settings),
             resend_after_s=0.5,
             rebirth_every_s=0.2,
         )
@@ -67,9 +71,9 @@ class Gateway:
 
 
 @asynccontextmanager
-async def gateway(directory: Path, port: int) -> AsyncIterator[Gateway]:
-    """A gateway whose uplink runs."""
-    async with running(Gateway(directory, port)) as made:
+async def gateway(directory: Path, *ports: int, **settings: Any) -> AsyncIterator[Gateway]:
+    """A gateway whose uplink runs, over the brokers at these ports."""
+    async with running(Gateway(directory, *ports, **settings)) as made:
         yield made
 
 
@@ -300,3 +304,123 @@ async def test_two_gateways_with_one_identity(
     assert len(set(arrived)) == len(arrived), "nothing doubled"
     held = [v for stored in kept for v in stored.record.numbers]  # type: ignore[union-attr]
     assert {0.0, 1.0, 100.0} <= {*arrived, *held}, "nothing lost"
+
+
+@pytest.fixture
+def second(broker: LocalBroker, tmp_path: Path) -> Iterator[LocalBroker]:
+    """Another broker of the same make."""
+    with type(broker)(tmp_path / "second") as running:
+        yield running
+
+
+async def test_goes_on_to_the_next_server_and_stays_there(
+    tmp_path: Path, broker: LocalBroker, second: LocalBroker
+) -> None:
+    with Hub(second.port, GROUP, NODE) as there, Hub(broker.port, GROUP, NODE) as here:
+        async with gateway(tmp_path, broker.port, second.port) as gw:
+            sent = await gw.append()
+            await until(lambda: gw.journal.depth == 0, "the first sample")
+            assert gw.figures.uplink.server == f"127.0.0.1:{broker.port}"
+            there.telemetry.cursor = here.telemetry.cursor
+            here.say_state(online=False)
+            await until(lambda: there.births, "a birth on the next server")
+            assert len(here.deaths) == 1
+            here.say_state(online=True)
+            sent += await gw.append()
+            await until(lambda: gw.journal.depth == 0, "the second sample")
+            assert gw.figures.uplink.server == f"127.0.0.1:{second.port}"
+            assert len(here.births) == 1, "it stays where the hub is"
+            here.telemetry.cursor = there.telemetry.cursor
+            second.kill()
+            await until(lambda: len(here.births) == 2, "a birth on the first server again")
+            sent += await gw.append()
+            await until(lambda: gw.journal.depth == 0, "the third sample")
+    assert sorted(values_of(here) + values_of(there)) == sent
+
+
+async def test_a_server_that_refuses_or_has_no_hub_is_passed_over(
+    tmp_path: Path, broker: LocalBroker, second: LocalBroker
+) -> None:
+    with Hub(second.port, GROUP, NODE) as hub:
+        async with gateway(tmp_path, free_port(), broker.port, second.port) as gw:
+            await gw.append()
+            await until(lambda: gw.journal.depth == 0, "the sample")
+            assert gw.figures.uplink.host_online
+    assert [birth.seq for birth in hub.births] == [0]
+    (bd_seq,) = [m.value for m in hub.births[0].metrics if m.name == "bdSeq"]
+    assert bd_seq == 1, "one CONNECT on the broker without a hub, none where nobody listens"
+
+
+async def test_a_server_is_not_left_for_a_state_that_is_old(
+    tmp_path: Path, broker: LocalBroker
+) -> None:
+    with Hub(broker.port, GROUP, NODE) as hub:
+        async with gateway(tmp_path, broker.port) as gw:
+            await gw.append()
+            await until(lambda: hub.samples, "the sample")
+            hub.say_state(online=False, at_ms=1000)
+            await gw.append()
+            await until(lambda: len(hub.samples) == 2, "the next sample")
+            assert not hub.deaths
+            hub.say_state(online=False)
+            await until(lambda: hub.deaths, "the death")
+            hub.say_state(online=True, at_ms=2000)
+            await asyncio.sleep(1.0)
+            assert len(hub.births) == 1
+            hub.say_state(online=True)
+            await until(lambda: len(hub.births) == 2, "the birth")
+
+
+async def test_a_record_the_broker_would_not_take_is_given_up_by_name(
+    tmp_path: Path, broker: LocalBroker
+) -> None:
+    with Hub(broker.port, GROUP, NODE) as hub:
+        async with gateway(tmp_path, broker.port, max_message_kb=16) as gw:
+            await gw.append()
+            await gw.append(2000)
+            await gw.append()
+            await until(lambda: gw.journal.depth == 0, "the cursor")
+    assert values_of(hub) == [0.0, 2001.0]
+    ((first, after, cause),) = [(gap["first"], gap["next"], gap["cause"]) for gap in hub.gaps]
+    assert (first, after, cause) == (1, 2, "larger than the broker takes")
+    assert len({*hub.deaths}) == 1, "the broker ended no connection over it"
+
+
+async def test_no_data_between_the_request_of_a_rebirth_and_the_birth(
+    tmp_path: Path, broker: LocalBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node, "HEALTH_EVERY_S", 0.01)
+    with Hub(broker.port, GROUP, NODE) as hub:
+        async with gateway(tmp_path, broker.port) as gw:
+            gw.node._rebirth_every_s = 60.0  # the birth will not come in this test's time
+            await gw.append()
+            await until(lambda: gw.journal.depth == 0, "the sample")
+            hub.ask_rebirth()
+            await asyncio.sleep(0.3)
+            crossed = len(hub.messages)
+            for _ in range(10):
+                await gw.append()
+                gw.node.set_device(DEVICE, online=False)
+                gw.node.set_device(DEVICE, online=True)
+                await asyncio.sleep(0.02)
+            await asyncio.sleep(0.2)
+            assert len(hub.births) == 1
+            assert hub.messages[crossed:] == []
+
+
+async def test_a_hub_without_an_answer_is_waited_for_at_rest(
+    tmp_path: Path, broker: LocalBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = itertools.count()
+    receive = Link.receive
+
+    async def counted(link: Link, timeout_s: float | None) -> Message | None:
+        next(turns)
+        return await receive(link, timeout_s)
+
+    monkeypatch.setattr(Link, "receive", counted)
+    with Hub(broker.port, GROUP, NODE) as hub:
+        hub.swallow = lambda: True
+        async with gateway(tmp_path, broker.port):
+            await until(lambda: len(hub.births) == 4, "births that become rarer")
+    assert next(turns) < 1000

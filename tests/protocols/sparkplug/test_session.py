@@ -170,9 +170,12 @@ def test_an_older_state_is_void() -> None:
     assert not watch.online
 
 
-def test_a_new_connection_knows_nothing_of_the_host() -> None:
+def test_a_new_connection_knows_nothing_of_the_host_but_its_time() -> None:
     watch = HostWatch()
     watch.heard(HostState(True, 100))
     watch.disconnected()
     assert not watch.online
-    assert watch.heard(HostState(True, 50)), "another broker, another clock"
+    assert not watch.heard(HostState(True, 99)), "a birth from before"
+    assert not watch.online
+    assert watch.heard(HostState(True, 100)), "the retained state, heard again"
+    assert watch.online
