@@ -1,5 +1,6 @@
 """The gateway's configuration: the model, reading it from YAML, writing a commented sample."""
 
+from edge.config.apart import Reading, load_apart
 from edge.config.load import ConfigError, Problem, load
 from edge.config.model import EdgeConfig, GatewaySettings, HubSettings, JisLine
 from edge.config.sample import sample
@@ -11,6 +12,8 @@ __all__ = [
     "HubSettings",
     "JisLine",
     "Problem",
+    "Reading",
     "load",
+    "load_apart",
     "sample",
 ]

@@ -54,6 +54,13 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> EdgeConfig:
     A value that is `${NAME}` as a whole is taken from the environment. Relative paths (keys that
     end in `_file` or `_dir`) become absolute, from the directory of the file.
     """
+    return read(path, environment)[0]
+
+
+def read(
+    path: Path, environment: Mapping[str, str] = os.environ
+) -> tuple[EdgeConfig, dict[str, Any]]:
+    """`load`; besides the model the plain tree that it was made of, secrets in the clear."""
     tree = _parse(path)
     problems: list[Problem] = []
     plain = _plain(tree, (), path.absolute().parent, environment, tree, problems)
@@ -70,7 +77,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> EdgeConfig:
     ]
     if problems or config is None:
         raise ConfigError(path, problems)
-    return config
+    return config, plain
 
 
 def _parse(path: Path) -> CommentedMap:
