@@ -20,6 +20,7 @@ help:
 	@echo 'make test    lint, types, layering and the whole test suite'
 	@echo 'make lint    style, types and layering alone'
 	@echo 'make bench   measure, against the bare thing in the same run'
+	@echo 'make bench-edge   the gateway alone: cost of a value, journal, outage'
 	@echo 'make bench-sequencing   the sequencing engine on public instances, for three quarters of an hour'
 	@echo 'make peers   other makers'"'"' Sparkplug codecs and OPC UA server, and a TimescaleDB, for the tests that want them'
 	@echo 'make build   the environment and the compiled modules, no more'
@@ -46,6 +47,14 @@ lint: build
 bench: build
 	@failed=; for each in $(basename $(notdir $(wildcard tests/benchmarks/bench_*.py))); do \
 	  $(BIN)/python -m tests.benchmarks.$$each || failed="$$failed $$each"; \
+	done; test -z "$$failed" || { echo "goals missed:$$failed"; exit 1; }
+
+# What a value costs the gateway, what its journal takes, how it comes through an outage. With
+# `make peers` before it another maker's OPC UA server gives the load, else the simulated PLC.
+.PHONY: bench-edge
+bench-edge: build
+	@failed=; for each in edge journal outage; do \
+	  $(BIN)/python -m tests.benchmarks.bench_$$each || failed="$$failed $$each"; \
 	done; test -z "$$failed" || { echo "goals missed:$$failed"; exit 1; }
 
 # Marks and speed of the sequencing engine on the public instances, CP-SAT beside it: about three

@@ -1,25 +1,24 @@
 """The bare thing beside the gateway: an asyncua session whose raw callback drops what it gets.
 
-    python -m tests.benchmarks.bare_opcua ENDPOINT TAGS PUBLISHING_MS
+    python -m tests.benchmarks.bare_opcua ENDPOINT PUBLISHING_MS NODE…
 
-Prints `values cpu_s` twice a second: how many values have come, and the CPU time of this process.
+Prints twice a second how many values have come.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-import time
+from collections.abc import Sequence
 
 from asyncua import Client, ua
 
-from firmware_sim.line.process import extra_tags
-from protocols.opcua.line import NAMESPACE
+from edge.sources.opcua.connect import node_id
 
 _ITEMS_PER_REQUEST = 200
 
 
-async def receive(endpoint: str, tags: int, publishing_ms: int) -> None:
+async def receive(endpoint: str, publishing_ms: int, nodes: Sequence[str]) -> None:
     """Subscribe and count until killed."""
     values = 0
 
@@ -29,7 +28,7 @@ async def receive(endpoint: str, tags: int, publishing_ms: int) -> None:
             values += len(notification.MonitoredItems)
 
     async with Client(endpoint) as client:
-        index = await client.get_namespace_index(NAMESPACE)
+        namespaces = await client.get_namespace_array()
         parameters = ua.CreateSubscriptionParameters(
             RequestedPublishingInterval=publishing_ms,
             RequestedLifetimeCount=1000,
@@ -40,15 +39,14 @@ async def receive(endpoint: str, tags: int, publishing_ms: int) -> None:
         items = [
             ua.MonitoredItemCreateRequest(
                 ItemToMonitor=ua.ReadValueId(
-                    NodeId=ua.NodeId(ua.String(tag.node), ua.Int16(index)),
-                    AttributeId=ua.AttributeIds.Value,
+                    NodeId=node_id(node, namespaces), AttributeId=ua.AttributeIds.Value
                 ),
                 MonitoringMode=ua.MonitoringMode.Reporting,
                 RequestedParameters=ua.MonitoringParameters(
-                    ClientHandle=handle, SamplingInterval=100, QueueSize=100, DiscardOldest=True
+                    ClientHandle=handle, SamplingInterval=0, QueueSize=100, DiscardOldest=True
                 ),
             )
-            for handle, tag in enumerate(extra_tags(tags))
+            for handle, node in enumerate(nodes)
         ]
         for at in range(0, len(items), _ITEMS_PER_REQUEST):
             await client.uaclient.create_monitored_items(
@@ -60,8 +58,8 @@ async def receive(endpoint: str, tags: int, publishing_ms: int) -> None:
             )
         while True:
             await asyncio.sleep(0.5)
-            print(values, time.process_time(), flush=True)
+            print(values, flush=True)
 
 
 if __name__ == "__main__":
-    asyncio.run(receive(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+    asyncio.run(receive(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))

@@ -53,7 +53,14 @@ class AtMost:
     ratio: float
 
 
-Goal = AtLeast | AtMost
+@dataclass(frozen=True, slots=True)
+class NoMoreThan:
+    """A goal: ours by itself is this or less, in the row's unit."""
+
+    figure: float
+
+
+Goal = AtLeast | AtMost | NoMoreThan
 
 
 def report(name: str, rows: Sequence[Row], goals: Mapping[str, Goal]) -> bool:
@@ -147,10 +154,14 @@ def _cpu_name() -> str:
 def _goal_text(goal: Goal | None) -> str:
     if goal is None:
         return ""
+    if isinstance(goal, NoMoreThan):
+        return f"<= {goal.figure:g} by itself"
     return f">= {goal.ratio:g}" if isinstance(goal, AtLeast) else f"<= {goal.ratio:g}"
 
 
 def _verdict(row: Row, goal: Goal | None) -> bool | None:
+    if isinstance(goal, NoMoreThan):
+        return row.ours <= goal.figure
     if goal is None or row.ratio is None:
         return None
     return row.ratio >= goal.ratio if isinstance(goal, AtLeast) else row.ratio <= goal.ratio
