@@ -12,18 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asyncua import Client, ua
-from asyncua.crypto.permission_rules import User, UserRole
-from asyncua.server.user_managers import UserManager
+from asyncua import ua
 
 from edge.journal import Gap, JournalSettings, SampleBatch, TelemetryJournal
 from edge.sources import make_source
-from edge.sources.opcua import ConnectFailedError, OpcUaSettings, connect, node_id
-from edge.sources.opcua.connect import APPLICATION_URI, close
+from edge.sources.opcua import OpcUaSettings, node_id
 from edge.status import SourceFigures
 from protocols.sparkplug import DataType
 from tests.edge.journal.test_journal import small_disk
-from tests.edge.sources.plc import START, URI, Plc, free_port, run_plc, us
+from tests.edge.sources.plc import START, URI, free_port, run_plc, us
 
 BAD_SENSOR = ua.StatusCodes.BadSensorFailure
 UNCERTAIN = ua.StatusCodes.UncertainLastUsableValue
@@ -355,72 +352,6 @@ def test_a_source_without_tags_is_online_for_its_hand_over(path: Path) -> None:
         async with run_plc() as plc, reading(path, settings_for(plc.endpoint)) as got:
             await until(lambda: got.devices.heard == ["press online"])
             assert got.journal.state.next == 0
-
-    run(work)
-
-
-class OneUser(UserManager):
-    """Knows one user."""
-
-    def get_user(
-        self,
-        iserver: Any,
-        username: str | None = None,
-        password: Any = None,
-        certificate: Any = None,
-    ) -> User | None:
-        known = (username, password) == ("gateway", "right")
-        return User(role=UserRole.User, name=username) if known else None
-
-
-def test_user_and_password(tmp_path: Path) -> None:
-    async def work() -> None:
-        secret = tmp_path / "password"
-        secret.write_text("right\nsecond line\n")
-        async with run_plc(users=OneUser()) as plc:
-            settings = settings_for(plc.endpoint, username="gateway", password_file=str(secret))
-            client = await connect(settings)
-            await close(client, 3)
-            wrong = settings_for(plc.endpoint, username="gateway", password="wrong")
-            with pytest.raises(ConnectFailedError, match=plc.endpoint) as refused:
-                await connect(wrong)
-            assert "wrong" not in str(refused.value)
-
-    run(work)
-
-
-def test_a_secured_channel(tmp_path: Path) -> None:
-    async def certificate(name: str, uri: str) -> tuple[Path, Path]:
-        maker = Client("opc.tcp://127.0.0.1:1")
-        maker.application_uri = uri
-        return await maker.setup_self_signed_certificate(
-            tmp_path / f"{name}.key.pem", tmp_path / f"{name}.der"
-        )
-
-    async def work() -> None:
-        server_certificate, server_key = await certificate("server", "urn:test:server")
-        own_certificate, own_key = await certificate("own", APPLICATION_URI)
-        plc = Plc(free_port())
-        plc.server.set_security_policy([ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt])
-        await plc.server.init()
-        await plc.server.set_application_uri("urn:test:server")
-        await plc.server.load_certificate(str(server_certificate))
-        await plc.server.load_private_key(str(server_key))
-        await plc.server.start()
-        try:
-            for pinned in (None, str(server_certificate)):
-                security = {
-                    "certificate_file": str(own_certificate),
-                    "key_file": str(own_key),
-                    "server_certificate_file": pinned,
-                }
-                client = await connect(settings_for(plc.endpoint, security=security))
-                assert await client.get_namespace_array()
-                await close(client, 3)
-            with pytest.raises(ConnectFailedError):
-                await connect(settings_for(plc.endpoint))
-        finally:
-            await plc.server.stop()
 
     run(work)
 
