@@ -6,11 +6,11 @@ records they call fresh, and keeps the old cursor if that transaction fails.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from protocols.streams.position import Answer, State
-from protocols.streams.ranges import Ranges, merged, without
+from protocols.streams.ranges import Range, Ranges, merged, without
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +43,25 @@ class Cursor:
         fresh = without([(max(first, self.watermark), after)], self.ahead)
         if not fresh:
             return Acceptance(self, ())
-        committed = merged([(0, self.watermark), *self.ahead, *fresh])
-        watermark = 0
-        if committed[0][0] == 0:
-            watermark, committed = committed[0][1], committed[1:]
-        if len(committed) > max_ahead:
-            return Acceptance(self, ())
-        return Acceptance(Cursor(self.epoch, watermark, committed), fresh)
+        cursor = _cursor(self.epoch, [(0, self.watermark), *self.ahead, *fresh])
+        return Acceptance(self, ()) if len(cursor.ahead) > max_ahead else Acceptance(cursor, fresh)
 
     def skip_to(self, first_kept: int) -> Acceptance:
         """The writer no longer has what lies below `first_kept`. `fresh` is what is lost by it."""
         lost = without([(self.watermark, first_kept)], self.ahead)
-        committed = merged([(0, max(self.watermark, first_kept)), *self.ahead])
-        watermark, ahead = (committed[0][1], committed[1:]) if committed else (0, ())
-        return Acceptance(Cursor(self.epoch, watermark, ahead), lost)
+        below = (0, max(self.watermark, first_kept))
+        return Acceptance(_cursor(self.epoch, [below, *self.ahead]), lost)
 
     def answer(self) -> Answer:
         """What to tell the writer after every receipt, a pure duplicate too."""
         return Answer(self.epoch, self.watermark, self.ahead)
+
+
+def _cursor(epoch: int, committed: Iterable[Range]) -> Cursor:
+    ranges = merged(committed)
+    if ranges and ranges[0][0] == 0:
+        return Cursor(epoch, ranges[0][1], ranges[1:])
+    return Cursor(epoch, 0, ranges)
 
 
 @dataclass(frozen=True, slots=True)

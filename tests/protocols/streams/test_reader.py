@@ -70,3 +70,10 @@ def test_what_the_writer_evicted_is_lost_except_what_was_committed_ahead() -> No
 
 def test_the_answer_is_the_whole_cursor() -> None:
     assert Cursor(7, 2, ((4, 6),)).answer() == Answer(7, 2, ((4, 6),))
+
+
+def test_a_state_said_again_passes_over_nothing_that_the_writer_still_has() -> None:
+    live_first = Cursor(7, 0, ((4, 7),))
+    opening = read_state(live_first, (), State(7, 0, 9))
+    assert opening.cursor == live_first
+    assert opening.lost == ()
