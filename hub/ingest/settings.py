@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from protocols.streams import LEAST_AHEAD
+
 
 class IngestSettings(BaseModel):
     """Times in the unit of their names; sizes in bytes."""
@@ -26,7 +28,10 @@ class IngestSettings(BaseModel):
         default=16 * 1024 * 1024, ge=1024, title="The broker is made to wait beyond this"
     )
     max_ahead: int = Field(
-        default=200, ge=1, le=1000, title="Separate ranges a cursor may have above its watermark"
+        default=200,
+        ge=LEAST_AHEAD,
+        le=1000,
+        title="Separate ranges a cursor may have above its watermark",
     )
     reorder_s: float = Field(
         default=2.0, ge=0, title="How long a missing sequence number may take to come"

@@ -9,18 +9,22 @@ double, delay and reorder them. What holds then:
    state, so that no lost message, of either kind, can stall a stream.
 3. Only a state opens an epoch, and an epoch that has ended is never opened again.
 4. What the writer can no longer give is named (`lost`), and the cursor passes over it.
-5. Windows bound what is in flight, `max_ahead` bounds the cursor: memory is flat.
+5. Windows bound what is in flight, `max_ahead` bounds the cursor: memory is flat. The writer sends
+   so that a reader with the ranges it counts on (`LEAST_AHEAD`) need not leave a record alone.
+6. A backlog leaves at a bounded rate beside what is live, and live never waits for it.
 """
 
-from protocols.streams.position import Answer, State, draw_epoch
+from protocols.streams.position import LEAST_AHEAD, Answer, State, draw_epoch
 from protocols.streams.ranges import Range, Ranges, contains, count, merged, without
 from protocols.streams.reader import Acceptance, Cursor, Opening, read_state
-from protocols.streams.writer import Outcome, Sending, Writer
+from protocols.streams.writer import Drain, Outcome, Sending, Writer
 
 __all__ = [
+    "LEAST_AHEAD",
     "Acceptance",
     "Answer",
     "Cursor",
+    "Drain",
     "Opening",
     "Outcome",
     "Range",

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from protocols.streams.ranges import Ranges
 
+LEAST_AHEAD = 64
+"""Separate ranges that every reader of a stream that is not strictly in order can hold above its
+watermark; writers arrange what they send so that no more are needed."""
 _EPOCHS = 2**53 - 1
 """Epochs and offsets stay exact in JSON readers that keep numbers as doubles."""
 

@@ -6,11 +6,12 @@ the answers. The log itself (journal, outbox) is the caller's; this knows only o
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from protocols.streams.position import Answer, State
-from protocols.streams.ranges import Ranges, contains, merged, without
+from protocols.streams.position import LEAST_AHEAD, Answer, State
+from protocols.streams.ranges import Ranges, contains, count, merged, without
 
 
 class Outcome(Enum):
@@ -32,18 +33,55 @@ class Sending:
     late: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """How a backlog leaves beside what is live: a bucket that holds `burst` records and is filled
+    with `per_s` records a second. What is sent again empties it too, but never waits for it.
+
+    `newest_first`: the newest run of the backlog that the reader lacks goes first, and within a run
+    (`max_records` of `Writer.to_send`) the records go in order; without it, all go in order. The
+    order is one for the whole stream. One per device would need a range of the reader's cursor for
+    almost every record: where two devices' records alternate and one is sent from either end, a
+    hole is left beside each of them.
+    """
+
+    per_s: float = math.inf
+    burst: int = 100
+    newest_first: bool = False
+
+    def __post_init__(self) -> None:
+        if not (self.per_s > 0 and self.burst >= 1):
+            raise ValueError(f"a backlog must be able to leave: {self}")
+
+
 class Writer:
     """Position and window of one epoch of a stream.
 
     `window` bounds the records in flight. `live_first`: what is appended after a connect goes ahead
-    of the backlog, which then uses at most half of the window; without it, strictly in order.
-    Nothing is sent after a connect until the reader has answered the state: `wants_state` says when
-    to send it, at once and then after every `resend_after_s` without an answer.
+    of the backlog, which then uses at most half of the window, and always finds a quarter of it
+    free; without it, strictly in order, and `drain` has no say. Nothing is sent after a connect
+    until the reader has answered the state: `wants_state` says when to send it, at once and then
+    after every `resend_after_s` without an answer.
+
+    `max_ahead` is how many separate ranges the reader is sure to hold above its watermark. Live
+    records need one more after each connect until the backlog before them is gone. Where there are
+    as many as that, live waits for one of them to close, and newest first becomes newest below the
+    last of them: on a way that keeps the order of what it does not lose, the reader never has to
+    leave a record alone.
     """
 
     def __init__(
-        self, state: State, *, window: int, resend_after_s: float, live_first: bool = False
+        self,
+        state: State,
+        *,
+        window: int,
+        resend_after_s: float,
+        live_first: bool = False,
+        drain: Drain | None = None,
+        max_ahead: int = LEAST_AHEAD,
     ) -> None:
+        if live_first and (window < 4 or max_ahead < 2):
+            raise ValueError("live beside backlog needs a window of 4 and 2 ranges at least")
         self.epoch = state.epoch
         self.first_kept = state.first_kept
         self.next = state.next
@@ -52,11 +90,16 @@ class Writer:
         self._window = window
         self._resend_after_s = resend_after_s
         self._live_first = live_first
-        self._sent_at: dict[int, float] = {}
+        self._drain = drain or Drain()
+        self._max_ahead = max_ahead
+        self._sent_at: dict[int, float] = {}  # in order of time
         self._resend: list[int] = []
         self._answered = False
         self._state_sent_at: float | None = None
         self._backlog_at = self._live_from = self._live_at = state.first_kept
+        self._backlog_end = state.first_kept
+        self._bucket = float(self._drain.burst)
+        self._bucket_at = -math.inf
 
     @property
     def state(self) -> State:
@@ -71,8 +114,7 @@ class Writer:
     @property
     def backlog(self) -> int:
         """Records not yet committed, in flight or not."""
-        ahead = sum(after - first for first, after in self.ahead)
-        return self.next - self.watermark - ahead
+        return self.next - self.watermark - count(self.ahead)
 
     def connected(self) -> None:
         """A new connection: whatever was in flight may be lost, and what is kept is backlog."""
@@ -80,7 +122,7 @@ class Writer:
         self._resend.clear()
         self._answered = False
         self._state_sent_at = None
-        self._live_from = self._live_at = self.next
+        self._live_from = self._live_at = self._backlog_end = self.next
         self._backlog_at = self.watermark
 
     def wants_state(self, now: float) -> bool:
@@ -123,7 +165,7 @@ class Writer:
         )
         if forgotten:  # a reader restored from a backup, or an old answer: all sent is backlog now
             self._backlog_at = min(self._backlog_at, forgotten[0][0])
-            self._live_from = self._live_at
+            self._live_from = self._backlog_end = self._live_at
         self._answered = True
         self.watermark, self.ahead = answer.watermark, answer.ahead
         for offset in [o for o in self._sent_at if self._committed(o)]:
@@ -138,39 +180,116 @@ class Writer:
         if not self._answered:
             return None
         self._find_overdue(now)
+        self._fill_bucket(now)
         while self._resend:
             run = self._take_resend(max_records)
             if run is not None:
                 return self._sending(run[0], run[1], now, late=True)
-        room = self._window - len(self._sent_at)
-        if self._live_first:
-            if room > 0 and self._live_at < self.next:
-                first = self._live_at
-                self._live_at = min(self.next, first + min(room, max_records))
-                return self._sending(first, self._live_at, now, late=False)
-            room -= self._window // 2
-            end = self._live_from
-        else:
-            end = self.next
-        at = self._backlog_at = self._uncommitted_from(max(self._backlog_at, self.first_kept), end)
-        if room <= 0 or at >= end:
-            return None
-        after = at + 1
-        limit = min(end, at + min(room, max_records))
-        while after < limit and not self._committed(after) and after not in self._sent_at:
-            after += 1
-        self._backlog_at = after
-        return self._sending(at, after, now, late=at < self._live_from)
+        if not self._live_first:
+            room = self._window - len(self._sent_at)
+            return self._oldest(min(room, max_records), self.next, now)
+        room = self._live_room()
+        if room > 0 and self._live_at < self.next and self._has_range_for_live():
+            first = self._live_at
+            self._live_at = min(self.next, first + min(room, max_records))
+            return self._sending(first, self._live_at, now, late=False)
+        room = min(self._backlog_room(), max_records, math.floor(self._bucket))
+        if self._drain.newest_first:
+            return self._newest(room, now)
+        return self._oldest(room, self._live_from, now)
 
     def next_due(self) -> float | None:
-        """The instant at which something in flight is overdue, or None if nothing is."""
+        """The instant at which to ask `wants_state` and `to_send` again though nothing has come:
+        something in flight is overdue then, or the backlog may go on. None if there is none."""
         if not self._answered:
             if self._state_sent_at is None:
                 return None
             return self._state_sent_at + self._resend_after_s
-        return min(self._sent_at.values()) + self._resend_after_s if self._sent_at else None
+        due = []
+        if self._sent_at:
+            due.append(next(iter(self._sent_at.values())) + self._resend_after_s)
+        if self._live_first and self._bucket < 1 and self._has_backlog_to_send():
+            # At half a bucket, not at its first record: each turn of the caller's costs something.
+            wanted = max(1.0, self._drain.burst / 2)
+            due.append(self._bucket_at + (wanted - self._bucket) / self._drain.per_s)
+        return min(due, default=None)
+
+    def _oldest(self, room: int, end: int, now: float) -> Sending | None:
+        """The first run below `end` that is neither committed nor in flight."""
+        at = self._backlog_at = self._uncommitted_from(max(self._backlog_at, self.first_kept), end)
+        if room <= 0 or at >= end:
+            return None
+        after = at + 1
+        limit = min(end, at + room)
+        while after < limit and self._is_missing(after):
+            after += 1
+        self._backlog_at = after
+        return self._sending(at, after, now, late=at < self._live_from)
+
+    def _newest(self, room: int, now: float) -> Sending | None:
+        """The last such run of the backlog; if the reader's cursor is full, below its last range,
+        since what adjoins a range needs none of its own."""
+        after = self._newest_end()
+        if room <= 0 or after is None:
+            return None
+        first = after - 1
+        least = max(self.watermark, self.first_kept, after - room)
+        while first > least and self._is_missing(first - 1):
+            first -= 1
+        return self._sending(first, after, now, late=True)
+
+    def _newest_end(self) -> int | None:
+        """Where that run ends, or None: there is no backlog that is not in flight."""
+        taken = self._committed_or_in_flight()
+        self._backlog_end = at = _down_from(self._backlog_end, taken)
+        if taken and not self._has_range(taken):
+            at = _down_from(min(at, taken[-1][0]), taken)
+        return at if at > max(self.watermark, self.first_kept) else None
+
+    def _committed_or_in_flight(self) -> Ranges:
+        in_flight = merged((offset, offset + 1) for offset in self._sent_at)
+        return merged([(0, self.watermark), *self.ahead, *in_flight])
+
+    def _has_range(self, taken: Ranges) -> bool:
+        """Whether one more range will do once all that is in flight has come."""
+        return sum(first > 0 for first, _ in taken) < self._max_ahead
+
+    def _has_range_for_live(self) -> bool:
+        return (
+            self._live_at <= self.watermark
+            or self._live_at - 1 in self._sent_at
+            or contains(self.ahead, self._live_at - 1)
+            or self._has_range(self._committed_or_in_flight())
+        )
+
+    def _has_backlog_to_send(self) -> bool:
+        if self._backlog_room() <= 0:
+            return False
+        if self._drain.newest_first:
+            return self._newest_end() is not None
+        at = max(self._backlog_at, self.first_kept)
+        return self._uncommitted_from(at, self._live_from) < self._live_from
+
+    def _live_room(self) -> int:
+        live = sum(offset >= self._live_from for offset in self._sent_at)
+        return min(self._window - len(self._sent_at), self._window - self._window // 4 - live)
+
+    def _backlog_room(self) -> int:
+        late = sum(offset < self._live_from for offset in self._sent_at)
+        return min(self._window - len(self._sent_at), self._window // 2 - late)
+
+    def _fill_bucket(self, now: float) -> None:
+        drain = self._drain
+        if self._bucket_at == -math.inf or drain.per_s == math.inf:
+            self._bucket = float(drain.burst)
+        else:
+            filled = self._bucket + (now - self._bucket_at) * drain.per_s
+            self._bucket = min(float(drain.burst), filled)
+        self._bucket_at = now
 
     def _sending(self, first: int, after: int, now: float, *, late: bool) -> Sending:
+        if late:
+            self._bucket -= after - first
         for offset in range(first, after):
             self._sent_at[offset] = now
         return Sending(first, after, late)
@@ -182,6 +301,9 @@ class Writer:
 
     def _committed(self, offset: int) -> bool:
         return offset < self.watermark or contains(self.ahead, offset)
+
+    def _is_missing(self, offset: int) -> bool:
+        return not self._committed(offset) and offset not in self._sent_at
 
     def _uncommitted_from(self, at: int, end: int) -> int:
         """First offset in at … end that is neither committed nor in flight."""
@@ -197,14 +319,16 @@ class Writer:
         return min(at, end) if at > end else at
 
     def _find_overdue(self, now: float) -> None:
+        oldest = next(iter(self._sent_at.values()), now)
+        if now - oldest < self._resend_after_s:
+            return
         overdue = [o for o, t in self._sent_at.items() if now - t >= self._resend_after_s]
-        if overdue and not self._live_first:
+        if not self._live_first:
             # The reader takes nothing behind a hole, so all that is in flight goes again, in order.
             overdue = list(self._sent_at)
         for offset in overdue:
             del self._sent_at[offset]
-        if overdue:
-            self._resend = sorted({*self._resend, *overdue})
+        self._resend = sorted({*self._resend, *overdue})
 
     def _take_resend(self, max_records: int) -> tuple[int, int] | None:
         first = self._resend.pop(0)
@@ -217,3 +341,9 @@ class Writer:
             self._resend.pop(0)
             after += 1
         return first, after
+
+
+def _down_from(end: int, ranges: Ranges) -> int:
+    """The highest offset at or below `end` that ends no range: what is below it is not in one."""
+    covering = next((r for r in ranges if r[0] < end <= r[1]), None)
+    return end if covering is None else covering[0]

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from protocols.streams import (
     Answer,
     Cursor,
+    Drain,
     Outcome,
     Ranges,
     State,
@@ -24,6 +25,7 @@ from protocols.streams import (
 )
 
 RESEND_AFTER_S = 1.0
+MAX_AHEAD = 3
 
 Message = State | tuple[int, int, int, bool]
 """A state, or records: epoch, first, after, late."""
@@ -69,11 +71,12 @@ class ReaderEnd:
 class World:
     """Both ends, the network between them, and a clock."""
 
-    def __init__(self, *, live_first: bool) -> None:
+    def __init__(self, *, live_first: bool, drain: Drain | None = None) -> None:
         self.live_first = live_first
+        self.drain = drain
         self.now = 0.0
         self.log = State(41, 0, 0)  # what the writer has on disk
-        self.reader = ReaderEnd(max_ahead=3 if live_first else 0)
+        self.reader = ReaderEnd(max_ahead=MAX_AHEAD if live_first else 0)
         self.to_reader: list[Message] = []
         self.to_writer: list[Answer] = []
         self.evicted: set[int] = set()
@@ -81,7 +84,12 @@ class World:
 
     def restart_writer(self) -> None:
         self.writer = Writer(
-            self.log, window=6, resend_after_s=RESEND_AFTER_S, live_first=self.live_first
+            self.log,
+            window=6,
+            resend_after_s=RESEND_AFTER_S,
+            live_first=self.live_first,
+            drain=self.drain,
+            max_ahead=MAX_AHEAD,
         )
         self.writer.connected()
 
@@ -196,13 +204,17 @@ STEP = st.one_of(
 )
 
 
-@pytest.mark.parametrize("live_first", [False, True], ids=["in_order", "live_first"])
-@settings(max_examples=600, deadline=None)
+@pytest.mark.parametrize("order", ["in_order", "live_first", "newest_first", "slow_newest_first"])
+@settings(max_examples=250, deadline=None)
 @given(steps=st.lists(STEP, min_size=10, max_size=80), reorders=st.booleans())
 def test_each_record_arrives_exactly_once(
-    live_first: bool, steps: list[tuple[str, int]], reorders: bool
+    order: str, steps: list[tuple[str, int]], reorders: bool
 ) -> None:
-    world = World(live_first=live_first)
+    drain = {
+        "newest_first": Drain(newest_first=True),
+        "slow_newest_first": Drain(per_s=9.0, burst=3, newest_first=True),
+    }
+    world = World(live_first=order != "in_order", drain=drain.get(order))
     for step, n in steps:
         records, answers = world.to_reader, world.to_writer
         at_record = n % len(records) if records and reorders else 0
@@ -240,11 +252,56 @@ def test_each_record_arrives_exactly_once(
     world.check(way_keeps_order=not reorders and "double_record" not in dict(steps))
 
 
+@pytest.mark.parametrize("newest_first", [False, True], ids=["oldest_first", "newest_first"])
+@settings(max_examples=150, deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from(["append", "append", "work", "work", "cut"]), st.integers(0, 8)),
+        max_size=80,
+    )
+)
+def test_however_often_the_connection_is_cut_the_reader_leaves_no_record_alone(
+    newest_first: bool, steps: list[tuple[str, int]]
+) -> None:
+    """A connection keeps order, and a cut loses what is on its way at its end. The ranges that the
+    writer counts on are then enough, and live and backlog each keep their own order."""
+    world = World(live_first=True, drain=Drain(newest_first=newest_first))
+    reader = world.reader
+
+    def deliver(n: int) -> None:
+        for _ in range(min(n, len(world.to_reader))):
+            message = world.to_reader[0]
+            before = len(reader.stored)
+            world.deliver_to_reader(0)
+            if isinstance(message, tuple):
+                assert len(reader.stored) - before == message[2] - message[1], "left alone"
+
+    for step, n in steps:
+        match step:
+            case "append":
+                world.append(n)
+            case "work":
+                world.write()
+                deliver(n)
+                for _ in range(min(n, len(world.to_writer))):
+                    world.deliver_to_writer(0)
+            case "cut":
+                deliver(n)
+                world.to_reader.clear()
+                world.to_writer.clear()
+                world.writer.connected()
+    world.heal()
+    world.check()
+    if not newest_first:
+        late = [offset for _, offset, late in reader.stored if late]
+        assert late == sorted(late)
+
+
 def test_a_reader_restored_within_what_is_kept_loses_nothing() -> None:
     world = World(live_first=True)
     world.append(5)
     world.write()
-    backup = ReaderEnd(max_ahead=3)
+    backup = ReaderEnd(max_ahead=MAX_AHEAD)
     world.deliver_to_reader(0)
     world.deliver_to_writer(0)
     world.write()

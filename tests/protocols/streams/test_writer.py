@@ -1,12 +1,28 @@
 """The writing end: window, order, sending again, and what answers mean."""
 
-from protocols.streams import Answer, Outcome, Sending, State, Writer
+import pytest
+
+from protocols.streams import Answer, Drain, Outcome, Sending, State, Writer
 
 EMPTY = State(7, 0, 0)
 
 
-def writer(state: State = EMPTY, *, live_first: bool = False, window: int = 4) -> Writer:
-    made = Writer(state, window=window, resend_after_s=2.0, live_first=live_first)
+def writer(
+    state: State = EMPTY,
+    *,
+    live_first: bool = False,
+    window: int = 4,
+    drain: Drain | None = None,
+    max_ahead: int = 8,
+) -> Writer:
+    made = Writer(
+        state,
+        window=window,
+        resend_after_s=2.0,
+        live_first=live_first,
+        drain=drain,
+        max_ahead=max_ahead,
+    )
     made.connected()
     return made
 
@@ -135,3 +151,95 @@ def test_a_new_connection_begins_with_the_state_and_sends_from_the_watermark() -
     made.state_sent(0.2)
     made.on_answer(Answer(7, 1), 0.3)
     assert drain(made, 0.3, 8) == [Sending(1, 3, late=True)]
+
+
+def test_the_backlog_leaves_at_its_rate_and_live_does_not_wait_for_it() -> None:
+    made = writer(State(7, 0, 1000), live_first=True, window=500, drain=Drain(per_s=16.0, burst=10))
+    made.on_answer(Answer(7, 0), 0.0)
+    assert drain(made, 0.0, 8) == [Sending(0, 8, late=True), Sending(8, 10, late=True)]
+    assert made.next_due() == 5 / 16, "half a bucket later"
+    made.appended(1003)
+    assert drain(made, 0.125, 8) == [Sending(1000, 1003, late=False), Sending(10, 12, late=True)]
+    made.on_answer(Answer(7, 12, ((1000, 1003),)), 0.125)
+    sent = 12
+    for tick in range(1, 101):
+        now = 0.125 + tick / 16
+        sent += sum(s.after - s.first for s in drain(made, now, 8))
+        made.on_answer(Answer(7, sent, ((1000, 1003),)), now)
+    assert sent == 12 + 100
+
+
+def test_a_bucket_that_stood_full_gives_its_burst_and_no_more() -> None:
+    made = writer(State(7, 0, 1000), live_first=True, window=500, drain=Drain(per_s=16.0, burst=10))
+    made.on_answer(Answer(7, 0), 0.0)
+    drain(made, 0.0)
+    made.on_answer(Answer(7, 10), 0.0)
+    assert sum(s.after - s.first for s in drain(made, 3600.0)) == 10
+
+
+def test_what_is_sent_again_does_not_wait_but_empties_the_bucket() -> None:
+    made = writer(State(7, 0, 9), live_first=True, window=8, drain=Drain(per_s=1.0, burst=2))
+    made.on_answer(Answer(7, 0), 0.0)
+    assert drain(made, 0.0, 8) == [Sending(0, 2, late=True)]
+    assert drain(made, 2.0, 8) == [Sending(0, 2, late=True)]
+    made.on_answer(Answer(7, 2), 2.1)
+    assert drain(made, 2.9, 8) == []
+    assert drain(made, 3.1, 8) == [Sending(2, 3, late=True)]
+
+
+def test_newest_first_goes_down_run_by_run() -> None:
+    made = writer(State(7, 0, 10), live_first=True, window=16, drain=Drain(newest_first=True))
+    made.on_answer(Answer(7, 0), 0.0)
+    assert drain(made, 0.0, 3) == [
+        Sending(7, 10, late=True),
+        Sending(4, 7, late=True),
+        Sending(2, 4, late=True),
+    ]
+    made.appended(11)
+    assert made.to_send(0.0, 3) == Sending(10, 11, late=False)
+    made.on_answer(Answer(7, 0, ((2, 11),)), 0.1)
+    assert drain(made, 0.1, 3) == [Sending(0, 2, late=True)]
+
+
+def test_newest_first_passes_over_what_the_reader_has() -> None:
+    made = writer(State(7, 0, 10), live_first=True, window=16, drain=Drain(newest_first=True))
+    made.on_answer(Answer(7, 2, ((4, 5), (8, 10))), 0.0)
+    assert drain(made, 0.0, 8) == [Sending(5, 8, late=True), Sending(2, 4, late=True)]
+
+
+def test_where_the_cursor_is_full_newest_first_mends_it_and_live_waits() -> None:
+    made = writer(
+        State(7, 0, 10),
+        live_first=True,
+        window=16,
+        drain=Drain(newest_first=True),
+        max_ahead=2,
+    )
+    made.on_answer(Answer(7, 0, ((2, 3), (6, 7))), 0.0)
+    made.appended(12)
+    assert made.to_send(0.0, 2) == Sending(4, 6, late=True)
+    assert made.to_send(0.0, 2) == Sending(3, 4, late=True)
+    assert made.to_send(0.0, 2) == Sending(10, 12, late=False), "there is a range again"
+    assert made.to_send(0.0, 2) == Sending(8, 10, late=True), "needs none of its own"
+    assert drain(made, 0.0, 2) == [Sending(7, 8, late=True), Sending(0, 2, late=True)]
+
+
+def test_oldest_first_live_waits_for_a_range() -> None:
+    made = writer(State(7, 0, 10), live_first=True, window=16, max_ahead=2)
+    made.on_answer(Answer(7, 0, ((2, 3), (6, 7))), 0.0)
+    made.appended(12)
+    assert made.to_send(0.0, 8) == Sending(0, 2, late=True)
+    assert made.to_send(0.0, 8) == Sending(10, 12, late=False)
+
+
+def test_live_that_nobody_takes_leaves_room_for_the_backlog() -> None:
+    made = writer(State(7, 0, 10), live_first=True, window=8)
+    made.on_answer(Answer(7, 0), 0.0)
+    made.appended(100)
+    assert drain(made, 0.0, 100) == [Sending(10, 16, late=False), Sending(0, 2, late=True)]
+
+
+@pytest.mark.parametrize("drain", [{"per_s": 0.0}, {"burst": 0}])
+def test_a_drain_that_never_ends_is_refused(drain: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="must be able to leave"):
+        Drain(**drain)  # type: ignore[arg-type]
