@@ -161,7 +161,7 @@ class TelemetryJournal:
         """
         now_us = _now_us()
         rows = [row_of(record, now_us) for record in records]
-        if not rows:
+        if not (rows or bookmarks):
             raise ValueError("nothing to append")
         append = _Append(rows, bookmarks, self._loop.create_future())
         with self._wake:

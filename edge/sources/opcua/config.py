@@ -85,6 +85,23 @@ class OpcUaSettings(BaseModel):
         le=10_000,
         title="Values of a tag that the server holds until they are fetched",
     )
+    publish_requests: int = Field(
+        default=4,
+        ge=1,
+        le=16,
+        title="Publish requests that wait at the server at a time, if it takes so many",
+    )
+    lifetime_s: float = Field(
+        default=600.0,
+        ge=10,
+        le=86_400,
+        title="How long the server shall keep the subscription for a gateway that is away, in s",
+        description="Until then nothing is lost that fits into the server's queues.",
+    )
+    backfill: bool = Field(
+        default=True,
+        title="Read what was missed from the server's history, of tags that have one",
+    )
     timeout_s: float = Field(
         default=5.0, gt=0, le=60, title="How long the server may take to answer, in seconds"
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from asyncua import ua
@@ -48,9 +48,9 @@ class _Columns:
 
     def __init__(self, sample_class: SampleClass) -> None:
         self.sample_class = sample_class
-        self._clear()
+        self.clear()
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
         self.tags: array[int] = array("I")
         self.times_us: array[int] = array("q")
         self.numbers: array[float] = array("d")
@@ -70,15 +70,26 @@ class _Columns:
                 _part_of(self.qualities, at),
             )
         if self.tags:
-            self._clear()
+            self.clear()
 
 
 class _Slot:
     """What is known of one monitored item."""
 
-    __slots__ = ("columns", "datatype", "filter", "fresh", "kind", "seen_us", "settings", "tag_id")
+    __slots__ = (
+        "columns",
+        "datatype",
+        "filter",
+        "fresh",
+        "kind",
+        "position",
+        "seen_us",
+        "settings",
+        "tag_id",
+    )
 
-    def __init__(self, settings: TagSettings, columns: _Columns) -> None:
+    def __init__(self, position: int, settings: TagSettings, columns: _Columns) -> None:
+        self.position = position
         self.settings = settings
         self.columns = columns
         self.filter: Filter | None = make_filter(settings)
@@ -87,8 +98,8 @@ class _Slot:
         self.datatype: DataType | None = None
         self.kind: ua.VariantType | None = None
         """Type of the plain numbers that may take the short way; None: none may."""
-        self.fresh = True
-        """No value has come since the subscription was made."""
+        self.fresh = False
+        """A new subscription was made, and no value has come since."""
         self.seen_us: int | None = None
         """Source time of the last value that the filter dropped."""
 
@@ -103,28 +114,37 @@ class Intake:
         self._device = settings.device
         self._journal = journal
         self._columns = {tag_class: _Columns(_CLASSES[tag_class]) for tag_class in TagClass}
-        self._slots = [_Slot(tag, self._columns[tag.tag_class]) for tag in settings.tags]
+        self._slots = [
+            _Slot(position, tag, self._columns[tag.tag_class])
+            for position, tag in enumerate(settings.tags)
+        ]
         longest_ms = max((t.sampling_ms or 0 for t in settings.tags), default=0)
         self.gaps = GapWatch(
             settings.device,
             settings.publishing_ms + max(settings.sampling_ms, longest_ms),
             journal.last_device_time_us(settings.device),
         )
+        self.vanished: set[int] = set()
+        """Positions whose nodes the server says are no more, until the subscription was told."""
         self._strangers = 0
 
-    def begin(self) -> None:
-        """A new subscription: the server now repeats the last value of each tag."""
-        self.gaps.begin()
-        for slot in self._slots:
+    def begin(self, positions: Iterable[int]) -> None:
+        """These are monitored anew: the server repeats the last value of each."""
+        for position in positions:
+            slot = self._slots[position]
             slot.fresh = True
             slot.kind = None
 
     def take(self, message: ua.NotificationMessage, now_us: int) -> list[SampleBatch | Gap]:
         """The records of one message that has notifications, gaps first."""
-        self.gaps.count(message.SequenceNumber)
-        for notification in message.NotificationData:
-            if isinstance(notification, ua.DataChangeNotification):
-                self._take_items(notification.MonitoredItems, now_us)
+        try:
+            for notification in message.NotificationData:
+                if isinstance(notification, ua.DataChangeNotification):
+                    self._take_items(notification.MonitoredItems, now_us)
+        except BaseException:  # the message is not taken: nothing of it may come with the next
+            for columns in self._columns.values():
+                columns.clear()
+            raise
         batches = [b for c in self._columns.values() for b in c.take_out(self._device)]
         newest_us = max((max(b.times_us) for b in batches), default=None)
         return [*self.gaps.take_out(newest_us, now_us), *batches]
@@ -162,6 +182,8 @@ class Intake:
         time_us = time_of(data, now_us)
         value = convert(variant)
         quality = quality_of(data.StatusCode)
+        if data.StatusCode is not None and data.StatusCode.value == ua.StatusCodes.BadNodeIdUnknown:
+            self.vanished.add(slot.position)
         self._identify(slot, variant, value)
         if not slot.tag_id:
             return  # a null, and no value before it has told the datatype
@@ -173,7 +195,7 @@ class Intake:
             if known == time_us:
                 return  # repeated for the new subscription
             if known is not None:
-                self.gaps.resumed(known, time_us)
+                self.gaps.resumed(slot.settings.name, known, time_us)
         if slot.filter is not None:
             filtered = slot.filter.apply(value, time_us, quality)
             if filtered is DROPPED:

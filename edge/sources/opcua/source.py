@@ -1,42 +1,39 @@
 """The OPC UA source: keeps a subscription on one PLC and its values in the journal.
 
-asyncua 2.1 awaits the raw publish callback before it queues the acknowledgement, so `_on_publish`
-returns only after the journal has the values: the PLC keeps them until then, and a slow disk is
-felt there. A callback that raises is acknowledged all the same, therefore it never raises.
+A message of the PLC is acknowledged only when the journal has it on disk (`publishing.py`). When a
+session ends, however it does, its subscription is left at the server for the next one to go on with
+(`recovery.py`). Where that cannot be, a new one is made (`subscription.py`); what was missed is
+read from the server's history (`history.py`), and what that does not give is a gap (`gaps.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import math
 import time
 from collections.abc import Callable
-from typing import Any
 
 from asyncua import Client, ua
 
-from edge.journal import Gap, JournalError, TelemetryJournal
+from edge.journal import Gap, JournalError, SampleBatch, TelemetryJournal
 from edge.sources.base import DeviceListener
 from edge.sources.opcua.config import OpcUaSettings
-from edge.sources.opcua.connect import close, connect, node_id
+from edge.sources.opcua.connect import close, connect
+from edge.sources.opcua.history import Backfill, Ledger, tags_with_history
 from edge.sources.opcua.intake import Intake
+from edge.sources.opcua.publishing import PublishPump, SubscriptionLostError
+from edge.sources.opcua.recovery import Memory, identify, take_over
+from edge.sources.opcua.subscription import Subscription
 from edge.status import SourceFigures
-from edge.supervise import keep_running
+from edge.supervise import keep_running, until_one_ends
 
 logger = logging.getLogger(__name__)
 
-_KEEPALIVE_S = 2.0
-"""The server says at least so often that a subscription lives."""
 _SILENCE_S = 10.0
-"""Silence after which the subscription is taken for dead."""
-_LIFETIME_S = 60.0
-"""How long the server keeps a subscription that nobody asks."""
-_ITEMS_PER_REQUEST = 200
-
-
-class SubscriptionLostError(ConnectionError):
-    """The subscription is over; the text says why."""
+"""Silence after which the subscription is taken for dead, or two and a half times as long as the
+server may say nothing if that is more."""
+_TICK_S = 1.0
 
 
 class OpcUaSource:
@@ -53,9 +50,8 @@ class OpcUaSource:
         self._journal = journal
         self._listener = listener
         self._figures = figures
-        self._intake = Intake(settings, journal)
-        self._refused: dict[int, tuple[int, str]] = {}
-        """Position of each tag whose node the server refuses: since when (µs), and why."""
+        self._kept = _Kept(settings, journal)
+        self._sessions = 0
 
     @property
     def device(self) -> str:
@@ -75,174 +71,189 @@ class OpcUaSource:
 
     async def _serve(self, connected: Callable[[], None]) -> None:
         """One session with the PLC; ends by raising."""
-        client = await connect(self._settings)
-        session = _Session(client, self._settings, self._journal, self._intake, self._refused)
+        figures = self._figures
         online = False
-        reason = "agent stopped"
-        try:
-            await session.subscribe()
-            await session.first_values()
-            connected()
+
+        def announce() -> None:
+            nonlocal online
             online = True
+            figures.enter("online")
+            connected()
             self._listener.device_online(self.device)
-            await session.watch()
+
+        reason = "agent stopped"
+        client: Client | None = None
+        try:
+            client = await connect(self._settings)
+            figures.endpoint = client.server_url.geturl()
+            figures.reconnects = self._sessions
+            self._sessions += 1
+            session = _Session(client, self._settings, self._journal, self._kept, figures)
+            await session.run(announce)
         except Exception as error:
             reason = str(error) or type(error).__name__
-            self._intake.gaps.interrupted(f"connection lost: {reason}")
+            if client is not None:
+                self._kept.intake.gaps.interrupted(f"connection lost: {reason}")
             raise
         finally:
+            figures.enter("offline", reason)
             if online:
                 self._listener.device_offline(self.device, reason)
-            await close(client, self._settings.timeout_s)
+            if client is not None:
+                await self._leave(client)
+
+    async def _leave(self, client: Client) -> None:
+        """End the session. The next one, or the next run of the agent, goes on with the
+        subscription, if the server can let it."""
+        memory = self._kept.memory
+        forget = not (memory.receipts.subscription_id and memory.transferable)
+        with contextlib.suppress(Exception):  # nothing depends on how a session ends
+            async with asyncio.timeout(self._settings.timeout_s):
+                await client.uaclient.close_session(delete_subscriptions=forget)
+        await close(client, self._settings.timeout_s)
+
+
+class _Kept:
+    """What one session leaves to the next."""
+
+    def __init__(self, settings: OpcUaSettings, journal: TelemetryJournal) -> None:
+        self.intake = Intake(settings, journal)
+        self.memory = Memory.load(journal.bookmarks.get(settings.device), settings)
+        self.ledger = Ledger(settings.device, journal)
 
 
 class _Session:
-    """One subscription, from its creation to its loss."""
+    """One session, from its making to its loss."""
 
     def __init__(
         self,
         client: Client,
         settings: OpcUaSettings,
         journal: TelemetryJournal,
-        intake: Intake,
-        refused: dict[int, tuple[int, str]],
+        kept: _Kept,
+        figures: SourceFigures,
     ) -> None:
         self._client = client
         self._settings = settings
         self._journal = journal
-        self._intake = intake
-        self._refused = refused
+        self._intake = kept.intake
+        self._memory = kept.memory
+        self._ledger = kept.ledger
+        self._figures = figures
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._first = asyncio.Event()
-        self._heard_at = time.monotonic()
-        self._writing = False
-        self._monitored = False
-        self._subscription_id: int | None = None
-        self._namespaces: list[str] = []
+        self._begun = asyncio.Event()
+        self._signs_of_life = 0
         client.connection_lost_callback = self._on_lost
 
-    async def subscribe(self) -> None:
-        """Make the subscription with all tags the server accepts."""
-        settings = self._settings
-        if not settings.tags:
-            self._first.set()
-            return
-        self._intake.begin()
-        per_s = 1000 / settings.publishing_ms
-        parameters = ua.CreateSubscriptionParameters(
-            RequestedPublishingInterval=settings.publishing_ms,
-            RequestedLifetimeCount=math.ceil(_LIFETIME_S * per_s),
-            RequestedMaxKeepAliveCount=max(1, math.floor(_KEEPALIVE_S * per_s)),
-            MaxNotificationsPerPublish=0,
-            PublishingEnabled=True,
+    async def run(self, online: Callable[[], None]) -> None:
+        """Read until the session is lost, which raises. `online` is called once the first values
+        are in the journal."""
+        await until_one_ends(self._wait_for_loss(), self._read(online))
+
+    async def _read(self, online: Callable[[], None]) -> None:
+        settings, client, memory = self._settings, self._client, self._memory
+        if not settings.tags:  # read by nobody, but the hand-over of calls wants to know
+            online()
+            await self._beat()
+        server = await identify(client)
+        held = await take_over(client, memory, server)
+        subscription = Subscription(
+            client, settings, self._journal, self._intake, memory, self._figures
         )
-        result = await self._client.uaclient.create_subscription(parameters, self._on_publish)
-        self._subscription_id = result.SubscriptionId
-        await self._monitor(list(range(len(settings.tags))))
-        self._monitored = True
+        if held is None:
+            await subscription.create(server)
+        gaps = self._intake.gaps
+        gaps.kept = await tags_with_history(client, settings, subscription)
+        pump = PublishPump(
+            client.uaclient.session,
+            memory.receipts,
+            self._deliver,
+            gaps.missed,
+            self._alive,
+            self._figures,
+            requests=settings.publish_requests,
+        )
+        if held is not None:
+            await pump.recover(held)
+            self._begun.set()
+        await until_one_ends(
+            pump.run(),
+            self._watch(pump, subscription),
+            self._announce(online),
+            Backfill(
+                client, settings, self._journal, subscription, gaps, self._ledger, self._figures
+            ).run(),
+        )
 
-    async def first_values(self) -> None:
-        """Return when the server has been heard for the first time, and what came is durable."""
-        first: asyncio.Task[bool] = asyncio.create_task(self._first.wait())
-        try:
-            waiting: list[asyncio.Future[Any]] = [first, self._lost]
-            ended: set[asyncio.Future[Any]] = set()
-            while not ended:
-                ended, _ = await asyncio.wait(
-                    waiting, timeout=_SILENCE_S, return_when=asyncio.FIRST_COMPLETED
-                )
-                if not self._writing:  # else it is the disk that lets us wait, not the PLC
-                    break
-        finally:
-            first.cancel()
-        if self._lost.done():
-            self._lost.result()
-        if not self._first.is_set():
-            raise SubscriptionLostError("the PLC made the subscription and then said nothing")
+    async def _announce(self, online: Callable[[], None]) -> None:
+        await self._begun.wait()
+        online()
+        await asyncio.Event().wait()
 
-    async def watch(self) -> None:
-        """Notice the end of the session, and try refused nodes again. Ends by raising."""
-        next_try = time.monotonic() + self._settings.retry_nodes_s
+    async def _beat(self) -> None:
         while True:
-            await asyncio.wait([self._lost], timeout=1.0)
-            if self._lost.done():
-                self._lost.result()
+            self._figures.beat()
+            await asyncio.sleep(_TICK_S)
+
+    async def _watch(self, pump: PublishPump, subscription: Subscription) -> None:
+        """Notice silence, and try refused nodes again."""
+        silence_s = max(_SILENCE_S, 2.5 * self._memory.keepalive_s)
+        retry_s = self._settings.retry_nodes_s
+        next_try = time.monotonic() + retry_s
+        while True:
+            await asyncio.sleep(min(_TICK_S, retry_s))
             now = time.monotonic()
-            if self._subscription_id is None or self._writing:
-                self._heard_at = now
-            if now - self._heard_at > _SILENCE_S:
-                raise SubscriptionLostError(f"nothing heard from the PLC for {_SILENCE_S:.0f} s")
-            if self._refused and now >= next_try:
-                await self._monitor(sorted(self._refused))
-                next_try = now + self._settings.retry_nodes_s
+            # With no request there, it is the journal that lets us wait, not the PLC.
+            if self._figures.publishes_in_flight and now - pump.heard_at > silence_s:
+                raise SubscriptionLostError(f"nothing heard from the PLC for {silence_s:.0f} s")
+            self._figures.beat()
+            if self._intake.vanished:
+                await subscription.lost(sorted(self._intake.vanished))
+                self._intake.vanished.clear()
+            if self._memory.refused and now >= next_try:
+                await subscription.mend()
+                next_try = now + retry_s
 
-    async def _monitor(self, positions: list[int]) -> None:
-        """Ask for tags by their positions; what the server refuses is left for a later try."""
-        if any(self._settings.tags[p].node.startswith("nsu=") for p in positions):
-            self._namespaces = await self._client.get_namespace_array()
-        wanted: list[tuple[int, ua.NodeId]] = []
-        for position in positions:
-            try:
-                node = node_id(self._settings.tags[position].node, self._namespaces)
-            except ValueError as error:
-                await self._note_refused(position, str(error))
+    def _deliver(self, message: ua.NotificationMessage) -> asyncio.Future[int] | None:
+        """Take one message into the journal, with what must be known to go on after it."""
+        gaps, figures = self._intake.gaps, self._figures
+        records = self._intake.take(message, time.time_ns() // 1000)
+        self._end_if_told(message)
+        marks = self._ledger.add(gaps.debts)
+        gaps.debts.clear()
+        figures.overflows = gaps.overflows
+        figures.last_sample_us = gaps.newest_us
+        if not records and not marks:
+            return None
+        marks[self._settings.device] = self._memory.text()
+        durable = self._journal.submit(*records, bookmarks=marks)
+        durable.add_done_callback(lambda done: self._count(records, done))
+        return durable
+
+    def _count(self, records: list[SampleBatch | Gap], durable: asyncio.Future[int]) -> None:
+        if durable.cancelled() or durable.exception() is not None:
+            return
+        for record in records:
+            if isinstance(record, SampleBatch):
+                self._figures.batches += 1
+                self._figures.samples += len(record)
             else:
-                wanted.append((position, node))
-        for at in range(0, len(wanted), _ITEMS_PER_REQUEST):
-            chunk = wanted[at : at + _ITEMS_PER_REQUEST]
-            parameters = ua.CreateMonitoredItemsParameters(
-                SubscriptionId=self._subscription_id,
-                TimestampsToReturn=ua.TimestampsToReturn.Both,
-                ItemsToCreate=[self._request(position, node) for position, node in chunk],
-            )
-            results = await self._client.uaclient.create_monitored_items(parameters)
-            for (position, _), result in zip(chunk, results, strict=True):
-                if result.StatusCode.is_good():
-                    await self._note_accepted(position)
-                else:
-                    await self._note_refused(position, result.StatusCode.name)
+                self._figures.gaps += 1
+        self._begun.set()
 
-    def _request(self, position: int, node: ua.NodeId) -> ua.MonitoredItemCreateRequest:
-        tag = self._settings.tags[position]
-        sampling_ms = self._settings.sampling_ms if tag.sampling_ms is None else tag.sampling_ms
-        return ua.MonitoredItemCreateRequest(
-            ItemToMonitor=ua.ReadValueId(NodeId=node, AttributeId=ua.AttributeIds.Value),
-            MonitoringMode=ua.MonitoringMode.Reporting,
-            RequestedParameters=ua.MonitoringParameters(
-                ClientHandle=position,
-                SamplingInterval=sampling_ms,
-                QueueSize=self._settings.queue_size,
-                DiscardOldest=True,
-            ),
-        )
+    def _alive(self) -> None:
+        """The server had nothing to tell. The first time after it was made a subscription may do so
+        although first values are yet to come."""
+        self._signs_of_life += 1
+        if self._signs_of_life > 1 or len(self._memory.refused) == len(self._settings.tags):
+            self._begun.set()
 
-    async def _note_refused(self, position: int, why: str) -> None:
-        """Once per node, not per try: a line in the log and a gap with an open end."""
-        if position in self._refused:
-            return
-        now_us = time.time_ns() // 1000
-        self._refused[position] = (now_us, why)
-        what = self._refusal(position, why)
-        logger.warning(
-            "source %s: %s; it is tried again every %g s, the other tags go on",
-            self._settings.device,
-            what,
-            self._settings.retry_nodes_s,
-        )
-        await self._journal.append(Gap(self._settings.device, now_us, None, what))
-
-    async def _note_accepted(self, position: int) -> None:
-        if position not in self._refused:
-            return
-        since_us, why = self._refused.pop(position)
-        what = self._refusal(position, why)
-        logger.info("source %s: %s: well again", self._settings.device, what)
-        now_us = time.time_ns() // 1000
-        await self._journal.append(Gap(self._settings.device, since_us, now_us, what))
-
-    def _refusal(self, position: int, why: str) -> str:
-        tag = self._settings.tags[position]
-        return f"tag {tag.name}: node {tag.node} refused: {why}"
+    def _end_if_told(self, message: ua.NotificationMessage) -> None:
+        for notification in message.NotificationData:
+            if isinstance(notification, ua.StatusChangeNotification):
+                self._lose(
+                    SubscriptionLostError(f"the PLC ended the subscription: {notification.Status}")
+                )
 
     async def _on_lost(self, error: Exception) -> None:
         self._lose(SubscriptionLostError(str(error) or "connection lost"))
@@ -251,30 +262,5 @@ class _Session:
         if not self._lost.done():
             self._lost.set_exception(error)
 
-    async def _on_publish(self, result: ua.PublishResult) -> None:
-        """Take one answer of the server; returns when it may be acknowledged."""
-        message = result.NotificationMessage
-        self._heard_at = time.monotonic()
-        if message.NotificationData:
-            try:
-                await self._store(message)
-            except Exception as error:
-                self._lose(error)
-                await asyncio.Event().wait()  # until cancelled: it must not be acknowledged
-        elif not self._monitored:
-            return  # the sign of life that begins a subscription; first values are yet to come
-        self._first.set()
-
-    async def _store(self, message: ua.NotificationMessage) -> None:
-        records = self._intake.take(message, time.time_ns() // 1000)
-        if records:
-            self._writing = True
-            try:
-                await self._journal.append(*records)
-            finally:
-                self._writing = False
-        for notification in message.NotificationData:
-            if isinstance(notification, ua.StatusChangeNotification):
-                self._lose(
-                    SubscriptionLostError(f"the PLC ended the subscription: {notification.Status}")
-                )
+    async def _wait_for_loss(self) -> None:
+        await asyncio.shield(self._lost)

@@ -64,6 +64,11 @@ class Plc:
             ),
         )
 
+    async def end_subscriptions(self) -> None:
+        """Forget all subscriptions of clients, as a PLC does whose memory was cleared."""
+        service = self.server.iserver.subscription_service
+        await service.delete_subscriptions(list(service.subscriptions))
+
 
 @asynccontextmanager
 async def run_plc(

@@ -228,7 +228,7 @@ def test_an_unknown_node_stops_nobody_and_heals(
 
     with caplog.at_level(logging.INFO, logger="edge"):
         run(work)
-    said = [r.getMessage() for r in caplog.records if r.name == "edge.sources.opcua.source"]
+    said = [r.getMessage() for r in caplog.records if r.name == "edge.sources.opcua.subscription"]
     assert len(said) == 3
     assert "BadNodeIdUnknown; it is tried again every 0.1 s, the other tags go on" in said[1]
     assert said[2].endswith("well again")
@@ -262,7 +262,7 @@ def test_a_plc_that_goes_and_comes_back_leaves_one_gap(
     assert f"opc.tcp://127.0.0.1:{port}/" in failures[0]
 
 
-def test_a_restarted_agent_stores_nothing_twice_and_names_what_it_missed(path: Path) -> None:
+def test_a_restarted_agent_goes_on_with_its_subscription(path: Path) -> None:
     async def work() -> None:
         async with run_plc(Force=1.0, Still=0.0) as plc:
             settings = settings_for(plc.endpoint, "Force", "Still")
@@ -273,6 +273,29 @@ def test_a_restarted_agent_stores_nothing_twice_and_names_what_it_missed(path: P
                 await plc.set("Force", 2.0, at_ms=5)
                 await until(lambda: got.values("Force") == [1.0, 2.0])
                 assert not got.gaps
+            await plc.set("Force", 3.0, at_ms=7000)
+            await plc.set("Force", 4.0, at_ms=8000)
+            async with reading(path, settings) as got:
+                await until(lambda: got.values("Force") == [1.0, 2.0, 3.0, 4.0])
+                assert got.values("Still") == [0.0]
+                assert not got.gaps
+
+    run(work)
+
+
+def test_a_restarted_agent_whose_subscription_is_gone_names_what_it_missed(path: Path) -> None:
+    async def work() -> None:
+        async with run_plc(Force=1.0, Still=0.0) as plc:
+            settings = settings_for(plc.endpoint, "Force", "Still")
+            async with reading(path, settings) as got:
+                await until(lambda: bool(got.values("Force") and got.values("Still")))
+            await plc.end_subscriptions()
+            async with reading(path, settings) as got:  # nothing has changed: no gap
+                await until(lambda: got.devices.heard == ["press online"])
+                await plc.set("Force", 2.0, at_ms=5)
+                await until(lambda: got.values("Force") == [1.0, 2.0])
+                assert not got.gaps
+            await plc.end_subscriptions()
             await plc.set("Force", 3.0, at_ms=7000)
             await plc.set("Force", 4.0, at_ms=8000)
             async with reading(path, settings) as got:

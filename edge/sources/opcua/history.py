@@ -1,0 +1,290 @@
+"""Reading from the server's history what its subscription lost.
+
+A tag's history is believed to be whole between the last sample before the loss and the first one
+after it if it has both of these, or has one no further from each than the tag is sampled apart;
+what is not covered so becomes the gap. Samples at those two instants are known and not stored
+again; another value of the very same microsecond is not told from them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import logging
+import time
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from asyncua import Client, ua
+
+from edge.journal import Gap, SampleBatch, TelemetryJournal
+from edge.journal.records import Origin
+from edge.sources.opcua.config import OpcUaSettings
+from edge.sources.opcua.gaps import Debt, GapWatch, listed
+from edge.sources.opcua.intake import Intake
+from edge.sources.opcua.subscription import ITEMS_PER_REQUEST, Subscription
+from edge.sources.opcua.values import EPOCH, time_of
+from edge.status import SourceFigures
+
+logger = logging.getLogger(__name__)
+
+VALUES_PER_NODE = 1000
+"""Values of one tag in one answer."""
+_NODES_PER_REQUEST = 10
+_LATE_TRIES = 3
+"""A historian may be slower than the subscription: it is asked so often for the newest values."""
+_LATE_S = 2.0
+_REFUSALS = (
+    ua.StatusCodes.BadHistoryOperationUnsupported,
+    ua.StatusCodes.BadHistoryOperationInvalid,
+    ua.StatusCodes.BadServiceUnsupported,
+)
+
+
+class Ledger:
+    """The debts of one device. Each is in the journal from the moment its loss was noticed until
+    it is settled, so that a restart does not forget it."""
+
+    def __init__(self, device: str, journal: TelemetryJournal) -> None:
+        self.debts: dict[str, Debt] = {}
+        """By the name of its bookmark; oldest first."""
+        self.more = asyncio.Event()
+        """There are debts."""
+        self._prefix = f"{device}/history/"
+        kept = sorted(
+            (int(name.removeprefix(self._prefix)), name)
+            for name in journal.bookmarks
+            if name.startswith(self._prefix)
+        )
+        for _, name in kept:
+            self.debts[name] = _debt(journal.bookmarks[name])
+            self.more.set()
+        self._numbers = itertools.count(kept[-1][0] + 1 if kept else 0)
+
+    def add(self, debts: Iterable[Debt]) -> dict[str, str]:
+        """Note new debts; their bookmarks."""
+        marks = {}
+        for debt in debts:
+            name = f"{self._prefix}{next(self._numbers)}"
+            self.debts[name] = debt
+            marks[name] = written(debt)
+            self.more.set()
+        return marks
+
+    def settle(self, name: str) -> dict[str, str]:
+        """A debt is no more; its bookmark."""
+        del self.debts[name]
+        if not self.debts:
+            self.more.clear()
+        return {name: ""}
+
+
+def written(debt: Debt) -> str:
+    """A debt as its bookmark."""
+    return json.dumps([debt.cause, debt.since_us, debt.tags, debt.lost])
+
+
+def _debt(text: str) -> Debt:
+    cause, since_us, *losses = json.loads(text)
+    tags, lost = ({tag: (a, b) for tag, (a, b) in part.items()} for part in losses)
+    return Debt(cause, since_us, tags, lost)
+
+
+async def tags_with_history(
+    client: Client, settings: OpcUaSettings, subscription: Subscription
+) -> set[str]:
+    """The tags whose history this session may read, by their nodes' UserAccessLevel."""
+    if not settings.backfill:
+        return set()
+    nodes = list((await subscription.nodes(list(range(len(settings.tags))))).items())
+    kept = set()
+    for at in range(0, len(nodes), ITEMS_PER_REQUEST):
+        chunk = nodes[at : at + ITEMS_PER_REQUEST]
+        levels = await client.uaclient.read_attributes(
+            [node for _, node in chunk], ua.AttributeIds.UserAccessLevel
+        )
+        for (position, _), level in zip(chunk, levels, strict=True):
+            value = level.Value.Value if level.Value is not None else None
+            if isinstance(value, int) and value >> ua.AccessLevel.HistoryRead & 1:
+                kept.add(settings.tags[position].name)
+    return kept
+
+
+class Backfill:
+    """Settles the debts of one device within one session, one after the other."""
+
+    def __init__(
+        self,
+        client: Client,
+        settings: OpcUaSettings,
+        journal: TelemetryJournal,
+        subscription: Subscription,
+        gaps: GapWatch,
+        ledger: Ledger,
+        figures: SourceFigures,
+    ) -> None:
+        self._client = client
+        self._settings = settings
+        self._journal = journal
+        self._subscription = subscription
+        self._gaps = gaps
+        self._ledger = ledger
+        self._figures = figures
+        self._positions = {tag.name: at for at, tag in enumerate(settings.tags)}
+        # With filters of its own: those of the live values have gone on.
+        self._intake = Intake(settings, journal)
+        self._nodes_per_request = _NODES_PER_REQUEST
+
+    async def run(self) -> None:
+        """Read what is owed, and what will be, until cancelled. Raises if the session is lost."""
+        while True:
+            await self._ledger.more.wait()
+            name, debt = next(iter(self._ledger.debts.items()))
+            await self._settle(name, debt)
+
+    async def _settle(self, name: str, debt: Debt) -> None:
+        """Read one debt, some tags at a time; what history does not have becomes a gap."""
+        for tag in [tag for tag in debt.tags if tag not in self._gaps.kept]:
+            debt.lost[tag] = debt.tags.pop(tag)
+        tries = 0
+        while debt.tags:
+            tags = list(debt.tags)[: self._nodes_per_request]
+            late = await self._read(name, debt, tags, last_try=tries == _LATE_TRIES)
+            tries = tries + 1 if late else 0
+            if late:
+                await asyncio.sleep(_LATE_S)
+        marks = self._ledger.settle(name)
+        if debt.lost:
+            since_us = min(from_us for from_us, _ in debt.lost.values())
+            to_us = max(to_us for _, to_us in debt.lost.values())
+            cause = f"{debt.cause}: not in the PLC's history: {listed(sorted(debt.lost))}"
+            gap = Gap(self._settings.device, min(max(since_us, debt.since_us), to_us), to_us, cause)
+            self._figures.gaps += 1
+            await self._journal.submit(gap, bookmarks=marks)
+
+    async def _read(self, name: str, debt: Debt, tags: list[str], *, last_try: bool) -> bool:
+        """Read some tags to the end, and take them off the debt; True: some have not come as far
+        yet as they should, and stay."""
+        nodes = await self._subscription.nodes([self._positions[tag] for tag in tags])
+        start_us = min(debt.tags[tag][0] for tag in tags)
+        end_us = max(debt.tags[tag][1] for tag in tags)
+        details = ua.ReadRawModifiedDetails(
+            IsReadModified=False,
+            StartTime=_instant(start_us),
+            EndTime=_instant(end_us + 1000),  # the end is not included
+            NumValuesPerNode=VALUES_PER_NODE,
+            ReturnBounds=False,
+        )
+        begun: set[str] = set()
+        points: dict[str, bytes | None] = {
+            tag: None for tag in tags if self._positions[tag] in nodes
+        }
+        while points:
+            wanted = list(points)
+            results = await self._request(
+                details, [(nodes[self._positions[tag]], points[tag]) for tag in wanted]
+            )
+            if results is None:
+                return False  # too many at a time: fewer will be tried
+            items: list[ua.MonitoredItemNotification] = []
+            for tag, result in zip(wanted, results, strict=True):
+                values = _values(result)
+                items += self._fresh(debt, tag, values, begun)
+                point = result.ContinuationPoint or None
+                # A server that does not come on would be asked for ever.
+                if point is None or not values or point == points[tag]:
+                    del points[tag]
+                else:
+                    points[tag] = point
+            await self._store(items, {name: written(debt)})
+        late = False
+        for tag in tags:
+            reached_us, to_us = debt.tags[tag]
+            if to_us - reached_us > self._step_us(tag):
+                if tag in begun and not last_try:
+                    late = True
+                    continue
+                debt.lost[tag] = (debt.lost.get(tag, (reached_us, 0))[0], to_us)
+            del debt.tags[tag]
+        return late
+
+    def _fresh(
+        self, debt: Debt, tag: str, values: list[ua.DataValue], begun: set[str]
+    ) -> list[ua.MonitoredItemNotification]:
+        """Those of a tag's values, in order of time, that were lost; notes how far they reach."""
+        from_us, to_us = debt.tags[tag]
+        reached_us = from_us
+        items = []
+        for value in values:
+            time_us = time_of(value, -1)
+            if not from_us <= time_us <= to_us:
+                continue
+            if tag not in begun:
+                begun.add(tag)
+                if time_us - from_us > self._step_us(tag):
+                    debt.lost[tag] = (from_us, time_us)
+            if reached_us < time_us < to_us or (time_us == reached_us > from_us):
+                items.append(
+                    ua.MonitoredItemNotification(ClientHandle=self._positions[tag], Value=value)
+                )
+            reached_us = max(reached_us, time_us)
+        debt.tags[tag] = (reached_us, to_us)
+        return items
+
+    async def _request(
+        self, details: ua.ReadRawModifiedDetails, nodes: list[tuple[ua.NodeId, bytes | None]]
+    ) -> list[ua.HistoryReadResult] | None:
+        """One HistoryRead; None: it is to be tried with fewer nodes."""
+        parameters = ua.HistoryReadParameters(
+            HistoryReadDetails=details,
+            TimestampsToReturn=ua.TimestampsToReturn.Both,
+            ReleaseContinuationPoints=False,
+            NodesToRead=[
+                ua.HistoryReadValueId(NodeId=node, ContinuationPoint=point) for node, point in nodes
+            ],
+        )
+        try:
+            return list(await self._client.uaclient.history_read(parameters))
+        except ua.UaStatusCodeError as error:
+            if error.code == ua.StatusCodes.BadTooManyOperations and self._nodes_per_request > 1:
+                self._nodes_per_request = 1
+                return None
+            if error.code in _REFUSALS:
+                logger.warning("%s: no history after all: %s", self._settings.device, error)
+                status = ua.StatusCode(ua.UInt32(error.code))
+                return [ua.HistoryReadResult(StatusCode=status) for _ in nodes]
+            raise
+
+    async def _store(
+        self, items: list[ua.MonitoredItemNotification], marks: dict[str, str]
+    ) -> None:
+        """Append values of history; returns when they are durable."""
+        if not items:
+            return
+        message = ua.NotificationMessage(
+            NotificationData=[ua.DataChangeNotification(MonitoredItems=items)]
+        )
+        records = self._intake.take(message, time.time_ns() // 1000)
+        batches = [record for record in records if isinstance(record, SampleBatch)]
+        for batch in batches:
+            batch.origin = Origin.HISTORY
+            self._figures.backfilled += len(batch)
+        if batches:
+            await self._journal.submit(*batches, bookmarks=marks)
+
+    def _step_us(self, tag: str) -> int:
+        sampling_ms = self._settings.tags[self._positions[tag]].sampling_ms
+        return 1000 * (self._settings.sampling_ms if sampling_ms is None else sampling_ms)
+
+
+def _values(result: ua.HistoryReadResult) -> list[ua.DataValue]:
+    """The values of one node's answer; none if the server refused it."""
+    data = result.HistoryData
+    if result.StatusCode.is_bad() or not isinstance(data, ua.HistoryData):
+        return []
+    return [value for value in data.DataValues or () if value.Value is not None]
+
+
+def _instant(time_us: int) -> datetime:
+    return EPOCH + timedelta(microseconds=time_us)

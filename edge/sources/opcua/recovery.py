@@ -1,0 +1,118 @@
+"""Going on with the subscription that an earlier session left at the server, or an earlier run of
+the agent: what is remembered for that, and how it is taken over."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import dataclass, field
+
+from asyncua import Client, ua
+
+from edge.sources.opcua.config import OpcUaSettings
+from edge.sources.opcua.publishing import Receipts
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Memory:
+    """What must be known of a subscription to go on with it.
+
+    Its `text` is kept in the journal in the transaction of the last message taken, so that after a
+    restart, however it came, the numbering is exactly as far as the samples are.
+    """
+
+    of: str
+    """Mark of the settings that the monitored items were made by."""
+    receipts: Receipts = field(default_factory=Receipts)
+    server: str = ""
+    """Endpoint and start time of the server that has the subscription."""
+    keepalive_s: float = 0.0
+    """How long the server may say nothing of it."""
+    refused: dict[int, tuple[int, str]] = field(default_factory=dict)
+    """Position of each tag whose node the server refuses: since when (µs), and why."""
+    transferable: bool = True
+    """The server has not said that it cannot let another session go on with a subscription."""
+    _text: str = ""
+
+    def begin(self, server: str, subscription_id: int, keepalive_s: float) -> None:
+        """There is a new subscription, with all its monitored items."""
+        self.server, self.keepalive_s = server, keepalive_s
+        self.receipts.begin(subscription_id)
+        self.changed()
+
+    def changed(self) -> None:
+        """Something of it, other than the numbers, is different."""
+        self._text = ""
+
+    def text(self) -> str:
+        """All that must outlive this process."""
+        if not self._text:
+            self._text = json.dumps(
+                {
+                    "of": self.of,
+                    "server": self.server,
+                    "subscription": self.receipts.subscription_id,
+                    "keepalive_s": self.keepalive_s,
+                    "refused": [[p, us, why] for p, (us, why) in self.refused.items()],
+                }
+            )
+        return f"{self.receipts.taken} {self._text}"
+
+    @classmethod
+    def load(cls, text: str | None, settings: OpcUaSettings) -> Memory:
+        """What an earlier run kept, if its settings made the same monitored items."""
+        memory = cls(mark_of(settings))
+        if text is None:
+            return memory
+        taken, _, rest = text.partition(" ")
+        kept = json.loads(rest)
+        if kept["of"] == memory.of:
+            memory.server = kept["server"]
+            memory.keepalive_s = kept["keepalive_s"]
+            memory.refused = {p: (us, why) for p, us, why in kept["refused"]}
+            memory.receipts.begin(kept["subscription"])
+            memory.receipts.taken = int(taken)
+        return memory
+
+
+def mark_of(settings: OpcUaSettings) -> str:
+    """Short text that is another one if the monitored items are to be others."""
+    items = settings.model_dump_json(
+        include={"publishing_ms", "sampling_ms", "queue_size", "tags", "endpoint"}
+    )
+    return hashlib.sha256(items.encode()).hexdigest()[:16]
+
+
+async def identify(client: Client) -> str:
+    """Which server this is, and since when it runs: small numbers name subscriptions, and a server
+    that was restarted gives them out again. Empty if it does not say."""
+    node = client.get_node(ua.NodeId(ua.Int32(ua.ObjectIds.Server_ServerStatus_StartTime)))
+    try:
+        return f"{client.server_url.geturl()} {(await node.read_value()).isoformat()}"
+    except (ua.UaError, AttributeError):
+        return ""
+
+
+async def take_over(client: Client, memory: Memory, server: str) -> list[int] | None:
+    """Have the remembered subscription answer this session. Returns the numbers of the messages
+    that the server holds of it; None: there is none to go on with."""
+    number = memory.receipts.subscription_id
+    if not number or not server or memory.server != server:
+        return None
+    parameters = ua.TransferSubscriptionsParameters(SubscriptionIds=[number])
+    try:
+        (result,) = await client.uaclient.transfer_subscriptions(parameters)
+        result.StatusCode.check()
+    except ua.UaStatusCodeError as error:
+        if error.code not in _GONE:
+            memory.transferable = False
+        logger.info("subscription %d cannot be gone on with: %s", number, error)
+        return None
+    logger.info("subscription %d is gone on with", number)
+    return list(result.AvailableSequenceNumbers or ())
+
+
+_GONE = {ua.StatusCodes.BadSubscriptionIdInvalid, ua.StatusCodes.BadNoSubscription}

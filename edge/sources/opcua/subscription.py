@@ -1,0 +1,198 @@
+"""The subscription at the server with its monitored items: made, and mended where a node is
+refused."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+
+from asyncua import Client, ua
+from asyncua.ua.ua_binary import struct_from_binary
+
+from edge.journal import Gap, TelemetryJournal
+from edge.sources.opcua.config import OpcUaSettings
+from edge.sources.opcua.connect import node_id
+from edge.sources.opcua.intake import Intake
+from edge.sources.opcua.recovery import Memory
+from edge.status import SourceFigures
+
+logger = logging.getLogger(__name__)
+
+ITEMS_PER_REQUEST = 200
+_KEEPALIVE_S = 2.0
+"""The server says at least so often that a subscription lives."""
+_SHORT_LIFETIME_S = 60.0
+"""Lifetime of a subscription that no other session can go on with."""
+_MOST_PER_MESSAGE = 10_000
+
+
+class Subscription:
+    """One device's subscription within one session. What it finds out is kept in `memory`."""
+
+    def __init__(
+        self,
+        client: Client,
+        settings: OpcUaSettings,
+        journal: TelemetryJournal,
+        intake: Intake,
+        memory: Memory,
+        figures: SourceFigures,
+    ) -> None:
+        self._client = client
+        self._settings = settings
+        self._journal = journal
+        self._intake = intake
+        self._memory = memory
+        self._figures = figures
+        self._id = memory.receipts.subscription_id
+        self._namespaces: list[str] = []
+        self._items: dict[int, int] = {}
+        """Server's id of each monitored item that was made in this session, by position."""
+
+    async def create(self, server: str) -> None:
+        """Make it, with all tags the server accepts. `server` says which one it is."""
+        settings = self._settings
+        per_s = 1000 / settings.publishing_ms
+        keepalives = max(1, math.floor(_KEEPALIVE_S * per_s))
+        lifetime_s = settings.lifetime_s if self._memory.transferable else _SHORT_LIFETIME_S
+        result = await _create_subscription(
+            self._client,
+            ua.CreateSubscriptionParameters(
+                RequestedPublishingInterval=settings.publishing_ms,
+                RequestedLifetimeCount=max(3 * keepalives, math.ceil(lifetime_s * per_s)),
+                RequestedMaxKeepAliveCount=keepalives,
+                MaxNotificationsPerPublish=_MOST_PER_MESSAGE,
+                PublishingEnabled=True,
+            ),
+        )
+        self._id = result.SubscriptionId
+        await self._monitor(list(range(len(settings.tags))))
+        interval_s = result.RevisedPublishingInterval / 1000
+        self._memory.begin(server, self._id, interval_s * result.RevisedMaxKeepAliveCount)
+
+    async def mend(self) -> None:
+        """Try the refused nodes again."""
+        await self._monitor(sorted(self._memory.refused))
+
+    async def lost(self, positions: list[int]) -> None:
+        """The server says of monitored items that their nodes are gone: let go of those, and ask
+        for the nodes anew when refused ones are."""
+        ours = {p: self._items.pop(p) for p in positions if p in self._items}
+        if not ours:
+            return
+        parameters = ua.DeleteMonitoredItemsParameters(
+            SubscriptionId=self._id, MonitoredItemIds=list(ours.values())
+        )
+        await self._client.uaclient.delete_monitored_items(parameters)
+        await self._note([(position, "BadNodeIdUnknown") for position in ours], [])
+
+    async def nodes(self, positions: list[int]) -> dict[int, ua.NodeId]:
+        """The node ids of tags by their positions, without those that have none here."""
+        return (await self._resolve(positions))[0]
+
+    async def _resolve(
+        self, positions: list[int]
+    ) -> tuple[dict[int, ua.NodeId], list[tuple[int, str]]]:
+        """Node ids by position, and the positions that have none, with the reason."""
+        if any(self._settings.tags[p].node.startswith("nsu=") for p in positions):
+            self._namespaces = await self._client.get_namespace_array()
+        found: dict[int, ua.NodeId] = {}
+        refused: list[tuple[int, str]] = []
+        for position in positions:
+            try:
+                found[position] = node_id(self._settings.tags[position].node, self._namespaces)
+            except ValueError as error:
+                refused.append((position, str(error)))
+        return found, refused
+
+    async def _monitor(self, positions: list[int]) -> None:
+        """Ask for tags by their positions; what the server refuses is left for a later try."""
+        found, refused = await self._resolve(positions)
+        await self._note(refused, [])
+        wanted = list(found.items())
+        for at in range(0, len(wanted), ITEMS_PER_REQUEST):
+            chunk = wanted[at : at + ITEMS_PER_REQUEST]
+            self._intake.begin([position for position, _ in chunk])
+            results = await self._client.uaclient.create_monitored_items(
+                ua.CreateMonitoredItemsParameters(
+                    SubscriptionId=self._id,
+                    TimestampsToReturn=ua.TimestampsToReturn.Both,
+                    ItemsToCreate=[self._request(position, node) for position, node in chunk],
+                )
+            )
+            refused, accepted = [], []
+            for (position, _), result in zip(chunk, results, strict=True):
+                if result.StatusCode.is_good():
+                    self._items[position] = result.MonitoredItemId
+                    accepted.append(position)
+                else:
+                    refused.append((position, result.StatusCode.name))
+            await self._note(refused, accepted)
+
+    def _request(self, position: int, node: ua.NodeId) -> ua.MonitoredItemCreateRequest:
+        tag = self._settings.tags[position]
+        sampling_ms = self._settings.sampling_ms if tag.sampling_ms is None else tag.sampling_ms
+        return ua.MonitoredItemCreateRequest(
+            ItemToMonitor=ua.ReadValueId(NodeId=node, AttributeId=ua.AttributeIds.Value),
+            MonitoringMode=ua.MonitoringMode.Reporting,
+            RequestedParameters=ua.MonitoringParameters(
+                ClientHandle=position,
+                SamplingInterval=sampling_ms,
+                QueueSize=self._settings.queue_size,
+                DiscardOldest=True,
+            ),
+        )
+
+    async def _note(self, refused: list[tuple[int, str]], accepted: list[int]) -> None:
+        """Once per node, not per try: a line in the log, and a gap, whose end is open while the
+        node is refused."""
+        known = self._memory.refused
+        now_us = time.time_ns() // 1000
+        gaps = []
+        for position, why in refused:
+            if position not in known:
+                known[position] = (now_us, why)
+                what = self._refusal(position, why)
+                logger.warning(
+                    "source %s: %s; it is tried again every %g s, the other tags go on",
+                    self._settings.device,
+                    what,
+                    self._settings.retry_nodes_s,
+                )
+                gaps.append(Gap(self._settings.device, now_us, None, what))
+        for position in accepted:
+            if position in known:
+                since_us, why = known.pop(position)
+                what = self._refusal(position, why)
+                logger.info("source %s: %s: well again", self._settings.device, what)
+                gaps.append(Gap(self._settings.device, since_us, now_us, what))
+        self._figures.refused_nodes = len(known)
+        if gaps:
+            self._figures.gaps += len(gaps)
+            self._memory.changed()
+            marks = {}
+            if self._id == self._memory.receipts.subscription_id:
+                marks = {self._settings.device: self._memory.text()}
+            await self._journal.submit(*gaps, bookmarks=marks)
+
+    def _refusal(self, position: int, why: str) -> str:
+        tag = self._settings.tags[position]
+        return f"tag {tag.name}: node {tag.node} refused: {why}"
+
+
+async def _create_subscription(
+    client: Client, parameters: ua.CreateSubscriptionParameters
+) -> ua.CreateSubscriptionResult:
+    """asyncua 2.1's own `create_subscription` begins its publish loop, which would acknowledge what
+    is not stored yet; so the request is sent as that method sends it."""
+    protocol = client.uaclient.protocol
+    if protocol is None:
+        raise ConnectionError("the connection is closed")
+    request = ua.CreateSubscriptionRequest()
+    request.Parameters = parameters
+    data = await protocol.send_request(request)
+    response = struct_from_binary(ua.CreateSubscriptionResponse, data)
+    response.ResponseHeader.ServiceResult.check()
+    result: ua.CreateSubscriptionResult = response.Parameters
+    return result
