@@ -29,6 +29,7 @@ from protocols.sparkplug import DataType
 Row = dict[str, Any]
 Identity = tuple[str, datetime, float | str]
 """A value of a line as it travels: its tag's name at the hub, source time, and value."""
+_EVER = datetime.min.replace(tzinfo=UTC)
 SHOWN = 3
 """Findings of one kind shown one by one; the rest is counted."""
 
@@ -267,15 +268,7 @@ def check_samples(
     produced = produced_by(line, entries)
     findings = compare(produced, _samples(database, line))
     gaps = _gaps(database, line)
-    lost, needless = [], []
-    for index, identity in findings.missing:
-        covering = [gap for gap in gaps if gap.covers(line.device, identity[1])]
-        if not covering:
-            lost.append(identity)
-        elif not judge.value_may_be_missing(line, index, covering):
-            needless.append(f"{_sample_name(identity)} ({covering[0].cause})")
-    verdict.add(f"samples of {line.line} lost outside any named gap", map(_sample_name, lost))
-    verdict.add(f"samples of {line.line} in a gap that no fault explains", needless)
+    lost = _judge_missing(line, findings.missing, gaps, verdict, judge)
     verdict.duplicates += verdict.add(
         f"samples of {line.line} committed twice", map(_sample_name, findings.doubled)
     )
@@ -285,9 +278,47 @@ def check_samples(
     verdict.add(f"samples the PLC of {line.line} never had", findings.strange)
     verdict.samples_produced += len(produced)
     verdict.samples_committed += findings.committed
-    verdict.samples_in_gaps += len(findings.missing) - len(lost)
-    verdict.samples_lost += len(lost)
+    verdict.samples_in_gaps += len(findings.missing) - lost
+    verdict.samples_lost += lost
     verdict.gaps += len(gaps)
+
+
+def check_missing_samples(
+    database: psycopg.Connection[Any],
+    line: LineTruth,
+    entries: Sequence[Entry],
+    verdict: Verdict,
+    judge: Judge,
+    *,
+    since: int,
+) -> None:
+    """As `check_samples`, of what is missing alone, among the entries from index `since`."""
+    produced = [(i, identity) for i, identity in produced_by(line, entries) if i >= since]
+    if produced:
+        oldest = min(time for _, (_, time, _) in produced)
+        findings = compare(produced, _samples(database, line, oldest))
+        _judge_missing(line, findings.missing, _gaps(database, line), verdict, judge)
+
+
+def _judge_missing(
+    line: LineTruth,
+    missing: Iterable[tuple[int, Identity]],
+    gaps: Sequence[Gap],
+    verdict: Verdict,
+    judge: Judge,
+) -> int:
+    """How many of the missing values are in no gap."""
+    lost, needless = [], []
+    for index, identity in missing:
+        covering = [gap for gap in gaps if gap.covers(line.device, identity[1])]
+        if not covering:
+            lost.append(identity)
+        elif not judge.value_may_be_missing(line, index, covering):
+            needless.append(f"{_sample_name(identity)} ({covering[0].cause})")
+    verdict.add(f"samples of {line.line} in a gap that no fault explains", needless)
+    return verdict.add(
+        f"samples of {line.line} lost outside any named gap", map(_sample_name, lost)
+    )
 
 
 @dataclass(slots=True)
@@ -398,18 +429,20 @@ def _events(database: psycopg.Connection[Any], line: LineTruth) -> list[Row]:
     )
 
 
-def _samples(database: psycopg.Connection[Any], line: LineTruth) -> Iterator[tuple[Identity, bool]]:
-    """The samples in the order in which they were stored: by transaction, then place. Nothing
-    updates or deletes samples, so a later row never takes an earlier place."""
+def _samples(
+    database: psycopg.Connection[Any], line: LineTruth, since: datetime = _EVER
+) -> Iterator[tuple[Identity, bool]]:
+    """The samples of that source time and later, in the order in which they were stored: by
+    transaction, then place. Nothing updates or deletes samples, so places follow the time too."""
     rows = database.execute(
         """SELECT t.name, s.time, s.value, s.text, t.datatype, s.historical
            FROM lineside.sample s
            JOIN lineside.tag t ON t.id = s.tag_id
            JOIN lineside.device d ON d.id = t.device
            JOIN lineside.gateway g ON g.id = d.gateway
-           WHERE (g.group_id, g.node_id, d.name) = (%s, %s, %s)
+           WHERE (g.group_id, g.node_id, d.name) = (%s, %s, %s) AND s.time >= %s
            ORDER BY s.xmin::text::bigint, s.tableoid, s.ctid""",
-        (line.group, line.node, line.device),
+        (line.group, line.node, line.device, since),
     )
     for name, time, value, text, datatype, historical in rows:
         plain = text if datatype == DataType.String else value

@@ -13,8 +13,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from asyncua import ua
+
 from firmware_sim.line.process import counter_tags
+from firmware_sim.line.server import PlcServer
 from firmware_sim.line.tags import TagBoard
+
+RUN = "Line.Counters.Run"
+"""Boolean, writable: as long as it is false the counters stand; true at each start."""
 
 _NUMBER = struct.Struct("<q")
 
@@ -60,7 +66,10 @@ class RetainedNumbers:
 class Counters:
     """`count` Int64 tags that each count on `hz` times a second, 1, 2, 3 …"""
 
-    def __init__(self, tags: TagBoard, numbers: RetainedNumbers, count: int, hz: float) -> None:
+    def __init__(
+        self, server: PlcServer, tags: TagBoard, numbers: RetainedNumbers, count: int, hz: float
+    ) -> None:
+        self._server = server
         self._tags = tags
         self._numbers = numbers
         self._counters = counter_tags(count)
@@ -68,6 +77,8 @@ class Counters:
 
     async def add_nodes(self) -> None:
         """Add the tags. The first value of each is a new one: the PLC has started again."""
+        if self._counters:
+            await self._server.add(RUN, ua.VariantType.Boolean, True, writable=True)
         for index, tag in enumerate(self._counters):
             await self._tags.add(tag, self._next(index))
 
@@ -79,7 +90,8 @@ class Counters:
             for index, tag in enumerate(self._counters):
                 due = max(due + 1 / (self._hz * len(self._counters)), loop.time() - _LAG_S)
                 await asyncio.sleep(due - loop.time())
-                await self._tags.write(tag, self._next(index))
+                if self._server.flag(RUN):
+                    await self._tags.write(tag, self._next(index))
 
     def _next(self, index: int) -> int:
         # Retained first: a number that was taken and never counted was never produced, but one

@@ -109,6 +109,30 @@ def read_ledger(path: Path, *, samples: bool = True) -> Iterator[Entry]:
             yield _parse(path, number, line)
 
 
+class LedgerTail:
+    """A ledger that is read on while its PLC runs, is killed and starts again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+        self.entries: list[Entry] = []
+        """All that `read_on` has found, in the order in which it happened."""
+
+    def read_on(self) -> int:
+        """Read what has come since; returns how many entries there are. Raises `LedgerError`."""
+        if not self._path.exists():
+            return 0
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            # A line without its end is still being written, or will be cut off.
+            fresh = file.read().rpartition(b"\n")[0]
+        if fresh:
+            self._offset += len(fresh) + 1
+            for line in fresh.decode().split("\n"):
+                self.entries.append(_parse(self._path, len(self.entries) + 1, line))
+        return len(self.entries)
+
+
 def _parse(path: Path, number: int, line: str) -> Entry:
     try:
         fields = json.loads(line)

@@ -56,7 +56,7 @@ async def run_line(settings: LineSettings) -> AsyncIterator[RunningLine]:
             desk = HandOverDesk(server, memory, ledger, settings, taken=production.wake)
             ring = ResultRing(server, memory, ledger, acknowledged=production.wake)
             load = Load(tags, settings.extra_tags, settings.extra_hz)
-            counters = Counters(tags, numbers, settings.counters, settings.counter_hz)
+            counters = Counters(server, tags, numbers, settings.counters, settings.counter_hz)
             for part in (desk, ring, production, load, counters):
                 await part.add_nodes()
             await server.listen()

@@ -10,14 +10,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from asyncua import ua
 
-from firmware_sim.line.counters import RetainedNumbers
+from firmware_sim.line.counters import RUN, RetainedNumbers
 from firmware_sim.line.ledger import CallDecision, Entry, Ledger, Result, Sample, read_ledger
 from firmware_sim.line.plc import run_line
 from firmware_sim.line.recount import uncounted
 from firmware_sim.line.settings import LineSettings
 from firmware_sim.line.state import Echo, LineState
-from tests.firmware_sim.line.gateway import until_true
+from tests.firmware_sim.line.gateway import gateway, until_true
 
 KEY = "P1/SEAT1/0000001/SEAT-FRONT/0"
 
@@ -55,7 +56,7 @@ def test_counters_count_on_over_two_lives_with_nobody_listening(tmp_path: Path) 
 _COUNT_FOR_EVER = """
 import sys
 from pathlib import Path
-from firmware_sim.line.counters import RetainedNumbers
+from firmware_sim.line.counters import RUN, RetainedNumbers
 with RetainedNumbers(Path(sys.argv[1]), 2) as numbers:
     while True:
         numbers[1] += 1
@@ -129,3 +130,19 @@ def test_a_clock_set_back_shows_in_the_source_times(
     assert sum(step < 0 for step in steps) == 1
     assert min(steps) < -29_000_000
     assert all(step >= 1000 for step in steps if step > 0)
+
+
+def test_counters_stand_while_they_are_told_to(tmp_path: Path) -> None:
+    settings = LineSettings(counters=2, counter_hz=500, ledger=tmp_path / "ledger")
+
+    async def live() -> None:
+        async with run_line(settings) as line, gateway(line.endpoint) as gw:
+            await until_true(lambda: len(counted(tmp_path / "ledger")) == 2)
+            await gw.write(RUN, False, ua.VariantType.Boolean)
+            stood = counted(tmp_path / "ledger")
+            await asyncio.sleep(0.05)
+            assert counted(tmp_path / "ledger") == stood
+            await gw.write(RUN, True, ua.VariantType.Boolean)
+            await until_true(lambda: counted(tmp_path / "ledger") != stood)
+
+    asyncio.run(live())

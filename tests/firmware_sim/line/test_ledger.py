@@ -13,6 +13,7 @@ from firmware_sim.line.ledger import (
     Entry,
     Ledger,
     LedgerError,
+    LedgerTail,
     Result,
     Sample,
     read_ledger,
@@ -76,3 +77,23 @@ def test_a_line_that_is_no_entry_is_named(tmp_path: Path, line: str) -> None:
         file.write(line + "\n")
     with pytest.raises(LedgerError, match=r"ledger\.jsonl:2: "):
         list(read_ledger(path))
+
+
+def test_a_tail_reads_on_over_kills_and_never_takes_half_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    tail = LedgerTail(path)
+    assert tail.read_on() == 0
+    write(path, ENTRIES[:2])
+    assert tail.read_on() == 2
+    with path.open("a") as torn:
+        torn.write('{"kind": "call", "key"')
+    assert tail.read_on() == 2
+    write(path, ENTRIES[2:])
+    assert tail.read_on() == len(ENTRIES)
+    assert tail.entries == ENTRIES
+
+
+def test_samples_may_be_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    write(path, ENTRIES)
+    assert list(read_ledger(path, samples=False)) == ENTRIES[4:]

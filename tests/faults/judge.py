@@ -1,0 +1,121 @@
+"""What may be missing, from what was broken when: nothing else, whatever gaps are named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+
+from deploy.local.verify import Gap, Judge, LineTruth
+from firmware_sim.line.ledger import CallDecision, Result
+from tests.faults.faults import KINDS, Cost, Fault
+from tests.faults.stand import Cell
+
+SLACK_S = 3.0
+"""Before a fault: values that were on their way. After its end: until all flows again."""
+NAMED_WITHIN_S = 180.0
+"""The hub hears of destroyed events at the gateway's next connection, which other faults delay."""
+
+VALUE_COSTS = frozenset({Cost.VALUES, Cost.STORED_VALUES, Cost.STORED})
+EVENT_COSTS = frozenset({Cost.STORED_EVENTS, Cost.STORED})
+
+
+@dataclass(slots=True)
+class Made:
+    """A fault as it happened. Instants are monotonic; `settled` is the last one at which all that
+    was produced before was known to be committed."""
+
+    fault: Fault
+    settled: float
+    began: float
+    began_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    mended: float | None = None
+    recovered: float | None = None
+
+    @property
+    def cost(self) -> Cost:
+        return KINDS[self.fault.kind].cost
+
+    @property
+    def recovery_s(self) -> float | None:
+        """From its end until what was produced after it is committed."""
+        if self.mended is None or self.recovered is None:
+            return None
+        return self.recovered - self.mended
+
+    def touches(self, cell: Cell) -> bool:
+        """Whether it was made at this gateway, its line, or a link of theirs."""
+        return self.fault.place.partition(":")[2] in ("", cell.name)
+
+    def window(self) -> tuple[float, float]:
+        """When what it may cost was produced."""
+        stored = self.cost not in (Cost.NOTHING, Cost.VALUES)
+        since = (self.settled if stored else self.began) - SLACK_S
+        return since, float("inf") if self.recovered is None else self.recovered + SLACK_S
+
+
+def judge(cells: Sequence[Cell], made: Sequence[Made], database: psycopg.Connection[Any]) -> Judge:
+    """A judge of what these faults may have cost."""
+    by_line = {cell.supplier.line: cell for cell in cells}
+    values = {c.supplier.line: _ranges(c, made, VALUE_COSTS) for c in cells}
+    events = {c.supplier.line: _ranges(c, _named(c, made, database), EVENT_COSTS) for c in cells}
+    unbuilt = {line: _never_taken(cell) for line, cell in by_line.items()}
+
+    def value_may_be_missing(line: LineTruth, index: int, _gaps: Sequence[Gap]) -> bool:
+        return _within(values[line.line], index)
+
+    def event_may_be_missing(line: LineTruth, index: int) -> bool:
+        return _within(events[line.line], index)
+
+    def call_may_stay(line: LineTruth, key: str, status: str) -> bool:
+        # A person looks at the line: what it never took is settled by hand.
+        if status == "unclear":
+            return key not in unbuilt[line.line].taken
+        indices = unbuilt[line.line].entries.get(key, ())
+        return any(_within(events[line.line], index) for index in indices)
+
+    return Judge(value_may_be_missing, event_may_be_missing, call_may_stay)
+
+
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    taken: frozenset[str]
+    entries: Mapping[str, Sequence[int]]
+    """Indices of what the ledger says of each call."""
+
+
+def _never_taken(cell: Cell) -> _Calls:
+    taken: set[str] = set()
+    entries: dict[str, list[int]] = {}
+    for index, entry in enumerate(cell.marks.entries()):
+        if isinstance(entry, CallDecision) and entry.accepted:
+            taken.add(entry.key)
+        if isinstance(entry, CallDecision | Result):
+            entries.setdefault(entry.key, []).append(index)
+    return _Calls(frozenset(taken), entries)
+
+
+def _ranges(cell: Cell, made: Sequence[Made], costs: frozenset[Cost]) -> list[range]:
+    return [
+        cell.marks.between(*one.window()) for one in made if one.cost in costs and one.touches(cell)
+    ]
+
+
+def _named(cell: Cell, made: Sequence[Made], database: psycopg.Connection[Any]) -> list[Made]:
+    """The faults after which the hub has named a gap in the gateway's events."""
+    rows = database.execute(
+        """SELECT p.recorded_at FROM lineside.gap p JOIN lineside.gateway g ON g.id = p.gateway
+           WHERE p.stream = 'events' AND (g.group_id, g.node_id) = (%s, %s)""",
+        (cell.supplier.group, cell.supplier.node),
+    ).fetchall()
+    within = timedelta(seconds=NAMED_WITHIN_S)
+    return [
+        one for one in made if any(one.began_at <= at <= one.began_at + within for (at,) in rows)
+    ]
+
+
+def _within(ranges: Sequence[range], index: int) -> bool:
+    return any(index in each for each in ranges)
