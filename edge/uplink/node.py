@@ -327,6 +327,7 @@ class _Session:
             window=WINDOW,
             resend_after_s=self._of._resend_after_s,
             live_first=True,
+            drain=self._of._settings.drain(),
         )
         writer.connected()
         return writer
@@ -418,10 +419,13 @@ class _Session:
             sending = self._writer.to_send(now, MAX_RECORDS)
             if sending is None:
                 return False
-            if sending.late:
-                figures.drained += sending.after - sending.first
+            records = sending.after - sending.first
+            if sending.again:
+                figures.resent += records
+            elif sending.late:
+                figures.drained += records
             else:
-                figures.sent += sending.after - sending.first
+                figures.sent += records
             self._send_records(sending)
         return True
 

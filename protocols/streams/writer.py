@@ -7,7 +7,7 @@ the answers. The log itself (journal, outbox) is the caller's; this knows only o
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from protocols.streams.position import LEAST_AHEAD, Answer, State
@@ -26,11 +26,13 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """Send the records first … after - 1 now. `late`: backlog, or sent before."""
+    """Send the records first … after - 1 now. `late`: backlog, or sent before; `again`: sent before
+    on this connection, for the counters."""
 
     first: int
     after: int
     late: bool
+    again: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,7 @@ class Writer:
         while self._resend:
             run = self._take_resend(max_records)
             if run is not None:
-                return self._sending(run[0], run[1], now, late=True)
+                return self._sending(run[0], run[1], now, late=True, again=True)
         if not self._live_first:
             room = self._window - len(self._sent_at)
             return self._oldest(min(room, max_records), self.next, now)
@@ -287,12 +289,14 @@ class Writer:
             self._bucket = min(float(drain.burst), filled)
         self._bucket_at = now
 
-    def _sending(self, first: int, after: int, now: float, *, late: bool) -> Sending:
+    def _sending(
+        self, first: int, after: int, now: float, *, late: bool, again: bool = False
+    ) -> Sending:
         if late:
             self._bucket -= after - first
         for offset in range(first, after):
             self._sent_at[offset] = now
-        return Sending(first, after, late)
+        return Sending(first, after, late, again)
 
     def _restate(self) -> Outcome:
         self._answered = False

@@ -424,3 +424,25 @@ async def test_a_hub_without_an_answer_is_waited_for_at_rest(
         async with gateway(tmp_path, broker.port):
             await until(lambda: len(hub.births) == 4, "births that become rarer")
     assert next(turns) < 1000
+
+
+async def test_the_backlog_leaves_at_its_rate_and_from_the_end_that_is_wished(
+    tmp_path: Path, broker: LocalBroker
+) -> None:
+    alone = Gateway(tmp_path, broker.port)
+    backlog = [value for _ in range(40) for value in await alone.append()]
+    await alone.journal.close()
+    bounds = {"drain_per_s": 20, "drain_burst": 8, "backlog_order": "newest_first"}
+    with Hub(broker.port, GROUP, NODE) as hub:
+        async with gateway(tmp_path, broker.port, **bounds) as gw:
+            gw.count = itertools.count(1000)
+            await until(lambda: hub.samples, "the first of the backlog")
+            live = [value for _ in range(3) for value in await gw.append()]
+            await until(lambda: set(live) <= set(values_of(hub)), "what is live")
+            assert gw.journal.depth > 0, "live waits for no backlog"
+            await until(lambda: gw.journal.depth == 0, "an empty backlog")
+    arrived = values_of(hub)
+    assert sorted(arrived) == sorted(backlog + live)
+    assert arrived[0] == 32.0, "the newest run that the burst allows"
+    figures = gw.figures.uplink
+    assert (figures.sent, figures.drained, figures.resent) == (3, 40, 0)
