@@ -1,7 +1,9 @@
-"""The agent: all parts of a gateway wired together and kept running, until it is told to stop.
+"""The agent: a gateway's parts kept running until it is told to stop, its status served, its
+configuration taken in anew when asked, and the service manager told how it is.
 
-Each part (a source, the uplink, the call lane, a line) is supervised by itself. Only the journal is
-shared: if it fails, everything is taken down and opened anew, and it sets a damaged file aside.
+What feeds the service manager's watchdog: this event loop, and only while the journal's thread and
+the call store's show signs of life and every source ends when it is told to (`Parts.hangs`). A PLC
+or a hub that is away does not count: a restart would not bring it back.
 """
 
 from __future__ import annotations
@@ -12,183 +14,198 @@ import logging
 import signal
 import sqlite3
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
-from asyncua import ua
-
-from edge.calls import CallLane, CallStore, Desk, LineSession, PlcError, line_key
-from edge.config import EdgeConfig
-from edge.journal import DirectoryInUseError, JournalError, TelemetryJournal
-from edge.link import LinkError
-from edge.sources import SourceSettings, make_source
-from edge.status import Condition, Figures, SourceFigures
-from edge.supervise import keep_running
-from edge.uplink import BirthDeathSequence, EdgeNode
+from edge.config import ConfigError, EdgeConfig, load_apart
+from edge.journal import DirectoryInUseError, JournalError
+from edge.parts import Parts
+from edge.reload import refusals
+from edge.status import Condition, Figures
+from edge.status.endpoint import Outcome, StatusEndpoint
+from edge.status.recent import RecentProblems
+from edge.status.report import problems
+from edge.status.words import sentence
+from edge.systemd import ServiceManager
 
 logger = logging.getLogger(__name__)
 
 _REOPEN_S = 5.0
-_TAKEN_OVER = (
-    "the broker ends this connection soon after it is made: another client may be using this "
-    "gateway's identity; stop one of the two"
-)
-_DROPPED = "the PLC drops the session soon after it is made"
+_STATUS_S = 5.0
+"""How often `systemctl status` may get another line."""
 
 
-async def run(config: EdgeConfig) -> None:
-    """Run a gateway until SIGTERM or SIGINT. Raises `JournalError` if its directory cannot be used
-    (another agent has it, or a newer release wrote it), `OSError` or `sqlite3.OperationalError` if
-    the disk does not allow it. Once it has run, it waits for a disk that has gone away."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    opened = False
-    files = Condition(logger, f"data directory {config.data_dir}")
-    while not stop.is_set():
-        try:
-            async with _Parts(config) as parts:
-                opened = True
-                files.recover()
-                await parts.work(stop)
-        except (JournalError, OSError, sqlite3.OperationalError) as error:
-            if not opened or isinstance(error, DirectoryInUseError):
-                raise
-            files.fail(f"{error}; it is opened anew")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_REOPEN_S):
-                    await stop.wait()
+async def run(config: EdgeConfig, path: Path | None = None) -> None:
+    """Run a gateway until SIGTERM or SIGINT; a second one ends it at once. SIGHUP has it read the
+    file at `path` anew.
+
+    Raises `JournalError` if its directory cannot be used (another agent has it, or a newer release
+    wrote it), `OSError` or `sqlite3.OperationalError` if the disk does not allow it. Once it has
+    run, it waits for a disk that has gone away.
+    """
+    recent = RecentProblems()
+    logging.getLogger().addHandler(recent)
+    try:
+        await _Agent(config, path, recent).run()
+    finally:
+        logging.getLogger().removeHandler(recent)
     logger.info("stopped")
 
 
-class _Parts:
-    """The parts of one gateway, from the opening of its files to their closing."""
+class _Agent:
+    """One gateway, over all openings of its files."""
 
-    def __init__(self, config: EdgeConfig) -> None:
+    def __init__(self, config: EdgeConfig, path: Path | None, recent: RecentProblems) -> None:
         self._config = config
+        self._path = path
         self._figures = Figures()
-
-    async def __aenter__(self) -> _Parts:
-        config, directory = self._config, self._config.data_dir
-        self._journal = TelemetryJournal.open(directory / "journal.sqlite", config.journal)
-        try:
-            store = CallStore.open(
-                directory / "calls.sqlite", retain_committed_h=config.journal.retain_committed_h
-            )
-        except BaseException:
-            await self._journal.close()
-            raise
-        self._routes = {
-            line_key(line.plant, line.line): frozenset(line.part_groups) for line in config.jis
-        }
-        self._desk = Desk(store, self._routes)
-        self._node = EdgeNode(
-            self._journal,
-            config.brokers,
-            config.gateway.group,
-            config.gateway.node,
-            config.hub.host_id,
-            BirthDeathSequence(directory / "bdseq"),
+        self._manager = ServiceManager()
+        self._stop = asyncio.Event()
+        self._parts: Parts | None = None
+        self._reloading = asyncio.Lock()
+        self._helpers: set[asyncio.Task[Any]] = set()
+        self._port: asyncio.Task[None] | None = None
+        self._endpoint = StatusEndpoint(
             self._figures,
-            [source.device for source in config.sources],
-            config.uplink,
+            (config.gateway.group, config.gateway.node),
+            recent.lines,
+            reload=self._reload_safely,
+            alive=self._hangs,
         )
-        return self
 
-    async def __aexit__(self, *_exc: object) -> None:
-        await self._journal.close()
-        await asyncio.to_thread(self._desk.close)
-
-    async def work(self, stop: asyncio.Event) -> None:
-        """Run all parts until told to stop. Raises `JournalError` if the journal fails."""
-        config = self._config
-        sources = [
-            asyncio.create_task(
-                make_source(source, self._journal, self, self._source_figures(source)).run()
-            )
-            for source in config.sources
-        ]
-        others = [asyncio.create_task(part) for part in self._services()]
-        stopped = asyncio.create_task(stop.wait())
-        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._journal.on_failure = failed.set_exception
-        logger.info(
-            "ready: gateway %s/%s, %d sources, %d lines",
-            config.gateway.group,
-            config.gateway.node,
-            len(sources),
-            len(config.jis),
-        )
+    async def run(self) -> None:
+        """Until stopped."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._told_to_stop)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._help(self._reload()))
+        opened = False
+        files = Condition(logger, f"data directory {self._config.data_dir}")
         try:
-            waiting: list[asyncio.Future[Any]] = [stopped, failed, *sources, *others]
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            while not self._stop.is_set():
+                try:
+                    async with Parts(self._config, self._figures) as parts:
+                        files.recover()
+                        self._parts = parts
+                        if not opened:
+                            self._begin_helpers()
+                        opened = True
+                        await parts.work(self._stop)
+                except (JournalError, OSError, sqlite3.OperationalError) as error:
+                    if not opened or isinstance(error, DirectoryInUseError):
+                        raise
+                    files.fail(f"{error}; it is opened anew")
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(_REOPEN_S):
+                            await self._stop.wait()
+                finally:
+                    self._parts = None
         finally:
-            # Sources first: what they have read goes into the journal before it is closed.
-            await _end(sources)
-            await _end([*others, stopped])
-            self._journal.on_failure = _ignore
-        for ended in (failed, *sources, *others):
-            if ended.done() and not ended.cancelled() and (error := ended.exception()) is not None:
-                raise error
+            await self._end_helpers()
 
-    def _source_figures(self, source: SourceSettings) -> SourceFigures:
-        figures = SourceFigures(source.device, endpoint=source.endpoint)
-        self._figures.sources[source.device] = figures
-        return figures
+    def _told_to_stop(self) -> None:
+        """Stop in order. From now on a signal does what it does to any process."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            asyncio.get_running_loop().remove_signal_handler(number)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        logger.info("stopping: sources first, then what is on its way; a second signal ends it now")
+        self._manager.stopping()
+        self._stop.set()
 
-    def device_online(self, device: str) -> None:
-        """A source reads its device."""
-        self._node.set_device(device, online=True)
+    # Beside the parts.
 
-    def device_offline(self, device: str, _reason: str) -> None:
-        """A source has lost its device."""
-        self._node.set_device(device, online=False)
+    def _begin_helpers(self) -> None:
+        self._help(self._endpoint.serve_locally(self._config.data_dir))
+        self._help(self._tell_status())
+        self._help(self._feed())
+        self._open_port()
+        self._manager.ready()
 
-    def _services(self) -> list[Coroutine[Any, Any, None]]:
-        config = self._config
-        lane = CallLane(
-            self._desk,
-            config.brokers,
-            config.gateway.group,
-            config.gateway.node,
-            self._routes,
-            self._figures,
-            hub_wait_s=config.uplink.host_wait_s,
-        )
-        services = [
-            keep_running(
-                "uplink",
-                self._node.serve,
-                expected=(LinkError,),
-                hint_when_short_lived=_TAKEN_OVER,
-                fatal=(JournalError,),
-            ),
-            keep_running(
-                "call lane",
-                lane.serve,
-                expected=(LinkError, sqlite3.OperationalError),
-                hint_when_short_lived=_TAKEN_OVER,
-            ),
-        ]
-        plcs = {source.device: source for source in config.sources}
-        for line in config.jis:
-            name = line_key(line.plant, line.line)
-            services.append(
-                keep_running(
-                    f"line {name}",
-                    LineSession(self._desk, name, plcs[line.device]).serve,
-                    expected=(OSError, ua.UaError, PlcError, sqlite3.OperationalError),
-                    hint_when_short_lived=_DROPPED,
-                )
-            )
-        return services
+    def _help(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.create_task(work)
+        self._helpers.add(task)
+        task.add_done_callback(self._helper_ended)
+        return task
 
+    def _helper_ended(self, task: asyncio.Task[Any]) -> None:
+        self._helpers.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a part beside the gateway's work failed", exc_info=error)
 
-def _ignore(_error: JournalError) -> None:
-    """The journal is being closed: nobody waits for it any more."""
+    async def _end_helpers(self) -> None:
+        tasks = list(self._helpers)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _open_port(self) -> None:
+        if self._port is not None:
+            self._port.cancel()
+        self._port = self._help(self._endpoint.serve_port(self._config.status))
 
-async def _end(tasks: list[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    def _hangs(self) -> str | None:
+        """What hangs; while the files are being opened anew nothing can."""
+        return self._parts.hangs() if self._parts is not None else None
+
+    async def _feed(self) -> None:
+        """Feed the service manager's watchdog for as long as nothing hangs."""
+        if self._manager.watchdog_s is None:
+            return
+        condition = Condition(logger, "watchdog")
+        while True:
+            if hangs := self._hangs():
+                condition.fail(f"{hangs}; the service manager will restart the agent")
+            else:
+                condition.recover()
+                self._manager.alive()
+            await asyncio.sleep(self._manager.watchdog_s / 4)
+
+    async def _tell_status(self) -> None:
+        """Keep the line of `systemctl status` true."""
+        told = ""
+        while True:
+            found = problems(self._figures)
+            text = "; ".join(sentence(p.part, p.kind, p.detail, "en") for p in found)
+            if text != told or not told:
+                told = text or "all is well"
+                self._manager.status(told)
+            await asyncio.sleep(_STATUS_S)
+
+    # A new configuration.
+
+    async def _reload_safely(self) -> Outcome:
+        """`_reload`, to its end even if who asked for it goes away."""
+        outcome: Outcome = await asyncio.shield(self._help(self._reload()))
+        return outcome
+
+    async def _reload(self) -> Outcome:
+        """Read the file anew and go over to it, or go on as before and say why."""
+        if self._path is None:
+            return Outcome(False, ["this agent was started without a file"])
+        async with self._reloading:
+            self._manager.reloading()
+            try:
+                new = await load_apart(self._path)
+                refused = refusals(self._config, new)
+            except ConfigError as error:
+                refused = str(error).splitlines()
+            try:
+                if refused:
+                    for reason in refused:
+                        logger.error("the new configuration is refused: %s", reason)
+                    return Outcome(False, refused)
+                said = await self._apply(new)
+            finally:
+                self._manager.ready()
+            for sentence_ in said:
+                logger.info("reloaded: %s", sentence_)
+            return Outcome(True, said)
+
+    async def _apply(self, new: EdgeConfig) -> list[str]:
+        old, self._config = self._config, new
+        said = await self._parts.apply(new) if self._parts is not None else []
+        if old.status != new.status:
+            self._open_port()
+            said.append("the status page moves")
+        return said or ["nothing has changed"]

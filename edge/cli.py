@@ -1,39 +1,42 @@
 """`lineside-edge`: the gateway's command line.
 
-Exit codes: 0 all well; 1 the configuration is wrong, or a file stands in the way; 2 the command
-itself was wrong (an unknown option, a missing argument).
+Exit codes: 0 all well; 1 something is wrong: the configuration, a file that stands in the way, or a
+part of the gateway; 2 no agent runs, or the command itself was wrong (an unknown option).
+
+Each command imports what it needs: `status` is asked often and needs no OPC UA.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import sqlite3
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
-
-from edge import agent
-from edge.config import ConfigError, EdgeConfig, load, sample
-from edge.journal import JournalError
 
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     help=(
         "Gateway between the line's PLCs and the hub.\n\n"
-        "Exit codes: 0 all well; 1 the configuration is wrong, a file stands in the way, or the "
-        "data directory cannot be used; 2 the command itself was wrong."
+        "Exit codes: 0 all well; 1 the configuration is wrong, a file stands in the way, the data "
+        "directory cannot be used, or a part of the gateway is not well; 2 no agent runs, or the "
+        "command itself was wrong."
     ),
 )
 ConfigPath = Annotated[Path, typer.Option("--config", help="The gateway's YAML file.")]
 DEFAULT_PATH = Path("edge.yaml")
+_RELOAD_S = 120.0
 
 
 @app.command()
 def init(config: ConfigPath = DEFAULT_PATH) -> None:
     """Write a commented configuration to begin with. Never overwrites. Exit codes: 0, 1, 2."""
+    from edge.config import sample
+
     try:
         with config.open("x", encoding="utf-8") as file:
             file.write(sample())
@@ -47,7 +50,12 @@ def init(config: ConfigPath = DEFAULT_PATH) -> None:
 @app.command()
 def check(config: ConfigPath = DEFAULT_PATH) -> None:
     """Check a configuration without network: all errors, with lines. Exit codes: 0, 1, 2."""
-    loaded = _load(config)
+    from edge.config import ConfigError, load
+
+    try:
+        loaded = load(config)
+    except ConfigError as error:
+        _refuse(error.problems, str(error))
     tags = sum(len(source.tags) for source in loaded.sources)
     typer.echo(
         f"{config} is right: gateway {loaded.gateway.group}/{loaded.gateway.node}, "
@@ -58,15 +66,51 @@ def check(config: ConfigPath = DEFAULT_PATH) -> None:
 @app.command()
 def run(config: ConfigPath = DEFAULT_PATH) -> None:
     """Run the gateway until it is told to stop (SIGTERM, Ctrl-C). Exit codes: 0, 1, 2."""
-    loaded = _load(config)
+    from edge import agent
+    from edge.config import ConfigError, Reading
+    from edge.journal import JournalError
+
+    try:
+        loaded = Reading(config).result()
+    except ConfigError as error:
+        _refuse(error.problems, str(error))
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # it reports each retry, we changes
     try:
-        asyncio.run(agent.run(loaded))
+        asyncio.run(agent.run(loaded, config))
     except (JournalError, OSError, sqlite3.OperationalError) as error:
         _fail(f"{loaded.data_dir}: {error}")
+
+
+@app.command()
+def status(
+    config: ConfigPath = DEFAULT_PATH,
+    as_json: Annotated[bool, typer.Option("--json", help="All figures, as JSON.")] = False,
+) -> None:
+    """Show how the running gateway is. Exit codes: 0 all well, 1 not all is, 2 not running."""
+    from rich.console import Console
+
+    from edge.status.table import tables
+
+    _, told = _ask(config, "GET", "/status.json")
+    if as_json:
+        typer.echo(json.dumps(told, indent=2))
+    else:
+        Console().print(tables(told))
+    raise typer.Exit(0 if told["well"] else 1)
+
+
+@app.command()
+def reload(config: ConfigPath = DEFAULT_PATH) -> None:
+    """Have the running gateway read its file anew. What is unchanged goes on untouched; a file with
+    errors changes nothing. Exit codes: 0 done, 1 refused, 2 not running."""
+    _, told = _ask(config, "POST", "/reload", timeout_s=_RELOAD_S)
+    for said in told["said"]:
+        typer.echo(said, err=not told["done"])
+    if not told["done"]:
+        _fail("refused; the gateway goes on as it was")
 
 
 def main() -> None:
@@ -74,15 +118,22 @@ def main() -> None:
     app()
 
 
-def _load(path: Path) -> EdgeConfig:
+def _ask(config: Path, method: str, path: str, **options: Any) -> tuple[int, dict[str, Any]]:
+    from edge.status.client import NotRunningError, ask, data_dir_of
+
     try:
-        return load(path)
-    except ConfigError as error:
-        count = len(error.problems)
-        typer.echo(error, err=True)
-        _fail(f"{count} error{'s' if count > 1 else ''}; nothing was started")
+        return ask(data_dir_of(config), method, path, **options)
+    except NotRunningError as error:
+        _fail(str(error), 2)
+    except (LookupError, OSError) as error:
+        _fail(str(error))
 
 
-def _fail(text: str) -> NoReturn:
+def _refuse(problems: list[Any], text: str) -> NoReturn:
     typer.echo(text, err=True)
-    raise typer.Exit(1)
+    _fail(f"{len(problems)} error{'s' if len(problems) > 1 else ''}; nothing was started")
+
+
+def _fail(text: str, code: int = 1) -> NoReturn:
+    typer.echo(text, err=True)
+    raise typer.Exit(code)

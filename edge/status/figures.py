@@ -18,7 +18,7 @@ SourceState = Literal["connecting", "online", "late", "offline"]
 
 @dataclass(slots=True)
 class SourceFigures:
-    """One source. Written by the source, except for `late`, which is the watchdog's word."""
+    """One source. Written by the source; `late` and `restarts` by the watchdog."""
 
     device: str
     state: SourceState = "connecting"
@@ -42,6 +42,8 @@ class SourceFigures:
     """Samples read from the server's history."""
     reconnects: int = 0
     """Sessions made after the first."""
+    restarts: int = 0
+    """By the watchdog."""
     last_heard_us: int | None = None
     """Our clock when the server last said anything, µs since 1970."""
     last_sample_us: int | None = None

@@ -1,0 +1,290 @@
+"""The parts of one gateway: all that hangs on its data directory, wired together.
+
+Each part (a source, the uplink, the call lane, a line) is a task of its own, supervised by itself,
+and can be ended and begun anew while the others go on. Only the journal is shared: if it fails, the
+work of all ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from asyncua import ua
+
+from edge.calls import CallLane, CallStore, Desk, LineSession, PlcError
+from edge.config import EdgeConfig
+from edge.journal import JournalError, TelemetryJournal
+from edge.link import LinkError
+from edge.reload import Difference, Line, lines_of, sources_of
+from edge.sources import SourceSettings, make_source
+from edge.status import Figures, SourceFigures
+from edge.supervise import END_S, Watchdog, keep_running
+from edge.uplink import BirthDeathSequence, EdgeNode
+
+logger = logging.getLogger(__name__)
+
+FLUSH_S = 5.0
+"""Longest wait for the hub's last acknowledgements when the agent is stopped."""
+HANG_S = 60.0
+"""A thread that writes to the disk and shows no sign of life for so long hangs."""
+_DISK_WAITS_S = 10.0
+_LOOK_S = 1.0
+_MEGABYTE = 1024 * 1024
+_TAKEN_OVER = (
+    "the broker ends this connection soon after it is made: another client may be using this "
+    "gateway's identity; stop one of the two"
+)
+_DROPPED = "the PLC drops the session soon after it is made"
+
+
+class Parts:
+    """The parts of one gateway, from the opening of its files to their closing."""
+
+    def __init__(self, config: EdgeConfig, figures: Figures) -> None:
+        self._config = config
+        self._figures = figures
+        self._routes: dict[str, frozenset[str]] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        """Running parts by name: `source DEVICE`, `line PLANT/LINE`, `uplink`, `call lane`."""
+        self._watchdogs: dict[str, Watchdog] = {}
+        """Of the sources, by device."""
+
+    async def __aenter__(self) -> Parts:
+        config, directory = self._config, self._config.data_dir
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._journal = TelemetryJournal.open(directory / "journal.sqlite", config.journal)
+        try:
+            store = CallStore.open(
+                directory / "calls.sqlite", retain_committed_h=config.journal.retain_committed_h
+            )
+        except BaseException:
+            await self._journal.close()
+            raise
+        self._figures.journal.quota_bytes = config.journal.quota_mb * _MEGABYTE
+        self._desk = Desk(store, ())
+        self._desk_beat_at = time.monotonic()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self._journal.close()
+        await asyncio.to_thread(self._desk.close)
+
+    async def work(self, stop: asyncio.Event) -> None:
+        """Run all parts until told to stop, then flush. Raises `JournalError` if the journal fails,
+        and any failure of a part that is no fault of the world around."""
+        self._journal.on_failure = self._fail
+        self._begin_uplink()
+        self._begin_lane()
+        for source in self._config.sources:
+            self._begin_source(source)
+        for name, line in lines_of(self._config).items():
+            self._begin_line(name, line)
+        self._begin("desk", self._watch_desk())
+        logger.info(
+            "ready: gateway %s/%s, %d sources, %d lines",
+            self._config.gateway.group,
+            self._config.gateway.node,
+            len(self._config.sources),
+            len(self._config.jis),
+        )
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            waiting: list[asyncio.Future[Any]] = [stopped, self._failed]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            # Sources first: what they have read goes into the journal before it is closed.
+            await self._end(*(n for n in self._tasks if n.startswith(("source ", "line "))))
+            if not self._failed.done():
+                await self._flush()
+        finally:
+            stopped.cancel()
+            await self._end(*self._tasks)
+            self._journal.on_failure = _ignore
+        if self._failed.done():
+            self._failed.result()
+
+    async def apply(self, new: EdgeConfig) -> list[str]:
+        """Go over to a configuration that `edge.reload.refusals` has nothing against. What is the
+        same in both is not touched. Returns what was done, one sentence for each part."""
+        old, self._config = self._config, new
+        sources = Difference.between(sources_of(old), sources_of(new))
+        lines = Difference.between(lines_of(old), lines_of(new))
+        to_brokers = old.brokers != new.brokers or old.uplink != new.uplink
+        said = []
+        for device in sources.gone:
+            await self._end(f"source {device}")
+            del self._figures.sources[device], self._watchdogs[device]
+            said.append(f"source {device} has ended")
+        for name in lines.gone:
+            await self._end(f"line {name}")
+            del self._routes[name]
+            said.append(f"line {name} has ended")
+        if to_brokers or old.hub != new.hub:
+            await self._end("uplink")
+            self._begin_uplink()
+            said.append("the uplink connects anew")
+        for device, settings in (sources.changed | sources.new).items():
+            await self._end(f"source {device}")
+            self._begin_source(settings)
+            how = "begun" if device in sources.new else "begun anew with its new settings"
+            said.append(f"source {device} is {how}")
+        for name, line in (lines.changed | lines.new).items():
+            await self._end(f"line {name}")
+            self._begin_line(name, line)
+            how = "begun" if name in lines.new else "begun anew with its new settings"
+            said.append(f"line {name} is {how}")
+        if to_brokers:
+            await self._end("call lane")
+            self._begin_lane()
+            said.append("the call lane connects anew")
+        return said
+
+    def hangs(self) -> str | None:
+        """What only a restart of the process can help; None if all can go on."""
+        now = time.monotonic()
+        if now - self._journal.beat_at > HANG_S:
+            return f"the journal's thread shows no sign of life for {HANG_S:g} s"
+        if now - self._desk_beat_at > HANG_S:
+            return f"the call store's thread shows no sign of life for {HANG_S:g} s"
+        stuck = [device for device, watchdog in self._watchdogs.items() if watchdog.stuck]
+        return f"source {stuck[0]} hangs and cannot be ended" if stuck else None
+
+    # What the sources tell.
+
+    def device_online(self, device: str) -> None:
+        """A source reads its device."""
+        self._node.set_device(device, online=True)
+
+    def device_offline(self, device: str, _reason: str) -> None:
+        """A source has lost its device."""
+        self._node.set_device(device, online=False)
+
+    # Each part's beginning.
+
+    def _begin_source(self, settings: SourceSettings) -> None:
+        device = settings.device
+        figures = SourceFigures(device, endpoint=settings.endpoint)
+        self._figures.sources[device] = figures
+        self._node.set_device(device, online=False)
+        watchdog = Watchdog(
+            figures,
+            max(settings.silence_s, 3 * settings.timeout_s),
+            lambda: make_source(settings, self._journal, self, figures).run(),
+            self._disk_waits,
+            end_s=END_S + settings.timeout_s,
+        )
+        self._watchdogs[device] = watchdog
+        self._begin(f"source {device}", watchdog.run())
+
+    def _disk_waits(self) -> bool:
+        """Whether the sources wait for the journal, and cannot help being silent."""
+        waits_s = time.monotonic() - self._journal.beat_at
+        return self._figures.journal.full or waits_s > _DISK_WAITS_S
+
+    def _begin_uplink(self) -> None:
+        config = self._config
+        self._node = EdgeNode(
+            self._journal,
+            config.brokers,
+            config.gateway.group,
+            config.gateway.node,
+            config.hub.host_id,
+            BirthDeathSequence(config.data_dir / "bdseq"),
+            self._figures,
+            sources_of(config),
+            config.uplink,
+        )
+        for device, source in self._figures.sources.items():
+            self._node.set_device(device, online=source.state in ("online", "late"))
+        self._begin(
+            "uplink",
+            keep_running(
+                "uplink",
+                self._node.serve,
+                expected=(LinkError,),
+                hint_when_short_lived=_TAKEN_OVER,
+                fatal=(JournalError,),
+            ),
+        )
+
+    def _begin_lane(self) -> None:
+        config = self._config
+        lane = CallLane(
+            self._desk,
+            config.brokers,
+            config.gateway.group,
+            config.gateway.node,
+            self._routes,
+            self._figures,
+            hub_wait_s=config.uplink.host_wait_s,
+        )
+        self._begin(
+            "call lane",
+            keep_running(
+                "call lane",
+                lane.serve,
+                expected=(LinkError, sqlite3.OperationalError),
+                hint_when_short_lived=_TAKEN_OVER,
+            ),
+        )
+
+    def _begin_line(self, name: str, line: Line) -> None:
+        self._routes[name] = frozenset(line.jis.part_groups)
+        self._desk.lines.setdefault(name, asyncio.Event())
+        self._begin(
+            f"line {name}",
+            keep_running(
+                f"line {name}",
+                LineSession(self._desk, name, line.plc).serve,
+                expected=(OSError, ua.UaError, PlcError, sqlite3.OperationalError),
+                hint_when_short_lived=_DROPPED,
+            ),
+        )
+
+    def _begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = self._tasks[name] = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._ended)
+
+    # Their end.
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._failed.done():
+            self._failed.set_exception(error)
+
+    async def _end(self, *names: str) -> None:
+        tasks = [task for name in names if (task := self._tasks.pop(name, None)) is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=2 * END_S)
+
+    async def _flush(self) -> None:
+        """Let what is on its way reach the hub, if there is one to take it."""
+        deadline = time.monotonic() + FLUSH_S
+        uplink, calls = self._figures.uplink, self._figures.calls
+        while time.monotonic() < deadline:
+            await asyncio.sleep(0.05)  # at least once: the devices' deaths are told
+            pending = (await self._desk.run(self._desk.store.counts)).events_pending
+            if not (uplink.connected and self._journal.depth) and not (calls.connected and pending):
+                return
+
+    async def _watch_desk(self) -> None:
+        """Ask the call store's thread for a sign of life, and look at the journal."""
+        while True:
+            await self._desk.run(int)
+            self._desk_beat_at = time.monotonic()
+            self._figures.journal.records = self._journal.depth
+            self._figures.journal.bytes = self._journal.bytes
+            await asyncio.sleep(_LOOK_S)
+
+
+def _ignore(_error: JournalError) -> None:
+    """The journal is being closed: nobody waits for it any more."""
