@@ -38,7 +38,7 @@ WARM_UP_S = 3.0
 STEPS = (15_000, 20_000, 30_000, 40_000, 50_000)
 """Rates of the search for a full core, values a second."""
 KEPT_UP = 0.98
-"""Share of what was asked for that must be committed for the gateway to have kept up."""
+"""Share of what the server made that must be committed for the gateway to have kept up."""
 BACKLOG = 100
 """Records not committed that count as keeping up: what is on its way at any moment."""
 
@@ -114,24 +114,24 @@ async def ours(directory: Path, load: Load, per_s: float, seconds: float) -> Mea
     with gateway(directory, load.port, load.nodes) as (running, hub):
         await until_first_values(hub, len(load.nodes))
         await asyncio.sleep(WARM_UP_S)
+        made = await load.made()
         began, first, first_cpu = time.monotonic(), hub.committed, running.cpu_s
         await asyncio.sleep(seconds)
         last, used_s, wall_s = hub.committed, running.cpu_s - first_cpu, time.monotonic() - began
-        asked = per_s * len(load.nodes) * wall_s
-        trouble = _trouble(hub, last - first, asked)
+        trouble = _trouble(hub, last - first, await load.made() - made)
         measured = Measured(last - first, used_s, running.rss_mib, wall_s, trouble)
     await load.stop()
     return measured
 
 
-def _trouble(hub: CountingHub, values: int, asked: float) -> str:
+def _trouble(hub: CountingHub, values: int, made: float) -> str:
     backlog = int(hub.node_metrics.get("Gateway/Journal Records", 0))
     if backlog > BACKLOG:
         return f"{backlog} records of backlog"
     if gaps := [gap for gap in hub.gaps if gap["device"] == DEVICE]:
         return f"{len(gaps)} gaps, the first: {gaps[0]['cause']}"
-    if values < KEPT_UP * asked:
-        return f"{values:,} values of {asked:,.0f}"
+    if values < KEPT_UP * made:
+        return f"{values:,} values of {made:,.0f}"
     return ""
 
 

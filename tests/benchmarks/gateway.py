@@ -72,7 +72,8 @@ def gateway(
     tags = [{"name": f"tag{n:04}", "node": node} for n, node in enumerate(nodes)]
     with kind(directory / "broker") as broker, CountingHub(broker.port, GROUP, NODE) as hub:
         config = edge_config(directory / "data", broker.port, plc_port, tags)
-        source = config.sources[0].model_copy(update={"publishing_ms": PUBLISHING_MS})
+        update = {"publishing_ms": PUBLISHING_MS, "sampling_ms": 0}  # 0: each change, as it is made
+        source = config.sources[0].model_copy(update=update)
         config = config.model_copy(
             update={
                 "sources": [source],

@@ -7,6 +7,7 @@ changes a second. Otherwise the simulated PLC, which gives about 8,000.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -31,6 +32,9 @@ class Load(Protocol):
     async def change(self, per_s: float) -> None:
         """Let each tag change so often from now on, until this is called again."""
 
+    async def made(self) -> float:
+        """Changes since the rate was set."""
+
     async def stop(self) -> None:
         """Let nothing change any more."""
 
@@ -42,6 +46,7 @@ class _NodeOpcuaLoad:
     def __init__(self, server: NodeOpcua, tags: int) -> None:
         self._server = server
         self._tags = [f"load{n:04}" for n in range(tags)]
+        self._before = 0
         self.port = server.port
         self.nodes = [server.node(tag) for tag in self._tags]
 
@@ -50,8 +55,11 @@ class _NodeOpcuaLoad:
             await self._server.add(tag, "Double", 0.0)
 
     async def change(self, per_s: float) -> None:
-        await self._server.hold()
+        self._before = sum((await self._server.hold()).values())
         await self._server.ramp(self._tags, per_s)
+
+    async def made(self) -> float:
+        return sum((await self._server.produced()).values()) - self._before
 
     async def stop(self) -> None:
         await self._server.hold()
@@ -67,6 +75,7 @@ class _PlcLoad:
         self._directory = directory
         self._count = tags
         self._plc: Child | None = None
+        self._rate = self._since = 0.0
         self.port = free_port()
         self.nodes = [f"nsu={NAMESPACE};s={tag.node}" for tag in extra_tags(tags)]
 
@@ -80,6 +89,10 @@ class _PlcLoad:
             extra_hz=per_s,
         )
         self._plc.start(120)
+        self._rate, self._since = per_s * self._count, time.monotonic()
+
+    async def made(self) -> float:
+        return self._rate * (time.monotonic() - self._since)  # it does not tell
 
     async def stop(self) -> None:
         if self._plc is not None:
