@@ -64,7 +64,6 @@ def _sources(sources: list[dict[str, Any]]) -> Table:
         table.add_column(name)
     for name in ("offset", "samples", "gaps", "refused"):
         table.add_column(name, justify="right")
-    table.add_column("reason")
     for source in sources:
         offset = source["clock_offset_ms"]
         table.add_row(
@@ -76,7 +75,6 @@ def _sources(sources: list[dict[str, Any]]) -> Table:
             f"{source['samples']:,}",
             f"{source['gaps']:,}",
             f"{source['refused_nodes']:,}",
-            Text(source["reason"]),
         )
     return table
 
