@@ -70,6 +70,9 @@ class HubSettings(BaseSettings):
     data_dir: Path = Field(default=Path(".lineside/hub"), title="Where the hub keeps its files")
     database: DatabaseSettings = DatabaseSettings()
     broker: BrokerSettings = BrokerSettings()
+    more_brokers: list[BrokerSettings] = Field(
+        default=[], title="Further MQTT brokers, to which gateways go when the first fails them"
+    )
     api: ApiSettings = ApiSettings()
     host_id: str = Field(
         default="lineside-hub", pattern=r"^[^/+#\s]+$", title="Sparkplug primary host id"

@@ -114,12 +114,19 @@ def _workers(
     workers: dict[str, _Part] = {}
     if PartName.INGEST in parts:
         workers["ingest"] = Ingest(
-            database, settings.broker, IngestSettings(host_id=settings.host_id)
+            database,
+            settings.broker,
+            IngestSettings(host_id=settings.host_id),
+            settings.more_brokers,
         )
         workers["ingest maintenance"] = Maintenance(dsn, settings.database.keep_samples_days)
     if PartName.CALLS in parts:
-        workers["calls publisher"] = CallPublisher(dsn, settings.broker, settings.host_id)
-        workers["calls events"] = EventConsumer(dsn, settings.broker, settings.host_id)
+        for broker in (settings.broker, *settings.more_brokers):
+            publisher = CallPublisher(dsn, broker, settings.host_id)
+            workers[f"calls publisher on {broker.place}"] = publisher
+            workers[f"calls events on {broker.place}"] = EventConsumer(
+                dsn, broker, settings.host_id
+            )
     return workers
 
 

@@ -144,6 +144,10 @@ class CallPublisher(Lane):
             if known is not None and known.writer.epoch == epoch:
                 known.writer.trimmed(first)
                 known.writer.appended(after)
+                if watermark > known.writer.watermark:
+                    # Acknowledged on another broker, to which the gateway has gone.
+                    known.writer.on_answer(Answer(epoch, watermark), time.monotonic())
+                    known.committed = max(known.committed, watermark)
                 continue
             stream = _Stream(
                 gateway,

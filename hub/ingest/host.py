@@ -6,7 +6,10 @@ It runs paho's thread and puts what arrives into the inbox; it knows nothing of 
 from __future__ import annotations
 
 import logging
+import socket
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.reasoncodes import ReasonCode
@@ -28,6 +31,8 @@ class PrimaryHost:
         self._state_topic = state_topic(host_id)
         self._subscriptions = host_subscriptions(host_id)
         self._born_ms = 0
+        self._outdo_ms = 0
+        """The next birth must be newer than that."""
         self._leaving = False
         self._reachable = True
         self._client = make_client(
@@ -69,7 +74,7 @@ class PrimaryHost:
     def _before_connect(self, client: mqtt.Client, _userdata: object) -> None:
         # Birth and will of one connection bear the same timestamp, and a later one than those of
         # the connection before, so that a will that comes late is known to be old.
-        self._born_ms = max(_now_ms(), self._born_ms + 1)
+        self._born_ms = max(_now_ms(), self._born_ms + 1, self._outdo_ms + 1)
         client.will_set(
             self._state_topic, HostState(False, self._born_ms).dump(), qos=1, retain=True
         )
@@ -120,13 +125,29 @@ class PrimaryHost:
             self._inbox.put(Message(topic, payload))
 
     def _on_own_state(self, payload: bytes) -> None:
-        """Somebody says we are offline, an old will or another host of our id: say otherwise."""
+        """Another word about ourselves than our birth: say it again, so that it is what the broker
+        keeps. That may be an old will, a birth of the connection before that comes late, or another
+        host of our id.
+
+        If we are said to be offline later than our birth (that other host has left just now, or our
+        clock was set back), edges take it for the truth and our birth for old. Then the connection
+        is made anew, with a birth and a will that are newer still.
+        """
         try:
-            online = HostState.parse(payload).online
+            state = HostState.parse(payload)
         except StateError:
-            online = False
-        if not online and not self._leaving:
+            state = HostState(False, 0)
+        if self._leaving or (state.online and state.timestamp >= self._born_ms):
+            return
+        if state.timestamp <= self._born_ms:
             self._say_online()
+            return
+        logger.warning("another host says that this one is offline; connecting anew")
+        self._outdo_ms = state.timestamp
+        connection = self._client.socket()
+        if isinstance(connection, socket.socket):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def _say_online(self) -> None:
         self._client.publish(
@@ -136,3 +157,26 @@ class PrimaryHost:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+class PrimaryHosts:
+    """The host on every broker it is told of. A node speaks on one of them; a command to it goes to
+    all, since on the others nobody hears it."""
+
+    def __init__(self, brokers: Sequence[BrokerSettings], host_id: str, inbox: Inbox) -> None:
+        self._hosts = [PrimaryHost(broker, host_id, inbox) for broker in brokers]
+
+    def start(self) -> None:
+        """Connect to all, and again whenever a connection is lost; returns at once."""
+        for host in self._hosts:
+            host.start()
+
+    def stop(self) -> None:
+        """Say on all that the host is offline, then leave."""
+        for host in self._hosts:
+            host.stop()
+
+    def command(self, group: str, node: str, payload: bytes) -> None:
+        """Send an NCMD on all that are connected."""
+        for host in self._hosts:
+            host.command(group, node, payload)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from hub.ingest.host import PrimaryHost
+from hub.ingest.host import PrimaryHosts
 from hub.ingest.inbox import Inbox
 from hub.ingest.settings import IngestSettings
 from hub.ingest.worker import Worker
@@ -15,16 +16,22 @@ from protocols.mqtt.broker import BrokerSettings
 
 
 class Ingest:
-    """Two threads: paho's, which receives, and the worker's. A context manager.
+    """Two threads: paho's (one for each broker), which receives, and the worker's. A context
+    manager.
 
     Neither broker nor database has to be there at the start, and each may go and come back.
     """
 
     def __init__(
-        self, database: Database, broker: BrokerSettings, settings: IngestSettings
+        self,
+        database: Database,
+        broker: BrokerSettings,
+        settings: IngestSettings,
+        more_brokers: Sequence[BrokerSettings] = (),
     ) -> None:
+        """`more_brokers`: those to which gateways go when the first fails them."""
         self._inbox = Inbox(settings.inbox_bytes)
-        self._host = PrimaryHost(broker, settings.host_id, self._inbox)
+        self._host = PrimaryHosts([broker, *more_brokers], settings.host_id, self._inbox)
         self._worker = Worker(database, settings, self._inbox, self._host)
         self._thread = threading.Thread(target=self._worker.run, name="ingest")
 

@@ -20,7 +20,7 @@ from hub.ingest import commit, cursors, lifecycle
 from hub.ingest.batch import Batch, Quarantined
 from hub.ingest.births import CURSOR, EPOCH, BirthError
 from hub.ingest.cursors import StaleCursorError
-from hub.ingest.host import PrimaryHost
+from hub.ingest.host import PrimaryHosts
 from hub.ingest.inbox import Arrival, Connected, Inbox, Message
 from hub.ingest.records import RecordReader, Taken
 from hub.ingest.registry import Gateway, registered
@@ -46,6 +46,8 @@ _T = TypeVar("_T")
 _TICK_S = 0.25
 _FIRST_RETRY_S = 0.1
 _MAX_ROUTES = 100_000
+_LAST_MS = 2**47
+"""Some year that `datetime` still holds."""
 _REGISTRY_S = 2.0
 """How soon a gateway is heard that was registered while it spoke."""
 _DEVICES_SETTLE_S = 5.0
@@ -60,7 +62,7 @@ class Worker:
     """Sessions, the batch that grows, and the connection it is committed over."""
 
     def __init__(
-        self, database: Database, settings: IngestSettings, inbox: Inbox, host: PrimaryHost
+        self, database: Database, settings: IngestSettings, inbox: Inbox, host: PrimaryHosts
     ) -> None:
         self._database = database
         self._settings = settings
@@ -305,9 +307,10 @@ class Worker:
     def _device_died(self, session: Session, name: str, payload: Payload) -> None:
         session.seq.arrived(payload.seq, time.monotonic())
         # Its aliases stay: records of before its death may still come.
-        self._in_database(
-            lambda conn: lifecycle.device_died(conn, session.gateway, name, _utc_now())
-        )
+        at = _utc_now()
+        if payload.timestamp is not None:  # by the node's clock, as far as that is not ahead
+            at = min(at, datetime.fromtimestamp(min(payload.timestamp, _LAST_MS) / 1000, UTC))
+        self._in_database(lambda conn: lifecycle.device_died(conn, session.gateway, name, at))
 
     # --- committing and answering -----------------------------------------------------------------
 
