@@ -137,6 +137,7 @@ class Watchdog:
     async def _watch(self, work: asyncio.Task[None]) -> str:
         """Return, with the reason, when the source hangs."""
         figures, silence_s = self._figures, self._silence_s
+        heard_before_us = figures.last_heard_us
         while True:
             ended, _ = await asyncio.wait([work], timeout=min(1.0, silence_s / 8))
             if ended:
@@ -150,7 +151,7 @@ class Watchdog:
                 figures.enter("late", "nothing heard for more than half of silence_s")
             elif figures.state == "late" and unheard_s <= silence_s / 2:
                 figures.enter("online")
-            if figures.state == "online":
+            if figures.state == "online" and figures.last_heard_us != heard_before_us:
                 self._condition.recover()
             if max(unheard_s, dead_s) > silence_s:
                 reason = f"no sign of life for {silence_s:g} s"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
 
 import pytest
 
 from edge import supervise
 from edge.backoff import Backoff
-from edge.supervise import keep_running, until_one_ends
+from edge.status import SourceFigures
+from edge.supervise import Watchdog, keep_running, until_one_ends
+from tests.edge.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -119,9 +122,155 @@ def test_delays_are_drawn_below_a_bound_that_doubles_and_begin_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     drawn: list[tuple[float, float]] = []
-    monkeypatch.setattr("random.uniform", lambda least, most: drawn.append((least, most)) or most)
+
+    def draw(least: float, most: float) -> float:
+        drawn.append((least, most))
+        return most
+
+    monkeypatch.setattr("random.uniform", draw)
     backoff = Backoff(1.0, 8.0)
     assert [backoff.next_s() for _ in range(5)] == [1.0, 2.0, 4.0, 8.0, 8.0]
     backoff.reset()
     assert backoff.next_s() == 1.0
     assert {least for least, _ in drawn} == {0.0}
+
+
+SILENCE_S = 0.2
+
+
+class Source:
+    """A source's work that goes well, until `hang`; then it waits for what never comes."""
+
+    def __init__(self, figures: SourceFigures) -> None:
+        self.figures = figures
+        self.begun = self.ended = 0
+        self.beats = self.hears = True
+        self.deaf = asyncio.Event()
+        """Unless set it does not end when it is cancelled."""
+        self.deaf.set()
+
+    async def run(self) -> None:
+        self.begun += 1
+        self.figures.enter("online")
+        try:
+            while True:
+                if self.beats:
+                    self.figures.beat()
+                if self.hears:
+                    self.figures.last_heard_us = (self.figures.last_heard_us or 0) + 1
+                await asyncio.sleep(SILENCE_S / 20)
+        finally:
+            await self.deaf.wait()
+            self.ended += 1
+
+
+@pytest.fixture
+async def source(
+    caplog: pytest.LogCaptureFixture,
+) -> AsyncIterator[tuple[Source, Watchdog, asyncio.Event]]:
+    """A source under watch; the event excuses its silence."""
+    caplog.set_level(logging.INFO)
+    made, excused = Source(SourceFigures("press")), asyncio.Event()
+    watchdog = Watchdog(made.figures, SILENCE_S, made.run, excused.is_set, end_s=0.1)
+    watch = asyncio.create_task(watchdog.run())
+    await until(lambda: made.begun, "its beginning")
+    yield made, watchdog, excused
+    made.deaf.set()
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
+    assert made.ended == made.begun
+
+
+Watched = tuple[Source, Watchdog, asyncio.Event]
+
+
+async def test_a_source_that_is_well_is_left_alone(source: Watched) -> None:
+    made, watchdog, _ = source
+    await asyncio.sleep(4 * SILENCE_S)
+    assert (made.begun, made.figures.restarts, watchdog.stuck) == (1, 0, False)
+    assert made.figures.state == "online"
+
+
+@pytest.mark.parametrize("hang", [("beats", "hears"), ("hears",)], ids=["dead", "deaf"])
+async def test_a_source_that_hangs_is_begun_anew_and_it_is_said_once(
+    source: Watched, hang: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    made, _, _ = source
+    for ability in hang:
+        setattr(made, ability, False)
+    states = set()
+
+    def restarted_thrice() -> bool:
+        states.add(made.figures.state)
+        return made.figures.restarts >= 3
+
+    await until(restarted_thrice, "three restarts")
+    assert "late" in states
+    assert made.begun - made.ended in (0, 1), "never two at once"
+    for ability in hang:
+        setattr(made, ability, True)
+    await until(lambda: len(caplog.messages) == 2, "its recovery")
+    assert caplog.messages == [
+        "source press: no sign of life for 0.2 s; it is begun anew until it is well",
+        "source press: well again",
+    ]
+
+
+async def test_silence_while_the_disk_hangs_is_excused(source: Watched) -> None:
+    made, _, excused = source
+    excused.set()
+    made.beats = made.hears = False
+    await asyncio.sleep(3 * SILENCE_S)
+    assert made.figures.restarts == 0
+    excused.clear()
+    await until(lambda: made.figures.restarts == 1, "the restart")
+
+
+async def test_a_source_that_does_not_end_gets_no_second_one_beside_it(
+    source: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    made, watchdog, _ = source
+    made.deaf.clear()
+    made.beats = False
+    await until(lambda: watchdog.stuck, "the word that it is stuck")
+    assert "only a restart of the agent helps" in caplog.text
+    await asyncio.sleep(2 * SILENCE_S)
+    assert (made.begun, made.ended) == (1, 0)
+    made.beats = True
+    made.deaf.set()
+    await until(lambda: made.begun == 2, "a new beginning")
+    assert not watchdog.stuck
+
+
+async def test_a_source_that_waits_between_two_attempts_is_not_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(supervise, "Backoff", lambda: Backoff(0.6, 0.6))
+    monkeypatch.setattr("random.uniform", lambda _least, most: most)
+    figures = SourceFigures("press")
+
+    async def refused(_connected: Callable[[], None]) -> None:
+        raise ConnectionError("nobody there")
+
+    def work() -> Coroutine[Any, Any, None]:
+        return keep_running(
+            "source press",
+            refused,
+            expected=(OSError,),
+            hint_when_short_lived="",
+            beat=figures.beat,
+        )
+
+    watch = asyncio.create_task(Watchdog(figures, 1.2, work, lambda: False).run())
+    await asyncio.sleep(2.0)
+    assert figures.restarts == 0
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
+
+
+async def test_what_a_source_raises_is_passed_on() -> None:
+    async def work() -> None:
+        raise LookupError("the journal is gone")
+
+    with pytest.raises(LookupError, match="gone"):
+        await Watchdog(SourceFigures("press"), 1.0, work, lambda: False).run()
