@@ -22,6 +22,7 @@ help:
 	@echo 'make bench   measure, against the bare thing in the same run'
 	@echo 'make bench-edge   the gateway alone: cost of a value, journal, outage'
 	@echo 'make bench-sequencing   the sequencing engine on public instances, for three quarters of an hour'
+	@echo 'make soak    faults on the whole stack for MINUTES=40, by SEED, at RATE a second'
 	@echo 'make peers   other makers'"'"' Sparkplug codecs and OPC UA server, and a TimescaleDB, for the tests that want them'
 	@echo 'make build   the environment and the compiled modules, no more'
 	@echo 'make clean   remove all that was made, what demos left in .lineside too'
@@ -67,6 +68,16 @@ $(VENV)/.bench: $(VENV)/.ready
 	@echo 'installing what is measured beside ours'
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[bench]'
 	@touch $@
+
+# Faults on the whole of Lineside for so long: killed and hung processes, broken links, full and
+# damaged disks, stepped clocks, a hub put back from a backup. Nothing may be lost without a gap.
+MINUTES ?= 40
+SEED    ?=
+RATE    ?=
+.PHONY: soak
+soak: build
+	@$(BIN)/python -m tests.faults --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(RATE),--rate $(RATE)) --report bench-results/soak.json $(ARGS)
 
 .PHONY: peers
 peers: build

@@ -44,6 +44,9 @@ class LineTruth:
     device: str
     ledger: Path
     tags: Mapping[str, str]
+    since: int = 0
+    """Index of the ledger's first entry whose value must be there: nobody can have what a line
+    produced before a gateway read it for the first time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,9 +279,10 @@ def check_samples(
         f"samples of {line.line} out of order", map(_sample_name, findings.reordered)
     )
     verdict.add(f"samples the PLC of {line.line} never had", findings.strange)
-    verdict.samples_produced += len(produced)
+    verdict.samples_produced += sum(index >= line.since for index, _ in produced)
     verdict.samples_committed += findings.committed
-    verdict.samples_in_gaps += len(findings.missing) - lost
+    due = sum(index >= line.since for index, _ in findings.missing)
+    verdict.samples_in_gaps += due - lost
     verdict.samples_lost += lost
     verdict.gaps += len(gaps)
 
@@ -310,6 +314,8 @@ def _judge_missing(
     """How many of the missing values are in no gap."""
     lost, needless = [], []
     for index, identity in missing:
+        if index < line.since:
+            continue
         covering = [gap for gap in gaps if gap.covers(line.device, identity[1])]
         if not covering:
             lost.append(identity)

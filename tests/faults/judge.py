@@ -57,12 +57,30 @@ class Made:
         return since, float("inf") if self.recovered is None else self.recovered + SLACK_S
 
 
-def judge(cells: Sequence[Cell], made: Sequence[Made], database: psycopg.Connection[Any]) -> Judge:
+EventGaps = Mapping[str, Sequence[datetime]]
+"""By line, when the hub noted that events of its gateway are missing."""
+
+
+def event_gaps(database: psycopg.Connection[Any]) -> EventGaps:
+    """What the hub has noted."""
+    noted: dict[str, list[datetime]] = {}
+    for line, at in database.execute(
+        """SELECT l.id, p.recorded_at FROM lineside.gap p
+           JOIN lineside.supplier_line l ON l.gateway = p.gateway WHERE p.stream = 'events'"""
+    ):
+        noted.setdefault(line, []).append(at)
+    return noted
+
+
+def judge(cells: Sequence[Cell], made: Sequence[Made], gaps: EventGaps) -> Judge:
     """A judge of what these faults may have cost."""
     by_line = {cell.supplier.line: cell for cell in cells}
-    values = {c.supplier.line: _ranges(c, made, VALUE_COSTS) for c in cells}
-    events = {c.supplier.line: _ranges(c, _named(c, made, database), EVENT_COSTS) for c in cells}
-    unbuilt = {line: _never_taken(cell) for line, cell in by_line.items()}
+    values = {line: _ranges(cell, made, VALUE_COSTS) for line, cell in by_line.items()}
+    events = {
+        line: _ranges(cell, _named(made, gaps.get(line, ())), EVENT_COSTS)
+        for line, cell in by_line.items()
+    }
+    calls = {line: _calls(cell) for line, cell in by_line.items()}
 
     def value_may_be_missing(line: LineTruth, index: int, _gaps: Sequence[Gap]) -> bool:
         return _within(values[line.line], index)
@@ -73,8 +91,8 @@ def judge(cells: Sequence[Cell], made: Sequence[Made], database: psycopg.Connect
     def call_may_stay(line: LineTruth, key: str, status: str) -> bool:
         # A person looks at the line: what it never took is settled by hand.
         if status == "unclear":
-            return key not in unbuilt[line.line].taken
-        indices = unbuilt[line.line].entries.get(key, ())
+            return key not in calls[line.line].taken
+        indices = calls[line.line].entries.get(key, ())
         return any(_within(events[line.line], index) for index in indices)
 
     return Judge(value_may_be_missing, event_may_be_missing, call_may_stay)
@@ -87,7 +105,7 @@ class _Calls:
     """Indices of what the ledger says of each call."""
 
 
-def _never_taken(cell: Cell) -> _Calls:
+def _calls(cell: Cell) -> _Calls:
     taken: set[str] = set()
     entries: dict[str, list[int]] = {}
     for index, entry in enumerate(cell.marks.entries()):
@@ -104,17 +122,10 @@ def _ranges(cell: Cell, made: Sequence[Made], costs: frozenset[Cost]) -> list[ra
     ]
 
 
-def _named(cell: Cell, made: Sequence[Made], database: psycopg.Connection[Any]) -> list[Made]:
-    """The faults after which the hub has named a gap in the gateway's events."""
-    rows = database.execute(
-        """SELECT p.recorded_at FROM lineside.gap p JOIN lineside.gateway g ON g.id = p.gateway
-           WHERE p.stream = 'events' AND (g.group_id, g.node_id) = (%s, %s)""",
-        (cell.supplier.group, cell.supplier.node),
-    ).fetchall()
+def _named(made: Sequence[Made], noted: Sequence[datetime]) -> list[Made]:
+    """The faults after which the hub has noted that events are missing."""
     within = timedelta(seconds=NAMED_WITHIN_S)
-    return [
-        one for one in made if any(one.began_at <= at <= one.began_at + within for (at,) in rows)
-    ]
+    return [one for one in made if any(one.began_at <= at <= one.began_at + within for at in noted)]
 
 
 def _within(ranges: Sequence[range], index: int) -> bool:

@@ -22,7 +22,7 @@ from deploy.local.verify import (
     verify,
 )
 from tests.faults.faults import KINDS, Fault, Kind
-from tests.faults.judge import Made, judge
+from tests.faults.judge import Made, event_gaps, judge
 from tests.faults.plan import plan_round
 from tests.faults.stand import Stand
 
@@ -33,7 +33,7 @@ PATIENCE_S = 150.0
 CALM_S = 120.0
 """For all to come in once no fault holds."""
 QUIET_S = 45.0
-"""At the end: give up when nothing has changed for so long and something is still missing."""
+"""Give up when nothing has changed for so long and something is still missing."""
 
 _STORED = """
 SELECT max(s.value) FROM lineside.sample s JOIN lineside.tag t ON t.id = s.tag_id
@@ -172,22 +172,22 @@ class Run:
         """Wait until all that was produced so far is committed, or lies in a gap it may lie in."""
         calm = time.monotonic()
         entries = {cell.name: cell.marks.take() for cell in self._stand.cells}
-        missing: list[str] = []
-        while time.monotonic() - calm < CALM_S:
+        missing, changed_at = [""], calm
+        while time.monotonic() - changed_at < QUIET_S and time.monotonic() - calm < CALM_S:
             time.sleep(POLL_S)
-            try:
-                with self._stand.database.connect() as database:
-                    missing = self._missing(database, entries)
-            except psycopg.OperationalError as error:
-                missing = [f"the database is away: {error}"]
+            with self._stand.database.connect() as database:
+                found = self._missing(database, entries)
+            if found != missing:
+                missing, changed_at = found, time.monotonic()
             if not missing:
                 self._settled, self._settled_entries = calm, entries
                 self._say(f"round {number}: all in after {time.monotonic() - calm:.1f} s")
                 return
-        self._problem(f"round {number}: not all in after {CALM_S:g} s: {'; '.join(missing)}")
+        waited = time.monotonic() - calm
+        self._problem(f"round {number}: not all in after {waited:.0f} s: {'; '.join(missing)}")
 
     def _missing(self, database: psycopg.Connection[Any], until: Mapping[str, int]) -> list[str]:
-        may = judge(self._stand.cells, self._outcome.made, database)
+        may = judge(self._stand.cells, self._outcome.made, event_gaps(database))
         verdict = Verdict()
         for cell in self._stand.cells:
             truth, entries = cell.truth(), cell.marks.entries()[: until[cell.name]]
@@ -210,6 +210,8 @@ class Run:
             if time.monotonic() > deadline:
                 raise ProcessError(f"nothing arrives; the logs are in {self._stand.logs}")
             time.sleep(POLL_S)
+        for cell in self._stand.cells:
+            cell.first_read = cell.marks.take()
         self._say("all run, values arrive")
 
     def _finish(self) -> None:
@@ -234,7 +236,7 @@ class Run:
 
     def _verify(self, database: psycopg.Connection[Any]) -> Verdict:
         stand = self._stand
-        may = judge(stand.cells, self._outcome.made, database)
+        may = judge(stand.cells, self._outcome.made, event_gaps(database))
         verdict = verify(database, [cell.truth() for cell in stand.cells], may)
         told = set(stand.cars_passed())
         stored = {number for (number,) in database.execute(_PASSED)}

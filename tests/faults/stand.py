@@ -92,6 +92,8 @@ class Cell:
         self.plc_clock: SteppedClock
         self.plc_port = free_port()
         self.marks = Marks(self.ledger)
+        self.first_read = 0
+        """Index of the ledger's first entry after the gateway was seen to read the line."""
 
     @property
     def name(self) -> str:
@@ -129,6 +131,7 @@ class Cell:
             device=supplier.line,
             ledger=self.ledger,
             tags=tag_names() | counters,
+            since=self.first_read,
         )
 
 

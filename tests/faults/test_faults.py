@@ -1,0 +1,58 @@
+"""A short run of the fault harness, as a person starts it: fifteen faults, nothing lost."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.faults import KINDS
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
+
+ROOT = Path(__file__).parents[2]
+SEED = 4
+FAULTS = 15
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """A directory of its own: pytest's are closed to the user that PostgreSQL runs as for root."""
+    with tempfile.TemporaryDirectory(prefix="lineside-faults-") as name:
+        yield Path(name)
+
+
+def test_nothing_is_lost_without_a_gap_doubled_or_out_of_order(directory: Path) -> None:
+    command = [sys.executable, "-m", "tests.faults", "--directory", directory / "run"]
+    chosen = ["--seed", SEED, "--minutes", 0.1, "--round", FAULTS, "--gateways", 1]
+    report = ["--report", directory / "report.json"]
+    child = subprocess.Popen(
+        [str(part) for part in (*command, *chosen, *report)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        output, _ = child.communicate(timeout=420)
+    finally:
+        # In order, so that it takes its own children with it.
+        child.send_signal(signal.SIGINT)
+        child.wait(60)
+    assert child.returncode == 0, output
+    found = json.loads((directory / "report.json").read_text())
+    assert found["faults"] == FAULTS
+    assert len(found["kinds"]) == FAULTS
+    assert set(found["kinds"]) <= set(KINDS)
+    values = found["values"]
+    assert values["produced"] > 1000
+    assert values["produced"] <= values["stored"] + values["in_gaps"]
+    assert found["calls"] > 0
+    assert found["events"]["produced"] > 0
+    assert not (directory / "run").exists(), "a good run leaves nothing"
