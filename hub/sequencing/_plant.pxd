@@ -23,6 +23,7 @@ cdef class Limits:
     cdef bint keeps_swap(self, const int32_t* at, int i, int j) noexcept nogil
     cdef bint keeps_insert(self, const int32_t* at, int i, int j) noexcept nogil
     cdef bint keeps_reverse(self, const int32_t* at, int i, int j) noexcept nogil
+    cdef bint keeps_exchange(self, const int32_t* at, int i, int m, int j) noexcept nogil
     cdef void follow_swap(self, const int32_t* at, int i, int j) noexcept nogil
     cdef void follow(self, const int32_t* at, int i, int j) noexcept nogil
     cdef bint _apart(self, int pair, int first, int second) noexcept nogil
@@ -38,6 +39,7 @@ cdef class Dues:
     cdef int price_swap(self, const int32_t* at, int i, int j) noexcept nogil
     cdef int price_insert(self, const int32_t* at, int i, int j) noexcept nogil
     cdef int price_reverse(self, const int32_t* at, int i, int j) noexcept nogil
+    cdef int price_exchange(self, const int32_t* at, int i, int m, int j) noexcept nogil
 
 
 cdef struct Block:
@@ -66,6 +68,7 @@ cdef class Levels:
     cdef int64_t price_swap(self, const int32_t* at, int i, int j) noexcept nogil
     cdef int64_t price_insert(self, const int32_t* at, int i, int j) noexcept nogil
     cdef int64_t price_reverse(self, const int32_t* at, int i, int j) noexcept nogil
+    cdef int64_t price_exchange(self, const int32_t* at, int i, int m, int j) noexcept nogil
     cdef void follow_swap(self, const int32_t* at, int i, int j) noexcept nogil
     cdef void follow(self, const int32_t* at, int i, int j) noexcept nogil
     cdef void _read(self, const int32_t* at, int first, int last) noexcept nogil
@@ -83,5 +86,6 @@ cdef class Plant:
     cdef double price_swap(self, const int32_t* at, int i, int j) noexcept nogil
     cdef double price_insert(self, const int32_t* at, int i, int j) noexcept nogil
     cdef double price_reverse(self, const int32_t* at, int i, int j) noexcept nogil
+    cdef double price_exchange(self, const int32_t* at, int i, int m, int j) noexcept nogil
     cdef void follow_swap(self, const int32_t* at, int i, int j) noexcept nogil
     cdef void follow(self, const int32_t* at, int i, int j) noexcept nogil

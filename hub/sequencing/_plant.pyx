@@ -1,6 +1,7 @@
 """What a plant asks beyond ratios and colours, as a move is tested and priced: for `_search.pyx`.
 
 Positions are those of the line, yesterday's tail first; i < j unless the car of i is inserted at j.
+An exchange is that of two neighbouring stretches, i … m and m + 1 … j.
 What is asked before a move is made gets the order that stands; `follow` gets the one it has become.
 
 Levelling is priced without a walk along the line. With X_k the takers of a part among the first k
@@ -9,8 +10,10 @@ levelling, and whole. A swap adds or takes n on d_k for i <= k < j, for the part
 the cars takes: 2 n (sum of d_k) + n^2 (j - i). An insertion replaces d_k by d_k+1 + c (forward) or
 d_k-1 - c (backward), c = T - n if the car takes the part, else T: the squares telescope, the rest
 is a sum of d_k. A reversal replaces d_k by e - d_i+j-k, e the sum of d just before the segment and
-at its end. So sums of X_k over a stretch are all that is needed; they are kept at every eighth car,
-and eight cars in between are a byte, read by table. All is exact in 64 bits.
+at its end. An exchange moves the d_k of each stretch and adds a constant to them: what the other
+stretch, now on the other side, adds to d or takes from it. So sums of X_k over a stretch are all
+that is needed; they are kept at every eighth car, and eight cars in between are a byte, read by
+table. All is exact in 64 bits.
 """
 
 cimport cython
@@ -49,6 +52,11 @@ cdef int32_t* _copy(const int32_t[::1] values) except NULL:
     for i in range(values.shape[0]):
         kept[i] = values[i]
     return kept
+
+
+cdef inline int exchanged(int p, int i, int m, int j) noexcept nogil:
+    """Where the car of p stands after an exchange."""
+    return p if p < i or p > j else p + j - m if p <= m else p - (m + 1 - i)
 
 
 @cython.final
@@ -160,6 +168,18 @@ cdef class Limits:
                 return False
         return True
 
+    cdef bint keeps_exchange(self, const int32_t* at, int i, int m, int j) noexcept nogil:
+        cdef int p, pair, one, other
+        for p in range(i, j + 1):
+            if not self.may_go(at, p, exchanged(p, i, m, j)):
+                return False
+        for pair in range(self.pairs):
+            one = exchanged(self.where[self.first[pair]], i, m, j)
+            other = exchanged(self.where[self.second[pair]], i, m, j)
+            if not self._apart(pair, one, other):
+                return False
+        return True
+
     cdef void follow_swap(self, const int32_t* at, int i, int j) noexcept nogil:
         if self.pairs:
             self.where[at[i]] = i
@@ -219,6 +239,12 @@ cdef class Dues:
         cdef int p, changed = 0
         for p in range(i, j + 1):
             changed += self.outside(at[p], i + j - p) - self.outside(at[p], p)
+        return changed
+
+    cdef int price_exchange(self, const int32_t* at, int i, int m, int j) noexcept nogil:
+        cdef int p, changed = 0
+        for p in range(i, j + 1):
+            changed += self.outside(at[p], exchanged(p, i, m, j)) - self.outside(at[p], p)
         return changed
 
 
@@ -413,6 +439,27 @@ cdef class Levels:
             delta += e * ((j - i) * e - 2 * stretch)
         return delta
 
+    cdef int64_t price_exchange(self, const int32_t* at, int i, int m, int j) noexcept nogil:
+        cdef const Block* low
+        cdef const Block* seam
+        cdef const Block* high
+        cdef int64_t left, right, before, between, after, delta = 0
+        cdef int part, k
+        i -= self.tail
+        k = m + 1 - self.tail
+        j += 1 - self.tail
+        low, seam, high = self.row(i), self.row(k), self.row(j)
+        for part in range(self.parts):
+            # By how much d rises over the left stretch, and over the right one.
+            left = self.d(seam, part, k) - self.d(low, part, i)
+            right = self.d(high, part, j) - self.d(seam, part, k)
+            before = self.sum_of_d(low, part, i)
+            between = self.sum_of_d(seam, part, k)
+            after = self.sum_of_d(high, part, j)
+            delta += right * (2 * (between - before) + right * (k - i))
+            delta -= left * (2 * (after - between) - left * (j - k))
+        return delta
+
     cdef void follow_swap(self, const int32_t* at, int i, int j) noexcept nogil:
         # The cars have changed places: what only the one at j takes has left i.
         cdef const uint64_t* here = self.features + at[i] * self.words
@@ -444,7 +491,7 @@ cdef class Levels:
                     row[self.changed[entry]].sum += self.sign[entry] * (j - i)
 
     cdef void follow(self, const int32_t* at, int i, int j) noexcept nogil:
-        """After an insertion or a reversal of the cars between i and j, both included."""
+        """After the cars between i and j, both included, have moved among themselves."""
         cdef int b, part, first = (i - self.tail) >> 3, last = (j - self.tail) >> 3
         cdef Block* row = self.block + (last + 1) * self.parts
         for part in range(self.parts):
@@ -516,6 +563,14 @@ cdef class Plant:
             delta += self.due_weight * self.dues.price_reverse(at, i, j)
         if self.levels is not None:
             delta += self.level_weight * self.levels.price_reverse(at, i, j)
+        return delta
+
+    cdef double price_exchange(self, const int32_t* at, int i, int m, int j) noexcept nogil:
+        cdef double delta = 0
+        if self.dues is not None:
+            delta += self.due_weight * self.dues.price_exchange(at, i, m, j)
+        if self.levels is not None:
+            delta += self.level_weight * self.levels.price_exchange(at, i, m, j)
         return delta
 
     cdef void follow_swap(self, const int32_t* at, int i, int j) noexcept nogil:

@@ -7,8 +7,10 @@ by the number of over-full windows around it, and bringing one in raises it by t
 ones: a handful of shifts and population counts per ratio, however long the window is. An insertion
 shifts all windows between its ends by one, so that their costs telescope and only the windows at
 both ends are counted. A reversal mirrors the windows inside it: those over its ends change between
-two cars in which the ends differ by one and the same number. Moves that are made shift or mirror
-the bit sets by words.
+two cars in which the ends differ by one and the same number. An exchange of two neighbouring
+stretches leaves the windows inside each as they are: what those over the three joints cost now is
+taken off first, so that the price only rises from ratio to ratio. Moves that are made shift, mirror
+or exchange the bit sets by words.
 
 The chance of a move is drawn before its price, so that the most it may cost is known. Colours and
 the heaviest ratios are priced first, and a move is given up as soon as the ratios left could not
@@ -242,6 +244,8 @@ cdef class Line:
     cdef int32_t* colour       # by car
     cdef int32_t* at           # by position: which car
     cdef int32_t* best
+    cdef int32_t* spare        # cars that wait while others move
+    cdef uint64_t* planned     # one of the bit sets, as an exchange would leave it
     # By r: the most that ratios r, r + 1 … can save by a move. A swap takes one car out of the
     # windows around one place; an insertion takes one out and shifts another; windows over the
     # ends of a reversal lose no more cars than they reach into it.
@@ -282,8 +286,10 @@ cdef class Line:
         self.colour = <int32_t*>calloc(self.cars, sizeof(int32_t))
         self.at = <int32_t*>calloc(self.cars, sizeof(int32_t))
         self.best = <int32_t*>calloc(self.cars, sizeof(int32_t))
+        self.spare = <int32_t*>calloc(self.cars, sizeof(int32_t))
+        self.planned = <uint64_t*>calloc(self.words, sizeof(uint64_t))
         if not (self.ratio and self.bits and self.loads and self.features and self.colour
-                and self.at and self.best):
+                and self.at and self.best and self.spare and self.planned):
             raise MemoryError
         # The heaviest first: a move that they refuse need not be priced to the end.
         by_weight = sorted(range(self.ratios), key=lambda r: -weight[r])
@@ -331,16 +337,20 @@ cdef class Line:
         free(self.colour)
         free(self.at)
         free(self.best)
+        free(self.spare)
+        free(self.planned)
 
     # ---- what the optimiser calls
 
-    def anneal(self, int64_t moves, double temperature, int swaps, int insertions) -> None:
+    def anneal(
+        self, int64_t moves, double temperature, int swaps, int insertions, int exchanges=0
+    ) -> None:
         """Price `moves` random moves and make those that the temperature allows, without the GIL.
 
-        swaps, insertions: shares of the moves in percent; the rest are reversals.
+        swaps, insertions, exchanges: shares of the moves in percent; the rest are reversals.
         """
         with nogil:
-            self._anneal(moves, temperature, swaps, insertions)
+            self._anneal(moves, temperature, swaps, insertions, exchanges)
 
     def back_to_best(self) -> None:
         """Go on from the best order so far."""
@@ -374,15 +384,22 @@ cdef class Line:
         self.cost = cost
         return cost
 
-    def price(self, str kind, int a, int b) -> float:
+    def price(self, str kind, int a, int b, int c=0) -> float:
         """What a move would change the cost by; nothing is moved. Kinds and positions as in `move`.
 
-        Hard limits are not looked at. Raises `IndexError` for positions that the day has not.
+        Hard limits are not looked at. Raises `IndexError` for positions that the day has not, and
+        `ValueError` for an exchange of stretches that are none.
         """
         self._check(a)
         self._check(b)
+        self._check(c)
         a += self.tail
         b += self.tail
+        c += self.tail
+        if kind == "exchange":
+            if not a < b <= c:
+                raise ValueError("an exchange needs two stretches: a … b - 1 and b … c")
+            return self.whole_exchange(a, b - 1, c, INFINITY)
         if kind != "insert" and a > b:
             a, b = b, a
         if a == b:
@@ -412,13 +429,15 @@ cdef class Line:
         self.first_free = greater(self.first_free, end)
         self.keep_best()
 
-    def move(self, str kind, int a, int b) -> float:
-        """Make one move whatever it costs and breaks: «swap», «insert» (the car of a goes to b) or
-        «reverse», on positions of the day, from 0. Returns the change of cost as it was priced."""
-        cdef double delta = self.price(kind, a, b)
+    def move(self, str kind, int a, int b, int c=0) -> float:
+        """Make one move whatever it costs and breaks: «swap», «insert» (the car of a goes to b),
+        «reverse» or «exchange» (the cars of a … b - 1 with those of b … c; c is for it alone), on
+        positions of the day, from 0. Returns the change of cost as it was priced."""
+        cdef double delta = self.price(kind, a, b, c)
         a += self.tail
         b += self.tail
-        if kind != "insert" and a > b:
+        c += self.tail
+        if kind not in ("insert", "exchange") and a > b:
             a, b = b, a
         if a == b:
             return 0.0
@@ -429,6 +448,10 @@ cdef class Line:
             self.insert(a, b)
             self.follow_insert(a, b)
             self.moved(a, b)
+        elif kind == "exchange":
+            self.exchange(a, b - 1, c)
+            self.follow_exchange(a, b - 1, c)
+            self.moved(a, c)
         else:
             self.reverse(a, b)
             self.follow_reverse(a, b)
@@ -838,6 +861,124 @@ cdef class Line:
                 left += 1
                 right -= 1
 
+    # ---- exchange of two neighbouring stretches: i … m and m + 1 … j
+
+    cdef inline int change_exchange(self, int i, int m, int j) noexcept nogil:
+        return (
+            self.change(i - 1, m + 1) - self.change(i - 1, i)
+            + self.change(i, j) - self.change(m, m + 1)
+            + self.change(m, j + 1) - self.change(j, j + 1)
+        )
+
+    cdef inline int cost_of(self, const Ratio* ratio, int first, int last) noexcept nogil:
+        """What the windows first … last cost, as they stand."""
+        cdef int cost = 0, word
+        cdef uint64_t over
+        if first > last:
+            return 0
+        for word in range(first >> 6, (last >> 6) + 1):
+            over = ratio.over[word] & between(word, first, last)
+            while over:
+                cost += ratio.load[(word << 6) + lineside_lowest(over)] - ratio.most
+                over &= over - 1
+        return cost
+
+    cdef inline int cost_at_joints(self, const Ratio* ratio, int i, int seam, int j) noexcept nogil:
+        """What the windows cost that touch i … seam - 1 or seam … j, but lie within neither."""
+        cdef int reach = ratio.window - 1
+        return (
+            self.cost_of(ratio, greater(i - reach, ratio.first), i - 1)
+            + self.cost_of(ratio, greater(i, seam - reach), seam - 1)
+            + self.cost_of(ratio, greater(seam, j + 1 - reach), j)
+        )
+
+    cdef inline int cost_planned(self, const Ratio* ratio, int first, int last) noexcept nogil:
+        """What the windows first … last would cost with the options in `planned`."""
+        cdef int load, window, cost = 0
+        last = lesser(last, ratio.last)
+        if first > last:
+            return 0
+        load = count(self.planned, first, lesser(first + ratio.window, self.cars) - 1)
+        for window in range(first, last + 1):
+            cost += excess(ratio, load)
+            load -= bit(self.planned, window)
+            if window + ratio.window < self.cars:
+                load += bit(self.planned, window + ratio.window)
+        return cost
+
+    cdef inline void plan_exchange(
+        self, const uint64_t* bits, int i, int m, int j
+    ) noexcept nogil:
+        """Write bits i … j to `planned` as they will stand."""
+        cdef int done, n
+        for done in range(0, j - m, 64):
+            n = lesser(64, j - m - done)
+            put_word(self.planned, i + done, n, word_at(bits, m + 1 + done) & lowest(n))
+        for done in range(0, m + 1 - i, 64):
+            n = lesser(64, m + 1 - i - done)
+            put_word(self.planned, i + j - m + done, n, word_at(bits, i + done) & lowest(n))
+
+    cdef inline void plan_around(self, const uint64_t* bits, int first, int last) noexcept nogil:
+        """Write the words that hold bits first … last to `planned`."""
+        first = greater(first, 0) >> 6
+        last = lesser(last, self.cars) >> 6
+        memcpy(self.planned + first, bits + first, (last + 1 - first) * sizeof(uint64_t))
+
+    cdef inline void exchange_bits(self, uint64_t* bits, int i, int m, int j) noexcept nogil:
+        cdef int first = i >> 6, last = j >> 6
+        self.plan_around(bits, i, j)
+        self.plan_exchange(bits, i, m, j)
+        memcpy(bits + first, self.planned + first, (last + 1 - first) * sizeof(uint64_t))
+
+    cdef inline int cost_exchanged(self, const Ratio* ratio, int i, int m, int j) noexcept nogil:
+        """What the windows over the joints would cost."""
+        cdef int reach = ratio.window - 1, seam = i + j - m
+        self.plan_around(ratio.has, i - reach, j + reach)
+        self.plan_exchange(ratio.has, i, m, j)
+        return (
+            self.cost_planned(ratio, greater(i - reach, ratio.first), i - 1)
+            + self.cost_planned(ratio, greater(i, seam - reach), seam - 1)
+            + self.cost_planned(ratio, greater(seam, j + 1 - reach), j)
+        )
+
+    cdef double price_exchange(self, int i, int m, int j, double limit) noexcept nogil:
+        cdef double delta = self.colour_weight * self.change_exchange(i, m, j)
+        cdef int r
+        for r in range(self.ratios):
+            delta -= self.ratio[r].weight * self.cost_at_joints(&self.ratio[r], i, m + 1, j)
+        for r in range(self.ratios):
+            if delta > limit:
+                self.refused_early += 1
+                break
+            delta += self.ratio[r].weight * self.cost_exchanged(&self.ratio[r], i, m, j)
+        return delta
+
+    cdef void exchange(self, int i, int m, int j) noexcept nogil:
+        """Move the cars; `follow_exchange` brings loads after."""
+        memcpy(self.spare, self.at + i, (m + 1 - i) * sizeof(int32_t))
+        memmove(self.at + i, self.at + m + 1, (j - m) * sizeof(int32_t))
+        memcpy(self.at + i + j - m, self.spare, (m + 1 - i) * sizeof(int32_t))
+
+    cdef void follow_exchange(self, int i, int m, int j) noexcept nogil:
+        cdef int r, window, reach, seam = i + j - m
+        cdef int left = (m + 1 - i) * sizeof(int16_t), right = (j - m) * sizeof(int16_t)
+        cdef Ratio* ratio
+        for r in range(self.ratios):
+            ratio = &self.ratio[r]
+            reach = ratio.window - 1
+            # Each window goes with its first car; those that reach beyond a stretch are counted.
+            self.exchange_bits(ratio.has, i, m, j)
+            self.exchange_bits(ratio.over, i, m, j)
+            self.exchange_bits(ratio.full, i, m, j)
+            memcpy(self.spare, ratio.load + i, left)
+            memmove(ratio.load + i, ratio.load + m + 1, right)
+            memcpy(ratio.load + seam, self.spare, left)
+            self.recount(ratio, greater(i - reach, ratio.first), i - 1)
+            self.recount(ratio, greater(i, seam - reach), seam - 1)
+            self.recount(ratio, greater(seam, j + 1 - reach), j)
+            for window in range(greater(i, ratio.last + 1), j + 1):
+                self.set_load(ratio, window, NOT_COUNTED)
+
     # ---- the paint shop's limit
 
     cdef bint batches_fit(self, int p, int q) noexcept nogil:
@@ -880,13 +1021,19 @@ cdef class Line:
         cdef double plant = self.plant.price_reverse(self.at, i, j)
         return whole(plant, self.price_reverse(i, j, limit - plant), limit)
 
+    cdef inline double whole_exchange(self, int i, int m, int j, double limit) noexcept nogil:
+        if not self.ruled:
+            return self.price_exchange(i, m, j, limit)
+        cdef double plant = self.plant.price_exchange(self.at, i, m, j)
+        return whole(plant, self.price_exchange(i, m, j, limit - plant), limit)
+
     cdef inline void swapped(self, int i, int j) noexcept nogil:
         """Let the plant's figures follow a swap that stands."""
         if self.ruled:
             self.plant.follow_swap(self.at, i, j)
 
     cdef inline void moved(self, int i, int j) noexcept nogil:
-        """The same for an insertion or a reversal."""
+        """The same for the other moves, whose cars all stand between i and j."""
         if self.ruled:
             self.plant.follow(self.at, i, j)
 
@@ -941,6 +1088,18 @@ cdef class Line:
             if self.colour[self.at[q]] == self.colour[self.at[p]]:
                 break
         return q
+
+    cdef inline int batch_start(self, int p) noexcept nogil:
+        """First position of the run of one colour around p, as far as its cars may move."""
+        while p > self.first_free and self.change(p - 1, p) == 0:
+            p -= 1
+        return p
+
+    cdef inline int batch_end(self, int p) noexcept nogil:
+        """Last position of it; p itself behind the end of the day."""
+        while p + 1 < self.cars and self.change(p, p + 1) == 0:
+            p += 1
+        return p
 
     cdef bint try_swap(self, double temperature) noexcept nogil:
         cdef int kind = self.below(16), i, j
@@ -1013,10 +1172,7 @@ cdef class Line:
         if j >= self.cars:
             return False
         if self.below(2):  # whole paint batches: their number then stays as it is
-            while i > self.first_free and self.change(i - 1, i) == 0:
-                i -= 1
-            while j + 1 < self.cars and self.change(j, j + 1) == 0:
-                j += 1
+            i, j = self.batch_start(i), self.batch_end(j)
         if self.limited and not self.plant.limits.may_swap(self.at, i, j):
             return False
         limit = self.limit(temperature)
@@ -1035,8 +1191,39 @@ cdef class Line:
         self.cost += delta
         return True
 
+    cdef bint try_exchange(self, double temperature) noexcept nogil:
+        cdef int kind = self.below(4), i = self.anywhere(), j, m, seam
+        cdef double delta, limit
+        if kind < 2:  # a few cars go forward or back; either as often, so that each can be undone
+            j = i + 1 + self.below(60)
+            m = i + self.below(8) if kind else j - 1 - self.below(8)
+        else:  # whole paint batches
+            i = self.batch_start(i)
+            m = self.batch_end(i + self.below(30))
+            j = self.batch_end(m + 1 + self.below(30))
+        if m < i or j <= m or j >= self.cars:
+            return False
+        limit = self.limit(temperature)
+        delta = self.whole_exchange(i, m, j, INFINITY if self.to_the_end else limit)
+        self.priced += 1
+        if delta > limit:
+            return False
+        if self.limited and not self.plant.limits.keeps_exchange(self.at, i, m, j):
+            return False
+        self.exchange(i, m, j)
+        seam = i + j - m
+        if not (
+            self.batches_fit(i, i) and self.batches_fit(seam, seam) and self.batches_fit(j, j)
+        ):
+            self.exchange(i, seam - 1, j)
+            return False
+        self.follow_exchange(i, m, j)
+        self.moved(i, j)
+        self.cost += delta
+        return True
+
     cdef void _anneal(
-        self, int64_t moves, double temperature, int swaps, int insertions
+        self, int64_t moves, double temperature, int swaps, int insertions, int exchanges
     ) noexcept nogil:
         cdef int64_t attempt, until = self.priced + moves
         cdef int kind
@@ -1050,6 +1237,8 @@ cdef class Line:
                 made = self.try_swap(temperature)
             elif kind < swaps + insertions:
                 made = self.try_insert(temperature)
+            elif kind < swaps + insertions + exchanges:
+                made = self.try_exchange(temperature)
             else:
                 made = self.try_reverse(temperature)
             if made:
