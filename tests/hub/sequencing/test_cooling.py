@@ -1,4 +1,5 @@
-"""The temperature falls from hot to cold twice, the second time slowly where the cost fell."""
+"""The temperature falls from hot to cold twice, the second time slowly where the cost fell, and
+again where that was left to chance."""
 
 from __future__ import annotations
 
@@ -10,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.sequencing.cooling import FIRST_PASS, Cooling
+from hub.sequencing.cooling import FIRST_PASS, QUICK, REHEATED, SLOW_UNTIL, Cooling
 
 HOT, COLD = 1e6, 0.1
 
 
-def passed(cost: Callable[[float], float]) -> Cooling:
+def passed(cost: Callable[[float], float], *, repeat: bool = False) -> Cooling:
     """After a first pass over a line whose mean cost at each temperature is this."""
-    cooling = Cooling(HOT, COLD)
+    cooling = Cooling(HOT, COLD, repeat=repeat)
     for look in range(1000):
         done = FIRST_PASS * look / 1000
         cooling.saw(done, cost(cooling.temperature(done)))
@@ -67,3 +68,27 @@ def test_it_is_even_where_nothing_was_seen() -> None:
     for cooling in (Cooling(HOT, COLD), passed(lambda _: 5.0)):
         middle = cooling.temperature(FIRST_PASS + (1 - FIRST_PASS) / 2)
         assert middle == pytest.approx(math.sqrt(HOT * COLD))
+
+
+def test_a_slow_pass_that_gained_nothing_is_followed_by_quick_ones_from_hot_to_cold() -> None:
+    cooling = passed(lambda temperature: temperature, repeat=True)
+    assert cooling.temperature(SLOW_UNTIL * 0.999_999) == pytest.approx(COLD, rel=1e-3)
+    cooling.saw(SLOW_UNTIL * 0.999_999, 5.0)
+    cooling.saw(SLOW_UNTIL, COLD / 2)  # too late to be its own
+    ends = [SLOW_UNTIL + (1 - SLOW_UNTIL) * n / QUICK for n in range(QUICK + 1)]
+    for start, end in pairwise(ends):
+        course = [cooling.temperature(start + (end - start) * n / 200) for n in range(200)]
+        assert all(after < before for before, after in pairwise(course[1:]))
+        assert course[1] > HOT * 0.8
+        assert course[-1] < COLD * 1.2
+    assert cooling.temperature(1) == pytest.approx(COLD)
+
+
+def test_a_slow_pass_that_gained_something_is_gone_through_again_from_its_middle() -> None:
+    cooling = passed(lambda temperature: temperature, repeat=True)
+    cooling.saw(FIRST_PASS, COLD / 2)
+    for part in (REHEATED, 0.7, 0.99, 1.0):
+        slow = FIRST_PASS + part * 0.999_999 * (SLOW_UNTIL - FIRST_PASS)
+        again = SLOW_UNTIL + (part - REHEATED) / (1 - REHEATED) * (1 - SLOW_UNTIL)
+        assert cooling.temperature(again) == pytest.approx(cooling.temperature(slow), rel=1e-3)
+    assert cooling.temperature(SLOW_UNTIL) < HOT
