@@ -16,7 +16,7 @@ from hub.orders.roadef import read_folder
 from hub.sequencing.arrays import line_of
 from hub.sequencing.cooling import Cooling
 from hub.sequencing.model import Instance
-from hub.sequencing.optimise import COLD, HOT, INSERTIONS, STEP_MOVES, SWAPS
+from hub.sequencing.optimise import COLD, HOT, STEP_MOVES, shares
 from tests.benchmarks.report import AtLeast, Row, report
 from tests.benchmarks.sequencing.instances import roadef_folders
 
@@ -58,6 +58,6 @@ def _rate(instance: Instance, seed: int, *, to_the_end: bool) -> float:
     began = time.process_time()
     while (taken := time.process_time() - began) < SECONDS:
         done = taken / SECONDS
-        line.anneal(STEP_MOVES, cooling.temperature(done), SWAPS, INSERTIONS)
+        line.anneal(STEP_MOVES, cooling.temperature(done), *shares(instance))
         cooling.saw(done, line.cost)
     return line.priced / taken

@@ -15,7 +15,7 @@ from hub.sequencing._search import Line
 from hub.sequencing.arrays import line_of
 from hub.sequencing.construct import mend_batches
 from hub.sequencing.model import Car, Instance, InstanceError, Ratio, Rules
-from hub.sequencing.optimise import _Search, optimise
+from hub.sequencing.optimise import _Search, optimise, shares
 from hub.sequencing.scoring import score
 
 
@@ -54,17 +54,21 @@ def line(of: Instance, seed: int = 1) -> Line:
     return line_of(of, of.cars, seed)
 
 
+PLACE = st.integers(0, 89)
+TWO = st.tuples(st.sampled_from(["swap", "insert", "reverse"]), PLACE, PLACE)
+THREE = (
+    st.lists(st.integers(0, 90), min_size=3, max_size=3, unique=True)
+    .map(sorted)
+    .map(lambda cuts: ("exchange", cuts[0], cuts[1], cuts[2] - 1))
+)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     tail=st.sampled_from([0, 1, 5, 80]),
     cut=st.booleans(),
-    moves=st.lists(
-        st.tuples(
-            st.sampled_from(["swap", "insert", "reverse"]), st.integers(0, 89), st.integers(0, 89)
-        ),
-        max_size=25,
-    ),
+    moves=st.lists(TWO | THREE, max_size=25),
 )
 def test_a_move_changes_the_mark_by_its_price(
     seed: int, tail: int, cut: bool, moves: list[tuple[str, int, int]]
@@ -72,10 +76,24 @@ def test_a_move_changes_the_mark_by_its_price(
     of = instance(seed, 90, tail=tail, limit=None, cut_windows=cut)
     standing = line(of)
     assert standing.cost == score(of).mark
-    for kind, a, b in moves:
-        standing.move(kind, a, b)  # type: ignore[arg-type]  # one of the three kinds
+    for move in moves:
+        before = standing.order()
+        price = standing.price(*move)  # type: ignore[arg-type]  # one of the four kinds
+        assert standing.order() == before
+        assert standing.move(*move) == price  # type: ignore[arg-type]
         order = [of.cars[i] for i in standing.order()]
-        assert standing.cost == score(of, order).mark, (kind, a, b)
+        assert standing.cost == score(of, order).mark, move
+
+
+def test_an_exchange_lets_two_stretches_change_places() -> None:
+    standing = line(instance(4, 9))
+    standing.move("exchange", 2, 5, 6)
+    assert standing.order() == [0, 1, 5, 6, 2, 3, 4, 7, 8]
+    for a, b, c in ((3, 3, 5), (4, 3, 5), (1, 5, 4)):
+        with pytest.raises(ValueError, match="two stretches: a … b - 1 and b … c"):
+            standing.move("exchange", a, b, c)
+    with pytest.raises(IndexError, match="position 9 of 9 cars"):
+        standing.price("exchange", 1, 2, 9)
 
 
 @pytest.mark.parametrize("kind", ["swap", "insert", "reverse"])
@@ -97,8 +115,16 @@ def test_a_hundred_thousand_random_moves_leave_no_drift() -> None:
         of = instance(seed, 150, ratios=9, tail=seed * 20, limit=5, cut_windows=seed % 2 == 0)
         standing = line_of(of, mend_batches(of, of.cars), seed)
         for temperature in (1e6, 1e3, 1.0, 0.0):
-            standing.anneal(12_500, temperature, 40, 40)
+            standing.anneal(12_500, temperature, 30, 30, 20)
             assert standing.cost == standing.evaluate()
+
+
+def test_batches_are_exchanged_where_colours_are_settled_last() -> None:
+    last = instance(3, objectives=("high_priority", "low_priority", "colour_changes"))
+    for of, exchanged in ((last, True), (instance(3), False), (Instance(last.cars), False)):
+        swaps, insertions, exchanges = shares(of)
+        assert (exchanges > 0) is exchanged
+        assert swaps + insertions + exchanges == 85  # reversals are never fewer
 
 
 def test_what_is_found_holds_each_car_once_keeps_the_limit_and_is_better() -> None:
@@ -193,9 +219,9 @@ def test_moves_that_are_given_up_early_are_told_from_those_priced_to_the_end() -
         for a in range(80):
             standing.price(kind, a, (7 * a + 3) % 80)
     assert standing.refused_early == 0
-    for swaps, insertions in ((100, 0), (0, 100), (0, 0)):  # each kind counts its own
+    for mix in ((100, 0, 0), (0, 100, 0), (0, 0, 100), (0, 0, 0)):  # each kind counts its own
         before = standing.refused_early
-        standing.anneal(1_000, 0.0, swaps, insertions)
+        standing.anneal(1_000, 0.0, *mix)
         assert before < standing.refused_early < standing.priced
 
 
