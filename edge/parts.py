@@ -34,7 +34,6 @@ HANG_S = 60.0
 """A thread that writes to the disk and shows no sign of life for so long hangs."""
 _DISK_WAITS_S = 10.0
 _LOOK_S = 1.0
-_MEGABYTE = 1024 * 1024
 _TAKEN_OVER = (
     "the broker ends this connection soon after it is made: another client may be using this "
     "gateway's identity; stop one of the two"
@@ -65,7 +64,7 @@ class Parts:
         except BaseException:
             await self._journal.close()
             raise
-        self._figures.journal.quota_bytes = config.journal.quota_mb * _MEGABYTE
+        self._journal.report(self._figures.journal)
         self._desk = Desk(store, ())
         self._desk_beat_at = time.monotonic()
         return self
@@ -281,8 +280,7 @@ class Parts:
         while True:
             await self._desk.run(int)
             self._desk_beat_at = time.monotonic()
-            self._figures.journal.records = self._journal.depth
-            self._figures.journal.bytes = self._journal.bytes
+            self._journal.report(self._figures.journal)
             await asyncio.sleep(_LOOK_S)
 
 

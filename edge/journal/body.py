@@ -46,6 +46,16 @@ def body_check(body: bytes) -> int:
     return zlib.crc32(body)
 
 
+def checked(row: tuple[int | str | None, ...]) -> tuple[int | str | None, ...]:
+    """A row of a small table, with the CRC-32 of its columns behind them."""
+    return (*row, zlib.crc32("\0".join(map(str, row)).encode()))
+
+
+def is_sound(row: tuple[int | str | None, ...]) -> bool:
+    """Whether a row is as `checked` made it."""
+    return checked(row[:-1]) == row
+
+
 def pack_samples(batch: SampleBatch) -> bytes:
     """The body of a row of samples."""
     head = len(batch.tags)

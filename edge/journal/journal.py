@@ -16,19 +16,12 @@ from typing import Any
 
 from edge.journal.errors import DamagedError, JournalClosedError, JournalError
 from edge.journal.lock import DirectoryLock
+from edge.journal.opening import condemn, open_store
+from edge.journal.reading import read
 from edge.journal.records import Gap, Origin, SampleBatch, Stored, Tag
 from edge.journal.settings import JournalSettings
-from edge.journal.store import (
-    Row,
-    Store,
-    condemn,
-    connect,
-    free_bytes,
-    judged,
-    open_store,
-    read,
-    row_of,
-)
+from edge.journal.store import Row, Store, connect, free_bytes, judged, row_of
+from edge.status import JournalFigures
 from protocols.streams import State
 
 logger = logging.getLogger(__name__)
@@ -53,14 +46,24 @@ class TelemetryJournal:
     appends until the agent is restarted.
     """
 
-    def __init__(self, store: Store, settings: JournalSettings, lock: DirectoryLock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: JournalSettings,
+        lock: DirectoryLock,
+        free: Callable[[Path], int] = free_bytes,
+    ) -> None:
         self._store = store
+        self._free = free
         self._settings = settings
         self._lock = lock
         self._loop = asyncio.get_running_loop()
         self._reader = connect(store.path)
+        self._base = store.position.base
+        """Offset in the file of the epoch's offset 0. Outside of `read` and of the writer's thread
+        all offsets are the epoch's."""
         self._state = _state_of(store)
-        self._watermark = store.position.watermark
+        self._watermark = store.position.watermark - self._base
         self._tag_ids = {(t.device, t.name, t.datatype): t.id for t in store.tags.values()}
         self._next_tag = max(store.tags, default=0) + 1
         self._last_us = dict(store.last_us)
@@ -74,8 +77,10 @@ class TelemetryJournal:
         self._failure: JournalError | None = None
         self._full_since_us: int | None = None
         self._bytes = store.used_bytes()
-        self._evicted = 0
+        self._counts = JournalFigures()
+        """What the writer's thread counts; the rest is filled in by `report`."""
         self._evicting = False
+        self._expiring = False
         self.beat_at = time.monotonic()
         """When the writer's thread last was at work; older than a few seconds only if it, or the
         disk under it, hangs."""
@@ -101,7 +106,7 @@ class TelemetryJournal:
         """
         lock = DirectoryLock(path.parent)
         try:
-            return cls(open_store(path, free=free), settings, lock)
+            return cls(open_store(path, free=free), settings, lock, free)
         except BaseException:
             lock.release()
             raise
@@ -129,7 +134,17 @@ class TelemetryJournal:
     @property
     def evicted(self) -> int:
         """Uncommitted rows evicted since the journal was opened."""
-        return self._evicted
+        return self._counts.evicted
+
+    @property
+    def expired(self) -> int:
+        """Uncommitted rows that were older than `max_age_h` since the journal was opened."""
+        return self._counts.expired
+
+    @property
+    def corrupt(self) -> int:
+        """Offsets found corrupt since the journal was opened."""
+        return self._counts.corrupt
 
     @property
     def set_aside(self) -> int:
@@ -140,6 +155,19 @@ class TelemetryJournal:
     def full(self) -> bool:
         """Whether appends wait because the disk takes no more."""
         return self._full_since_us is not None
+
+    def report(self, figures: JournalFigures) -> None:
+        """Write the journal's figures."""
+        figures.records = self.depth
+        figures.bytes = self._bytes
+        figures.quota_bytes = self._settings.quota_mb * _MEGABYTE
+        figures.free_bytes = self._free(self._store.path.parent)
+        figures.full = self.full
+        figures.set_aside = self.set_aside
+        counts = self._counts
+        figures.evicted, figures.expired = counts.evicted, counts.expired
+        figures.corrupt = counts.corrupt
+        figures.appended, figures.commits = counts.appended, counts.commits
 
     async def append(self, *records: SampleBatch | Gap) -> int:
         """Write records, in order and in one transaction; returns the first one's offset once all
@@ -189,7 +217,8 @@ class TelemetryJournal:
         returned whole. Corrupt rows are returned as `Lost` and buried. Raises `JournalError`.
         """
         try:
-            found, corrupt = read(self._reader, first, after, max_bytes)
+            base = self._base
+            found, corrupt = read(self._reader, first + base, after + base, max_bytes)
         except sqlite3.DatabaseError as error:
             if not isinstance(judged(error), DamagedError):
                 raise JournalError(f"journal {self._store.path} cannot be read: {error}") from error
@@ -199,7 +228,9 @@ class TelemetryJournal:
             with self._wake:
                 self._corrupt += corrupt
                 self._wake.notify()
-        return found
+        if not base:
+            return found
+        return [Stored(s.first - base, s.after - base, s.record) for s in found]
 
     def committed(self, watermark: int) -> None:
         """The hub has committed all below `watermark`; rows go after `retain_committed_h`."""
@@ -221,15 +252,22 @@ class TelemetryJournal:
             self._wake.notify()
         return await renewed
 
-    def tag_id(self, device: str, name: str, datatype: int, unit: str = "") -> int:
+    def tag_id(
+        self,
+        device: str,
+        name: str,
+        datatype: int,
+        unit: str = "",
+        properties: tuple[tuple[str, str], ...] = (),
+    ) -> int:
         """The durable id of a tag, and the word that it is in use now; new ones are registered.
 
-        `datatype` is a Sparkplug datatype number.
+        `datatype` is a Sparkplug datatype number; `properties` are as in `Tag`.
         """
         key = (device, name, datatype)
         known = self._tag_ids.get(key)
         tag_id = self._next_tag if known is None else known
-        tag = Tag(tag_id, device, name, datatype, unit)
+        tag = Tag(tag_id, device, name, datatype, unit, properties)
         if known is None:
             self._next_tag += 1
             self._tag_ids[key] = tag_id
@@ -250,7 +288,7 @@ class TelemetryJournal:
 
         A tag of which only old samples of another datatype are left comes as `name:datatype`.
         """
-        watermark, last_offset = self._watermark, self._store.last_offset
+        watermark, last_offset = self._watermark + self._base, self._store.last_offset
         current = {(t.device, t.name) for t in (self._store.tags[i] for i in self._in_use)}
         named = []
         for tag in sorted(self._store.tags.values(), key=lambda t: -t.id):
@@ -369,29 +407,37 @@ class TelemetryJournal:
         now_us = _now_us()
         settled = []
         bookmarks: dict[str, str] = {}
-        incoming = 0
+        incoming = samples = buried = 0
+        if self._free(store.path.parent) < settings.reserve_mb * _MEGABYTE:
+            raise sqlite3.OperationalError(
+                f"less than {settings.reserve_mb} MB of the disk are free, and they are for calls"
+            )
         with store.transaction():
             for first, after in corrupt:
-                store.bury(first, after)
+                buried += store.bury(first, after)
             for tag in tags:
                 store.remember(tag)
             for append in appends:
-                settled.append((append.done, store.position.next))
+                settled.append((append.done, store.position.next - self._base))
                 bookmarks.update(append.bookmarks)
                 for row in append.rows:
                     store.append(row, now_us)
                     incoming += len(row.body)
+                    samples += 0 if row.batch is None else len(row.batch)
             for name, text in bookmarks.items():
                 store.set_bookmark(name, text)
             if self._full_since_us is not None:
                 gap = Gap(None, self._full_since_us, now_us, "gateway disk full")
                 store.append(row_of(gap, now_us), now_us)
-            evicted = store.evict(
-                settings.quota_mb * _MEGABYTE, settings.keep_free_mb * _MEGABYTE, incoming
-            )
+            keep_free_mb = max(settings.keep_free_mb, 2 * settings.reserve_mb)
+            evicted = store.evict(settings.quota_mb * _MEGABYTE, keep_free_mb * _MEGABYTE, incoming)
             used = store.used_bytes()
         self._note_room(now_us)
         self._note_evicted(evicted)
+        counts = self._counts
+        counts.corrupt += buried
+        counts.appended += samples
+        counts.commits += 1
         self._bytes = used
         self._state = _state_of(store)
         return settled
@@ -404,34 +450,42 @@ class TelemetryJournal:
             return
         try:
             with self._store.transaction():
-                self._store.begin_epoch(self._watermark)
+                self._store.begin_epoch(self._watermark + self._base)
         except sqlite3.OperationalError as error:
             self._note_full(error)
             with self._wake:
                 self._wake.wait_for(lambda: self._closing or self._appends, _RETRY_S)
             return
         self._watermark = 0
+        self._base = self._store.position.base
         self._state = _state_of(self._store)
         with self._wake:
             del self._renewals[: len(renewals)]
         self._call_in_loop(_tell, renewals, self._state)
 
     def _tidy(self) -> bool:
-        """Store the tags' last times and let go of what is committed. True: there is more to do."""
-        keep_from_us = _now_us() - round(self._settings.retain_committed_h * 3_600_000_000)
+        """Store the tags' last times; let go of what is committed and of what is too old. True:
+        there is more to do."""
+        now_us = _now_us()
+        store, settings = self._store, self._settings
+        limits_us = {which: now_us - age_us for which, age_us in settings.max_age_us().items()}
+        keep_from_us = now_us - round(settings.retain_committed_h * 3_600_000_000)
         try:
-            with self._store.transaction():
-                self._store.reflect()
-                more = self._store.trim(self._watermark, keep_from_us)
-                used = self._store.used_bytes()
+            with store.transaction():
+                store.reflect()
+                more = store.trim(self._watermark + self._base, keep_from_us)
+                expired, more_old = store.expire(limits_us)
+                store.merge_tombstones()
+                used = store.used_bytes()
         except sqlite3.OperationalError as error:
             self._note_full(error)
             return False
-        self._state = _state_of(self._store)
+        self._note_expired(expired)
+        self._state = _state_of(store)
         self._bytes = used
-        if used < 0.9 * self._settings.quota_mb * _MEGABYTE:
+        if used < 0.9 * settings.quota_mb * _MEGABYTE:
             self._evicting = False
-        return more
+        return more or more_old
 
     def _settle(self, settled: list[tuple[asyncio.Future[int], int]]) -> None:
         for done, offset in settled:
@@ -455,7 +509,7 @@ class TelemetryJournal:
             logger.warning("journal %s is written again after %.0f s", self._store.path, seconds)
 
     def _note_evicted(self, rows: int) -> None:
-        self._evicted += rows
+        self._counts.evicted += rows
         if rows and not self._evicting:
             self._evicting = True
             logger.warning(
@@ -463,6 +517,16 @@ class TelemetryJournal:
                 "gaps name what is lost",
                 self._store.path,
             )
+
+    def _note_expired(self, rows: int) -> None:
+        self._counts.expired += rows
+        if rows and not self._expiring:
+            logger.warning(
+                "journal %s: samples that the hub has not taken are older than max_age_h and go; "
+                "gaps name what is lost",
+                self._store.path,
+            )
+        self._expiring = rows > 0
 
     def _fail(self, error: JournalError) -> None:
         logger.error("%s; restart the agent", error)
@@ -498,7 +562,8 @@ def _refuse(waiting: list[asyncio.Future[Any]], error: JournalError) -> None:
 
 def _state_of(store: Store) -> State:
     position = store.position
-    return State(position.epoch, position.first_kept, position.next)
+    base = position.base
+    return State(position.epoch, position.first_kept - base, position.next - base)
 
 
 def _now_us() -> int:

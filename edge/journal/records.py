@@ -31,8 +31,8 @@ GAP_CLASS = 9
 GOOD = 192
 """Quality of a sample that nothing is wrong with."""
 
-Other = str | int | None
-"""A value that is not a number: text, an integer beyond ±2**53, or null."""
+Other = str | int | list[bool] | list[int] | list[float] | None
+"""A value that is not a number: text, an integer beyond ±2**53, an array, or null."""
 
 
 @dataclass(slots=True)
@@ -102,3 +102,5 @@ class Tag:
     name: str
     datatype: int
     unit: str
+    properties: tuple[tuple[str, str], ...] = ()
+    """What else its birth says of it, by the property's name; as long as its source says so."""

@@ -1,13 +1,16 @@
--- The telemetry journal, version 1. Times are microseconds since the epoch, UTC.
+-- The telemetry journal, version 2. Times are microseconds since 1970, UTC; row_check is the CRC-32
+-- of the columns before it (of a tag, of its first five).
 
 -- Position of the stream: one row.
 CREATE TABLE log (
     epoch      INTEGER NOT NULL,
+    base       INTEGER NOT NULL,  -- offset in this file of the epoch's offset 0
     first_kept INTEGER NOT NULL,
     next       INTEGER NOT NULL,
     watermark  INTEGER NOT NULL,  -- the hub has committed all below
     reflected  INTEGER NOT NULL,  -- tag.last_us and tag.last_offset are right for all rows below
-    set_aside  INTEGER NOT NULL   -- damaged files before this one
+    set_aside  INTEGER NOT NULL,  -- damaged files before this one
+    row_check  INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE record (
@@ -30,7 +33,8 @@ CREATE TABLE lost (
     after   INTEGER NOT NULL,
     cause   TEXT NOT NULL,
     from_us INTEGER,
-    to_us   INTEGER
+    to_us   INTEGER,
+    row_check INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE tag (
@@ -41,11 +45,13 @@ CREATE TABLE tag (
     unit        TEXT NOT NULL,
     last_us     INTEGER,
     last_offset INTEGER,
+    row_check   INTEGER NOT NULL,
     UNIQUE (device, name, datatype)
 ) STRICT;
 
 -- What the sources must know to go on after their last records.
 CREATE TABLE bookmark (
     name TEXT PRIMARY KEY,
-    text TEXT NOT NULL
+    text TEXT NOT NULL,
+    row_check INTEGER NOT NULL
 ) STRICT;

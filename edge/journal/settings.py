@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from edge.journal.records import SampleClass
+
+ClassName = Literal["low", "normal", "high"]
+
+
+def _same_for_all(given: Any) -> Any:
+    """A number alone is one for each class."""
+    if isinstance(given, int | float) and not isinstance(given, bool):
+        return dict.fromkeys(("low", "normal", "high"), given)
+    return given
 
 
 class JournalSettings(BaseModel):
@@ -29,9 +42,30 @@ class JournalSettings(BaseModel):
         title="Disk space to leave free, in megabytes",
         description="With less than this free the journal grows no more.",
     )
+    reserve_mb: int = Field(
+        default=8,
+        ge=0,
+        title="Last of the disk that is left to calls and events, in megabytes",
+        description="With less than this free samples wait, and a gap says so afterwards.",
+    )
+    max_age_h: Annotated[
+        dict[ClassName, Annotated[float, Field(gt=0)]], BeforeValidator(_same_for_all)
+    ] = Field(
+        default={},
+        title="How old samples may grow that the hub has not taken, in hours",
+        description="One number, or one by class (low, normal, high); without one, as old as the "
+        "quota allows. Older ones go, and a gap names them.",
+    )
     retain_committed_h: float = Field(
         default=24.0,
         ge=0,
         title="How long to keep what the hub has committed, in hours",
         description="A hub that was restored from a backup can ask for it again.",
     )
+
+    def max_age_us(self) -> dict[SampleClass, int]:
+        """`max_age_h` in µs, of those classes that have one."""
+        return {
+            SampleClass[name.upper()]: round(hours * 3_600_000_000)
+            for name, hours in self.max_age_h.items()
+        }

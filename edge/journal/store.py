@@ -6,40 +6,55 @@ not take the write now and the same may be tried again; `DamagedError` that the 
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, replace
+from functools import partial
 from importlib import resources
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from edge.journal import body as bodies
 from edge.journal.errors import DamagedError, JournalError
-from edge.journal.records import GAP_CLASS, Gap, Lost, Origin, SampleBatch, Stored, Tag
-from protocols.streams import draw_epoch, merged, without
+from edge.journal.reading import CORRUPT, read
+from edge.journal.records import GAP_CLASS, Gap, Origin, SampleBatch, SampleClass, Tag
+from edge.journal.upgrade import from_version_1
+from edge.set_aside import let_go
+from protocols.streams import Ranges, draw_epoch, merged, without
 
-logger = logging.getLogger(__name__)
-
-VERSION = 1
-EVICTED, CORRUPT = "evicted: journal full", "corrupt on disk"
+VERSION = 2
+EVICTED, EXPIRED = "evicted: journal full", "expired: older than max_age_h"
 LEAST_BYTES = 16 * 1024 * 1024
 """The journal may always use so much, however little disk is free."""
 _ROW_OVERHEAD = 120
 _TRIM_ROWS = 5000
 """At most so many rows go in one transaction, so that appends never wait long behind a trim."""
+_MOST_TOMBSTONES = 1000
+"""Above so many, those that touch become one although their causes differ."""
+_MOST_ROWS_A_FRAME = 256
+"""More rows than one page of a write-ahead log can have brought: the least take some 20 bytes."""
+_HEAD_OF = (
+    "SELECT offset, kind, device, class, first_us, last_us, head_check FROM record WHERE offset = ?"
+)
+_OLDEST_OF_CLASS = (
+    "SELECT offset, kind, device, class, first_us, last_us, head_check, max(appended_us, last_us)"
+    " FROM record WHERE class = ? AND offset >= ? ORDER BY offset LIMIT ?"
+)
 _BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The row of table `log`."""
+    """The row of table `log`. An offset of the file less `base` is one of the epoch, so that a new
+    epoch moves no rows."""
 
     epoch: int
+    base: int
     first_kept: int
     next: int
     watermark: int
@@ -113,6 +128,9 @@ class Store:
                 self._db.execute("PRAGMA journal_size_limit = 16777216")
                 if not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                     self._create(set_aside)
+                frames = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
+                self.recovered_frames: int = max(0, frames)
+                """Frames of the write-ahead log that were sound when the file was opened."""
                 self._load()
             except BaseException:
                 self._db.close()
@@ -131,9 +149,9 @@ class Store:
             yield
             if self.position != before:
                 self._db.execute(
-                    "UPDATE log SET epoch = ?, first_kept = ?, next = ?, watermark = ?,"
-                    " reflected = ?, set_aside = ?",
-                    _columns(self.position),
+                    "UPDATE log SET epoch = ?, base = ?, first_kept = ?, next = ?, watermark = ?,"
+                    " reflected = ?, set_aside = ?, row_check = ?",
+                    bodies.checked(astuple(self.position)),
                 )
             self._db.execute("COMMIT")
         except BaseException as error:
@@ -161,15 +179,18 @@ class Store:
     def remember(self, tag: Tag) -> None:
         """Register a tag for good."""
         self._db.execute(
-            "INSERT INTO tag (id, device, name, datatype, unit) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT (id) DO UPDATE SET unit = excluded.unit",
-            (tag.id, tag.device, tag.name, tag.datatype, tag.unit),
+            "INSERT INTO tag (id, device, name, datatype, unit, row_check)"
+            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id)"
+            " DO UPDATE SET unit = excluded.unit, row_check = excluded.row_check",
+            bodies.checked((tag.id, tag.device, tag.name, tag.datatype, tag.unit)),
         )
 
     def set_bookmark(self, name: str, text: str) -> None:
         """Keep a source's note of how far the rows of this transaction bring it; empty: none."""
         if text:
-            self._db.execute("INSERT OR REPLACE INTO bookmark VALUES (?, ?)", (name, text))
+            self._db.execute(
+                "INSERT OR REPLACE INTO bookmark VALUES (?, ?, ?)", bodies.checked((name, text))
+            )
         else:
             self._db.execute("DELETE FROM bookmark WHERE name = ?", (name,))
 
@@ -187,8 +208,9 @@ class Store:
         watermark = max(self.position.watermark, min(watermark, self.position.next))
         self.position = replace(self.position, watermark=watermark)
         young = self._db.execute(
-            "SELECT offset FROM record WHERE appended_us >= ? ORDER BY offset LIMIT 1",
-            (keep_from_us,),
+            "SELECT offset FROM record WHERE offset < ? AND appended_us >= ?"
+            " ORDER BY offset LIMIT 1",
+            (watermark, keep_from_us),
         ).fetchone()
         target = watermark if young is None else min(watermark, young[0])
         step = min(target, self.position.first_kept + _TRIM_ROWS)
@@ -202,7 +224,8 @@ class Store:
         are freed, for the next to go into. Returns how many uncommitted rows went.
         """
         limit = quota
-        if self._free(self.path.parent) < keep_free + incoming:
+        directory = self.path.parent
+        if self._free(directory) < keep_free + incoming and not let_go(self.path):
             size = self._pragma("page_count") * self._pragma("page_size")
             limit = min(quota, max(LEAST_BYTES, size - incoming))
         evicted = 0
@@ -215,63 +238,84 @@ class Store:
             evicted += uncommitted
         return evicted
 
-    def bury(self, first: int, after: int) -> None:
-        """Replace rows that cannot be read by a tombstone; what is already gone is left alone."""
-        position = self.position
-        for offset in range(max(first, position.first_kept), min(after, position.next)):
-            if self._tombstone_at(offset) is not None:
-                continue
-            row = self._db.execute(
-                "SELECT kind, device, class, first_us, last_us, head_check"
-                " FROM record WHERE offset = ?",
-                (offset,),
-            ).fetchone()
-            sound = row is not None and bodies.head_check(offset, *row[:5]) == row[5]
-            from_us, to_us = row[3:5] if sound else (None, None)
-            self._db.execute("DELETE FROM record WHERE offset = ?", (offset,))
-            self._entomb(offset, offset + 1, CORRUPT, from_us, to_us)
+    def expire(self, limits_us: Mapping[SampleClass, int]) -> tuple[int, bool]:
+        """Let go of uncommitted rows of each class that are older than its limit (µs since 1970);
+        how many went, and whether there is more to do.
+
+        A row is as old as the later of its newest sample and of its writing says, so that neither
+        a PLC nor a gateway that does not know the time yet makes young rows old.
+        """
+        expired, more = 0, False
+        for row_class, limit_us in limits_us.items():
+            rows = self._db.execute(
+                _OLDEST_OF_CLASS,
+                (row_class, self.position.watermark, _TRIM_ROWS),
+            )
+            old = list(takewhile(partial(_is_older, limit_us), rows))
+            self._lose(old, EXPIRED)
+            expired += len(old)
+            more |= len(old) == _TRIM_ROWS
+        return expired, more
+
+    def bury(self, first: int, after: int) -> int:
+        """Replace what cannot be read of first … after - 1 by tombstones; what is already gone is
+        left alone. Returns how many offsets were buried."""
+        first, after = max(first, self.position.first_kept), min(after, self.position.next)
+        buried = 0
+        for hole_first, hole_after in without([(first, after)], self._tombstones(first, after)):
+            row = self._db.execute(_HEAD_OF, (hole_first,)).fetchone()
+            alone = hole_after - hole_first == 1 and row is not None
+            from_us, to_us = _times(row) if alone else (None, None)
+            self._db.execute(
+                "DELETE FROM record WHERE offset >= ? AND offset < ?", (hole_first, hole_after)
+            )
+            self._entomb(hole_first, hole_after, CORRUPT, from_us, to_us)
+            buried += hole_after - hole_first
+        return buried
+
+    def bury_tail(self, frames: int) -> None:
+        """What the last `frames` frames of the write-ahead log brought cannot be read: a tombstone
+        stands for at least as many offsets, so that none of them is given a second time."""
+        first, now_us = self.position.next, time.time_ns() // 1000
+        after = first + frames * _MOST_ROWS_A_FRAME
+        (from_us,) = self._db.execute(
+            "SELECT appended_us FROM record ORDER BY offset DESC LIMIT 1"
+        ).fetchone() or (None,)
+        self.reflect()
+        self.position = replace(self.position, next=after, reflected=after)
+        self._entomb(first, after, CORRUPT, from_us, now_us)
+
+    def merge_tombstones(self) -> None:
+        """Where there are very many tombstones, make one of those that touch, so that they stay few
+        for each row that is kept. The one names all the causes."""
+        (tombstones,) = self._db.execute("SELECT count(*) FROM lost").fetchone()
+        if tombstones <= _MOST_TOMBSTONES:
+            return
+        rows = self._db.execute(
+            "SELECT first, after, cause, from_us, to_us FROM lost ORDER BY first"
+        ).fetchall()
+        together: list[list[tuple[Any, ...]]] = []
+        for row in rows:
+            if together and together[-1][-1][1] == row[0]:
+                together[-1].append(row)
+            else:
+                together.append([row])
+        for group in together:
+            if len(group) > 1:
+                first, after = group[0][0], group[-1][1]
+                causes = "; ".join(sorted({part for row in group for part in row[2].split("; ")}))
+                from_us = group[0][3]
+                to_us = group[0][4]
+                for row in group[1:]:
+                    from_us, to_us = _least(from_us, row[3]), _most(to_us, row[4])
+                self._db.execute("DELETE FROM lost WHERE first >= ? AND first < ?", (first, after))
+                self._insert_tombstone(first, after, causes, from_us, to_us)
 
     def begin_epoch(self, watermark: int) -> None:
         """A new epoch with all from `watermark` on, its offsets from 0 on; the rest goes."""
         base = max(self.position.watermark, min(watermark, self.position.next))
         self._drop_below(base)
-        self.reflect()
-        rows = self._db.execute(
-            "SELECT offset, kind, device, class, first_us, last_us, head_check"
-            " FROM record ORDER BY offset"
-        ).fetchall()
-        # Ascending: the offset a row moves to was left by the one before it. A row whose check
-        # does not hold must not get one that does.
-        self._db.executemany(
-            "UPDATE record SET offset = ?, head_check = ? WHERE offset = ?",
-            [
-                (
-                    offset - base,
-                    bodies.head_check(offset - base, *head)
-                    if check == bodies.head_check(offset, *head)
-                    else check,
-                    offset,
-                )
-                for offset, *head, check in rows
-            ],
-        )
-        tombstones = self._db.execute("SELECT first FROM lost ORDER BY first").fetchall()
-        self._db.executemany(
-            "UPDATE lost SET first = first - ?, after = after - ? WHERE first = ?",
-            [(base, base, first) for (first,) in tombstones],
-        )
-        self._db.execute("UPDATE tag SET last_offset = max(last_offset - ?, -1)", (base,))
-        for tag_id, offset in self.last_offset.items():
-            self.last_offset[tag_id] = max(offset - base, -1)
-        position = self.position
-        self.position = replace(
-            position,
-            epoch=draw_epoch(),
-            first_kept=0,
-            next=position.next - base,
-            watermark=0,
-            reflected=position.reflected - base,
-        )
+        self.position = replace(self.position, epoch=draw_epoch(), base=base, watermark=base)
 
     def used_bytes(self) -> int:
         """Bytes of the file that hold something."""
@@ -284,9 +328,13 @@ class Store:
 
     def _create(self, set_aside: int) -> None:
         schema = resources.files("edge.journal").joinpath("schema.sql").read_text()
-        self._db.executescript(f"BEGIN;{schema}PRAGMA user_version = {VERSION};COMMIT;")
-        self.position = Position(draw_epoch(), 0, 0, 0, 0, set_aside)
-        self._db.execute("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)", _columns(self.position))
+        self._db.executescript(f"BEGIN;{schema}PRAGMA user_version = {VERSION};")
+        self.position = Position(draw_epoch(), 0, 0, 0, 0, 0, set_aside)
+        self._db.execute(
+            "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            bodies.checked(astuple(self.position)),
+        )
+        self._db.execute("COMMIT")
         directory = os.open(self.path.parent, os.O_RDONLY)
         os.fsync(directory)
         os.close(directory)
@@ -298,17 +346,33 @@ class Store:
                 f"{self.path} was written by a newer release (journal version {version}); "
                 "install that release again, or give this one another data_dir"
             )
-        row = self._db.execute("SELECT * FROM log").fetchone()
-        if version != VERSION or row is None:
+        if version == 1:
+            from_version_1(self._db)
+        elif version != VERSION:
             raise DamagedError("not a journal")
-        self.position = Position(*row)
-        # Files of earlier releases have none.
-        self._db.execute(
-            "CREATE TABLE IF NOT EXISTS bookmark (name TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT"
-        )
-        self.bookmarks = dict(self._db.execute("SELECT name, text FROM bookmark").fetchall())
-        for row in self._db.execute("SELECT id, device, name, datatype, unit FROM tag"):
-            self.tags[row[0]] = Tag(*row)
+        row = self._db.execute(
+            "SELECT epoch, base, first_kept, next, watermark, reflected, set_aside, row_check"
+            " FROM log"
+        ).fetchone()
+        if row is None or not bodies.is_sound(row):
+            raise DamagedError("its position does not match its checksum")
+        self.position = Position(*row[:-1])
+        for row in self._db.execute("SELECT name, text, row_check FROM bookmark"):
+            if bodies.is_sound(row):
+                self.bookmarks[row[0]] = row[1]
+        for row in self._db.execute("SELECT id, device, name, datatype, unit, row_check FROM tag"):
+            if not bodies.is_sound(row):
+                raise DamagedError(f"tag {row[0]} does not match its checksum")
+            self.tags[row[0]] = Tag(*row[:-1])
+        unsound = [
+            (row[0],)
+            for row in self._db.execute(
+                "SELECT first, after, cause, from_us, to_us, row_check FROM lost"
+            )
+            if not bodies.is_sound(row)
+        ]
+        if unsound:  # what they stood for is then found to be missing, and buried again
+            self._db.executemany("DELETE FROM lost WHERE first = ?", unsound)
         self._read_times()
 
     def _read_times(self) -> None:
@@ -344,14 +408,16 @@ class Store:
         if offset > self.position.reflected:
             self.reflect()
         self._db.execute("DELETE FROM record WHERE offset < ?", (offset,))
-        self._db.execute("DELETE FROM lost WHERE first < ? AND after <= ?", (offset, offset))
-        self._db.execute("UPDATE lost SET first = ? WHERE first < ?", (offset, offset))
+        cut = self._tombstone_at(offset)
+        self._db.execute("DELETE FROM lost WHERE first < ?", (offset,))
+        if cut is not None and cut[0] < offset:
+            self._insert_tombstone(offset, *cut[1:])
         self.position = replace(self.position, first_kept=offset)
 
     def _drop_committed(self, excess: int) -> bool:
         rows = self._db.execute(
-            "SELECT offset, length(body) FROM record WHERE offset < ? ORDER BY offset",
-            (self.position.watermark,),
+            "SELECT offset, length(body) FROM record WHERE offset < ? ORDER BY offset LIMIT ?",
+            (self.position.watermark, _TRIM_ROWS),
         )
         chosen = _enough(rows, excess)
         if chosen:
@@ -360,15 +426,27 @@ class Store:
 
     def _evict_lowest(self, excess: int) -> int:
         rows = self._db.execute(
-            "SELECT offset, length(body), first_us, last_us FROM record ORDER BY class, offset"
+            "SELECT offset, length(body), kind, device, class, first_us, last_us, head_check"
+            " FROM record ORDER BY class, offset LIMIT ?",
+            (_TRIM_ROWS,),
         )
-        chosen = sorted(_enough(rows, excess))
-        if chosen and chosen[-1][0] >= self.position.reflected:
-            self.reflect()
-        for offset, _, first_us, last_us in chosen:
-            self._db.execute("DELETE FROM record WHERE offset = ?", (offset,))
-            self._entomb(offset, offset + 1, EVICTED, first_us, last_us)
+        chosen = [(offset, *head) for offset, _, *head in _enough(rows, excess)]
+        self._lose(chosen, EVICTED)
         return len(chosen)
+
+    def _lose(self, rows: list[tuple[Any, ...]], cause: str) -> None:
+        """Replace rows (columns of `_HEAD_OF`) by tombstones."""
+        rows = sorted(rows)
+        if rows and rows[-1][0] >= self.position.reflected:
+            self.reflect()
+        times = {row[0]: _times(row) for row in rows}
+        for first, after in merged((offset, offset + 1) for offset in times):
+            self._db.execute("DELETE FROM record WHERE offset >= ? AND offset < ?", (first, after))
+            from_us, to_us = times[first]
+            for offset in range(first + 1, after):
+                from_us = _least(from_us, times[offset][0])
+                to_us = _most(to_us, times[offset][1])
+            self._entomb(first, after, cause, from_us, to_us)
 
     def _entomb(
         self, first: int, after: int, cause: str, from_us: int | None, to_us: int | None
@@ -381,9 +459,24 @@ class Store:
             self._db.execute("DELETE FROM lost WHERE first = ?", (n_first,))
             first, after = min(first, n_first), max(after, n_after)
             from_us, to_us = _least(from_us, n_from), _most(to_us, n_to)
+        self._insert_tombstone(first, after, cause, from_us, to_us)
+
+    def _insert_tombstone(
+        self, first: int, after: int, cause: str, from_us: int | None, to_us: int | None
+    ) -> None:
         self._db.execute(
-            "INSERT INTO lost VALUES (?, ?, ?, ?, ?)", (first, after, cause, from_us, to_us)
+            "INSERT INTO lost VALUES (?, ?, ?, ?, ?, ?)",
+            bodies.checked((first, after, cause, from_us, to_us)),
         )
+
+    def _tombstones(self, first: int, after: int) -> Ranges:
+        """The tombstones that cover any of first … after - 1."""
+        at_first = self._tombstone_at(first)
+        later = self._db.execute(
+            "SELECT first, after FROM lost WHERE first >= ? AND first < ? ORDER BY first",
+            (first, after),
+        )
+        return merged([*([at_first[:2]] if at_first else []), *later])
 
     def _tombstone_at(self, offset: int) -> tuple[Any, ...] | None:
         """The tombstone that covers an offset, found by the one that begins last before it."""
@@ -404,103 +497,6 @@ def connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
 
 
-def open_store(path: Path, *, free: Callable[[Path], int] = free_bytes) -> Store:
-    """Open the journal file, or begin one. A file that cannot be read is set aside under
-    `<name>.damaged-<n>` (the one before it is deleted) and the new journal begins with a gap.
-
-    Raises `JournalError` if the file is of a newer release, `sqlite3.OperationalError` if the disk
-    does not allow a file here.
-    """
-    try:
-        if _condemned(path).exists():
-            raise DamagedError("it was found damaged while in use")
-        return Store(path, free=free)
-    except DamagedError as error:
-        count = _set_aside(path)
-        logger.error(
-            "journal %s cannot be read (%s): set aside as .damaged-%d, a new one is begun",
-            path,
-            error,
-            count,
-        )
-    store = Store(path, set_aside=count, free=free)
-    now_us = time.time_ns() // 1000
-    with store.transaction():
-        gap = Gap(None, None, now_us, "journal file damaged and set aside")
-        store.append(row_of(gap, now_us), now_us)
-    return store
-
-
-def condemn(path: Path) -> None:
-    """Have the file set aside when it is opened the next time, if the disk takes the mark."""
-    with suppress(OSError):
-        _condemned(path).touch()
-
-
-def read(
-    db: sqlite3.Connection, first: int, after: int, max_bytes: int
-) -> tuple[list[Stored], list[tuple[int, int]]]:
-    """What stands for the offsets first … after - 1, in order and without holes, at most about
-    `max_bytes` of it but always one; and the ranges of rows that were found corrupt or missing.
-
-    A tombstone that reaches beyond `after` is returned whole. Reading begins at the first offset
-    that is kept, if that is later than `first`.
-    """
-    db.execute("BEGIN")
-    try:
-        first_kept, end = db.execute("SELECT first_kept, next FROM log").fetchone()
-        first, after = max(first, first_kept), min(after, end)
-        lost = db.execute(
-            "SELECT first, after, cause, from_us, to_us FROM lost"
-            " WHERE first >= coalesce((SELECT max(first) FROM lost WHERE first <= ?), 0)"
-            " AND first < ? AND after > ? ORDER BY first",
-            (first, after, first),
-        ).fetchall()
-        rows, after = _rows(db, first, after, max_bytes)
-    finally:
-        db.execute("COMMIT")
-    found = [_stored(row) for row in rows]
-    bad = [(s.first, s.after) for s in found if isinstance(s.record, Lost)]
-    found += [
-        Stored(max(first, lost_first), lost_after, Lost(cause, from_us, to_us))
-        for lost_first, lost_after, cause, from_us, to_us in lost
-        if lost_first < after
-    ]
-    found.sort(key=lambda s: s.first)
-    holes = without([(first, after)], merged((s.first, s.after) for s in found))
-    found += [Stored(a, b, Lost(CORRUPT, None, None)) for a, b in holes]
-    found.sort(key=lambda s: s.first)
-    return found, bad + list(holes)
-
-
-def _rows(
-    db: sqlite3.Connection, first: int, after: int, max_bytes: int
-) -> tuple[list[tuple[Any, ...]], int]:
-    """Rows first … after - 1, and the offset up to which `max_bytes` let them be read."""
-    rows = []
-    for row in db.execute(
-        "SELECT offset, kind, device, class, first_us, last_us, head_check, body_check, body"
-        " FROM record WHERE offset >= ? AND offset < ? ORDER BY offset",
-        (first, after),
-    ):
-        rows.append(row)
-        max_bytes -= len(row[-1])
-        if max_bytes <= 0:
-            return rows, row[0] + 1
-    return rows, after
-
-
-def _stored(row: tuple[Any, ...]) -> Stored:
-    offset, kind, device, row_class, first_us, last_us, head_check, body_check, body = row
-    if bodies.head_check(*row[:6]) != head_check:
-        return Stored(offset, offset + 1, Lost(CORRUPT, None, None))
-    if bodies.body_check(body) != body_check:
-        return Stored(offset, offset + 1, Lost(CORRUPT, first_us, last_us))
-    if kind == bodies.GAP:
-        return Stored(offset, offset + 1, bodies.unpack_gap(body))
-    return Stored(offset, offset + 1, bodies.unpack_samples(device, row_class, body))
-
-
 def _enough(rows: Iterable[tuple[Any, ...]], excess: int) -> list[tuple[Any, ...]]:
     """The first rows (offset, size, …) that free `excess` bytes together."""
     chosen = []
@@ -512,15 +508,13 @@ def _enough(rows: Iterable[tuple[Any, ...]], excess: int) -> list[tuple[Any, ...
     return chosen
 
 
-def _columns(position: Position) -> tuple[int, ...]:
-    return (
-        position.epoch,
-        position.first_kept,
-        position.next,
-        position.watermark,
-        position.reflected,
-        position.set_aside,
-    )
+def _is_older(limit_us: int, row: tuple[Any, ...]) -> bool:
+    return bool(row[-1] < limit_us)
+
+
+def _times(row: tuple[Any, ...]) -> tuple[int | None, int | None]:
+    """First and last time that a row (columns of `_HEAD_OF`) can be believed to have."""
+    return row[4:6] if bodies.head_check(*row[:6]) == row[6] else (None, None)
 
 
 def _least(a: int | None, b: int | None) -> int | None:
@@ -533,25 +527,5 @@ def _most(a: int | None, b: int | None) -> int | None:
 
 def judged(error: sqlite3.DatabaseError) -> Exception:
     """Whether the file is broken (`DamagedError`) or the disk does not take the write now."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
     return DamagedError(str(error)) if code in _BROKEN else error
-
-
-def _condemned(path: Path) -> Path:
-    return path.with_name(f"{path.name}.condemned")
-
-
-def _set_aside(path: Path) -> int:
-    """Rename the file out of the way; returns the number it got."""
-    before = sorted(
-        (int(p.suffix.removeprefix(".damaged-")), p)
-        for p in path.parent.glob(f"{path.name}.damaged-*")
-    )
-    count = before[-1][0] + 1 if before else 1
-    for _, old in before:
-        old.unlink()
-    path.rename(path.with_name(f"{path.name}.damaged-{count}"))
-    for suffix in ("-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-    _condemned(path).unlink(missing_ok=True)
-    return count
