@@ -10,7 +10,7 @@ from edge.calls.handover import HandOver
 from edge.calls.plc import LinePlc
 from edge.calls.results import ResultReader
 from edge.sources.opcua.config import OpcUaSettings
-from edge.sources.opcua.connect import close, connect
+from edge.sources.opcua.connect import Connector, close
 from edge.status import Condition
 from edge.supervise import until_one_ends
 
@@ -23,12 +23,13 @@ class LineSession:
     def __init__(self, desk: Desk, line: str, plc: OpcUaSettings) -> None:
         self._desk = desk
         self._line = line
-        self._plc = plc
+        self._timeout_s = plc.timeout_s
+        self._connector = Connector(plc)
         self._patience = Condition(logger, f"line {line}")
 
     async def serve(self, connected: Callable[[], None]) -> None:
         """Connect and work until the session fails (`OSError`, `ua.UaError`, `PlcError`)."""
-        client = await connect(self._plc)
+        client = await self._connector.connect()
         try:
             plc = await LinePlc.attach(client)
             hand_over = HandOver(self._desk, plc, self._line, self._patience)
@@ -37,4 +38,4 @@ class LineSession:
             connected()
             await until_one_ends(hand_over.run(), results.run())
         finally:
-            await close(client, self._plc.timeout_s)
+            await close(client, self._timeout_s)

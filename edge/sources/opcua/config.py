@@ -6,7 +6,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
 
 from edge.filters import FilterSettings
 
@@ -42,8 +50,16 @@ class TagSettings(FilterSettings):
     )
 
 
+Endpoint = Annotated[str, StringConstraints(pattern=r"^opc\.tcp://[^\s@]+$")]
+Fingerprint = Annotated[
+    str,
+    StringConstraints(pattern=r"^([0-9A-Fa-f]{2}[: ]?){31}[0-9A-Fa-f]{2}$"),
+    AfterValidator(lambda text: bytes.fromhex(text.replace(":", "")).hex(":").upper()),
+]
+
+
 class SecuritySettings(BaseModel):
-    """A secured channel: policy, mode and certificates."""
+    """A secured channel: policy, mode, who this gateway is, and which server is believed."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -53,12 +69,42 @@ class SecuritySettings(BaseModel):
     mode: Literal["Sign", "SignAndEncrypt"] = Field(
         default="SignAndEncrypt", title="Message security mode"
     )
-    certificate_file: Path = Field(title="This gateway's certificate (DER or PEM)")
-    key_file: Path = Field(title="Key of that certificate (PEM)")
-    server_certificate_file: Path | None = Field(
-        default=None,
-        title="The server's certificate; what the server shows is believed if absent",
+    certificate_file: Path = Field(
+        title="This gateway's certificate (DER or PEM), made if neither it nor its key is there"
     )
+    key_file: Path = Field(title="Key of that certificate (RSA, PEM or DER)")
+    trust_dir: Path | None = Field(
+        default=None,
+        title="Trust list: its folder trusted/ has certificates of servers or authorities",
+    )
+    server_certificate_file: Path | None = Field(
+        default=None, title="The one certificate that is believed (DER or PEM), in place of a list"
+    )
+    server_fingerprints: list[Fingerprint] = Field(
+        default=[], title="SHA-256 of the certificates that are believed, in place of a list"
+    )
+    tolerate: list[Literal["host", "uri", "validity"]] = Field(
+        default=[],
+        title="What may be wrong in a trusted server's certificate: host, uri, validity",
+    )
+    trust_any_server: bool = Field(
+        default=False,
+        title="Believe any server, and whoever sits between it and us; only to try things out",
+    )
+
+    @model_validator(mode="after")
+    def _somebody_is_trusted(self) -> SecuritySettings:
+        pinned = self.server_certificate_file is not None or bool(self.server_fingerprints)
+        if self.trust_any_server and (pinned or self.trust_dir is not None):
+            raise ValueError(
+                "trust_any_server believes every server; remove it, or what says which to believe"
+            )
+        if not (self.trust_any_server or pinned or self.trust_dir is not None):
+            raise ValueError(
+                "says of no server that it is believed; give trust_dir, "
+                "server_certificate_file or server_fingerprints"
+            )
+        return self
 
 
 class OpcUaSettings(BaseModel):
@@ -70,8 +116,11 @@ class OpcUaSettings(BaseModel):
     device: Annotated[
         str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^/+#\s][^/+#]*$")
     ] = Field(title="Name of the device, unique in this gateway")
-    endpoint: Annotated[str, StringConstraints(pattern=r"^opc\.tcp://[^\s@]+$")] = Field(
+    endpoint: Endpoint = Field(
         title="Address of the server, opc.tcp://host:port, without user name and password"
+    )
+    more_endpoints: list[Endpoint] = Field(
+        default=[], title="Addresses of servers that hold the same tags, tried in this order"
     )
     publishing_ms: int = Field(
         default=500, ge=10, le=60_000, title="Publishing interval in milliseconds"
@@ -118,13 +167,27 @@ class OpcUaSettings(BaseModel):
     username: str | None = Field(default=None, title="User name; anonymous if absent")
     password: SecretStr | None = Field(default=None, title="Password; better kept in a file")
     password_file: Path | None = Field(default=None, title="File whose first line is the password")
+    send_password_readable: bool = Field(
+        default=False,
+        title="Send the password even where everybody on the network can read it",
+    )
+    user_certificate_file: Path | None = Field(
+        default=None, title="Certificate of the user (DER or PEM), in place of a user name"
+    )
+    user_key_file: Path | None = Field(
+        default=None, title="Key of the user's certificate (RSA, PEM or DER)"
+    )
     security: SecuritySettings | None = Field(
         default=None, title="Secured channel; without it nothing is signed or encrypted"
     )
     tags: list[TagSettings] = Field(default=[], title="The values to read")
 
     @model_validator(mode="after")
-    def _one_password(self) -> OpcUaSettings:
+    def _one_user(self) -> OpcUaSettings:
+        if (self.user_certificate_file is None) != (self.user_key_file is None):
+            raise ValueError("user_certificate_file and user_key_file need one another")
+        if self.username is not None and self.user_certificate_file is not None:
+            raise ValueError("give username or user_certificate_file, not both")
         if self.password is not None and self.password_file is not None:
             raise ValueError("give password or password_file, not both")
         if self.username is None and (self.password or self.password_file):

@@ -4,48 +4,125 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from asyncua import Client, ua
 from asyncua.crypto import security_policies
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 
-from edge.sources.opcua.config import OpcUaSettings
+from edge.sources.opcua.certificates import split_chain
+from edge.sources.opcua.client import PlcClient
+from edge.sources.opcua.config import OpcUaSettings, SecuritySettings
+from edge.sources.opcua.identity import expiry_notice, own_application, own_user
+from edge.sources.opcua.refusals import Attempt, NotOfferedError, explain
+from edge.sources.opcua.trust import check_server
+from edge.status import Condition
 
-APPLICATION_URI = "urn:lineside:edge"
-"""What this gateway's certificate must name as its URI."""
-
-
-_SESSION_MS = 60_000
+logger = logging.getLogger(__name__)
 
 
 class ConnectFailedError(ConnectionError):
-    """No session: the text says why."""
+    """No session: the text says why, and what to do."""
+
+
+class Connector:
+    """Makes sessions with one PLC, at the first of its addresses that works.
+
+    It stays with that one until it fails, and then tries the others in their order.
+    """
+
+    def __init__(self, settings: OpcUaSettings) -> None:
+        self._settings = settings
+        self._endpoints = [settings.endpoint, *settings.more_endpoints]
+        self._at = 0
+        source = f"source {settings.device}"
+        self._own_expiry = Condition(logger, f"{source}: this gateway's certificate")
+        self._server_expiry = Condition(logger, f"{source}: the server's certificate")
+        self._unchecked = Condition(logger, source)
+
+    @property
+    def endpoint(self) -> str:
+        """The address of the last session; the first address before there was one."""
+        return self._endpoints[self._at]
+
+    async def connect(self) -> Client:
+        """A connected client; the caller calls `close` on it in the end.
+
+        It does not reconnect by itself. Raises `ConnectFailedError`.
+        """
+        failures = []
+        order = [self._at, *(i for i in range(len(self._endpoints)) if i != self._at)]
+        for i in order:
+            try:
+                client = await self._open(self._endpoints[i])
+            except ConnectFailedError as error:
+                failures.append(error)
+            else:
+                self._at = i
+                return client
+        if len(failures) == 1:
+            raise failures[0]
+        raise ConnectFailedError("no server can be used: " + "; ".join(map(str, failures)))
+
+    async def _open(self, endpoint: str) -> Client:
+        settings = self._settings
+        attempt = Attempt(endpoint, settings)
+        client = PlcClient(endpoint, settings, attempt)
+        try:
+            async with asyncio.timeout(4 * settings.timeout_s):
+                await self._prepare(client, attempt)
+                await client.connect()
+        except BaseException as error:
+            client.disconnect_socket()
+            if isinstance(error, (OSError, ua.UaError, ValueError, InvalidSignature)):
+                why = explain(error, attempt)
+                raise ConnectFailedError(f"{endpoint}: {why}") from error
+            raise
+        return client
+
+    async def _prepare(self, client: PlcClient, attempt: Attempt) -> None:
+        """Ask the server what it offers, and secure the channel to come as the settings want."""
+        settings = self._settings
+        offers = await client.connect_and_get_server_endpoints()
+        offer = _choose_offer(offers, settings.security)
+        if settings.username is not None:
+            client.set_user(settings.username)
+            password = await asyncio.to_thread(settings.secret)
+            client.set_password(password or "")
+        user = await asyncio.to_thread(own_user, settings)
+        if user is not None:
+            client.user_certificate = user.certificate
+            client.user_private_key = user.key
+        if settings.security is None:
+            return
+        own = await asyncio.to_thread(own_application, settings.security)
+        attempt.application = own
+        chain = split_chain(offer.ServerCertificate or b"")
+        uri = str(offer.Server.ApplicationUri)
+        host = urlsplit(attempt.endpoint).hostname or ""
+        await asyncio.to_thread(check_server, chain, uri, host, settings.security)
+        self._tell_expiry(own.certificate, chain[0])
+        client.secure(settings.security, own, chain[0])
+
+    def _tell_expiry(self, own: x509.Certificate, server: x509.Certificate) -> None:
+        now = datetime.now(UTC)
+        for condition, certificate in ((self._own_expiry, own), (self._server_expiry, server)):
+            notice = expiry_notice(certificate, now)
+            if notice is None:
+                condition.recover()
+            else:
+                condition.fail(notice)
+        if self._settings.security is not None and self._settings.security.trust_any_server:
+            self._unchecked.fail("any server is believed (trust_any_server); nothing is safe so")
 
 
 async def connect(settings: OpcUaSettings) -> Client:
-    """A connected client; the caller calls `close` on it in the end.
-
-    It does not reconnect by itself. Raises `ConnectFailedError`.
-    """
-    client = Client(
-        settings.endpoint, timeout=settings.timeout_s, watchdog_intervall=settings.timeout_s
-    )
-    client.application_uri = APPLICATION_URI
-    client.session_timeout = _SESSION_MS
-    client.name = client.description = "Lineside gateway"
-    try:
-        async with asyncio.timeout(4 * settings.timeout_s):
-            if settings.username is not None:
-                client.set_user(settings.username)
-                client.set_password(settings.secret() or "")
-            await _secure(client, settings)
-            await client.connect()
-    except TimeoutError:
-        raise ConnectFailedError(f"{settings.endpoint} does not answer") from None
-    except (OSError, ua.UaError, ValueError) as error:
-        reason = str(error) or type(error).__name__
-        raise ConnectFailedError(f"{settings.endpoint}: {reason}") from error
-    return client
+    """A client for one session, as from a `Connector`. Raises `ConnectFailedError`."""
+    return await Connector(settings).connect()
 
 
 async def close(client: Client, within_s: float) -> None:
@@ -73,16 +150,35 @@ def node_id(text: str, namespaces: Sequence[str]) -> ua.NodeId:
         raise ValueError(f"{text!r} is not a node id") from error
 
 
-async def _secure(client: Client, settings: OpcUaSettings) -> None:
-    security = settings.security
-    if security is None:
-        return
-    policy = getattr(security_policies, f"SecurityPolicy{security.policy}")
-    server_certificate = security.server_certificate_file
-    await client.set_security(
-        policy,
-        certificate=security.certificate_file,
-        private_key=security.key_file,
-        server_certificate=str(server_certificate) if server_certificate else None,
-        mode=ua.MessageSecurityMode[security.mode],
+def _choose_offer(
+    offers: Sequence[ua.EndpointDescription], security: SecuritySettings | None
+) -> ua.EndpointDescription:
+    """The endpoint of the wanted policy and mode. Raises `NotOfferedError` if there is none."""
+    policy = security_policies.SecurityPolicyNone
+    mode = ua.MessageSecurityMode.None_
+    if security is not None:
+        policy = getattr(security_policies, f"SecurityPolicy{security.policy}")
+        mode = ua.MessageSecurityMode[security.mode]
+    usable = [o for o in offers if str(o.EndpointUrl).startswith("opc.tcp://")]
+    for offer in usable:
+        if (str(offer.SecurityPolicyUri), offer.SecurityMode) == (policy.URI, mode):
+            return offer
+    wanted = _offer_name(policy.URI, mode)
+    offered = (
+        ", ".join(
+            dict.fromkeys(_offer_name(str(o.SecurityPolicyUri), o.SecurityMode) for o in usable)
+        )
+        or "nothing over opc.tcp"
     )
+    raise NotOfferedError(
+        f"does not offer {wanted}; it offers {offered}. Set security.policy and security.mode to "
+        "one of these, or switch the other on at the server"
+    )
+
+
+def _offer_name(policy_uri: str, mode: ua.MessageSecurityMode) -> str:
+    """As the settings write it."""
+    if mode == ua.MessageSecurityMode.None_:
+        return "an unsecured channel"
+    policy = policy_uri.rpartition("#")[2].replace("_", "")
+    return f"{policy} with {mode.name}"

@@ -19,7 +19,7 @@ from asyncua import Client, ua
 from edge.journal import Gap, JournalError, SampleBatch, TelemetryJournal
 from edge.sources.base import DeviceListener
 from edge.sources.opcua.config import OpcUaSettings
-from edge.sources.opcua.connect import close, connect
+from edge.sources.opcua.connect import Connector, close
 from edge.sources.opcua.history import Backfill, Ledger, tags_with_history
 from edge.sources.opcua.intake import Intake
 from edge.sources.opcua.publishing import PublishPump, SubscriptionLostError
@@ -47,6 +47,7 @@ class OpcUaSource:
         figures: SourceFigures,
     ) -> None:
         self._settings = settings
+        self._connector = Connector(settings)
         self._journal = journal
         self._listener = listener
         self._figures = figures
@@ -84,7 +85,7 @@ class OpcUaSource:
         reason = "agent stopped"
         client: Client | None = None
         try:
-            client = await connect(self._settings)
+            client = await self._connector.connect()
             figures.endpoint = client.server_url.geturl()
             figures.reconnects = self._sessions
             self._sessions += 1

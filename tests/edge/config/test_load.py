@@ -166,6 +166,80 @@ def test_a_password_in_an_address_is_refused_and_not_shown(file: Path) -> None:
     assert "hush" not in found
 
 
+SECURED = """\
+sources:
+  - device: d
+    endpoint: opc.tcp://plc:4840
+    {more}
+    security:
+      certificate_file: pki/own.pem
+      key_file: pki/own.key
+      {trust}
+"""
+
+
+def test_security_of_a_source(file: Path) -> None:
+    digits = "0a" * 32
+    for more, trust in (
+        ("more_endpoints: ['opc.tcp://plc2:4840']", "trust_dir: pki"),
+        ("", f"server_fingerprints: ['{digits}']"),
+        ("user_certificate_file: u.pem\n    user_key_file: u.key", "trust_any_server: true"),
+    ):
+        file.write_text(SOUND + SECURED.format(more=more, trust=trust))
+        (source,) = load(file).sources
+        assert source.security is not None
+        assert source.security.certificate_file == file.parent / "pki" / "own.pem"
+        assert source.security.trust_dir in (None, file.parent / "pki")
+        assert source.security.server_fingerprints in ([], [":".join(["0A"] * 32)])
+
+
+@pytest.mark.parametrize(
+    ("more", "trust", "expected"),
+    [
+        (
+            "",
+            "",
+            "edge.yaml:8: sources[0].security: says of no server that it is believed; give "
+            "trust_dir, server_certificate_file or server_fingerprints",
+        ),
+        (
+            "",
+            "{trust_dir: pki, trust_any_server: true}",
+            "edge.yaml:8: sources[0].security: trust_any_server believes every server; remove it, "
+            "or what says which to believe",
+        ),
+        (
+            "",
+            "{server_fingerprints: [AB:CD]}",
+            "edge.yaml:11: sources[0].security.server_fingerprints[0]: 'AB:CD' does not have the "
+            "form of: SHA-256 of the certificates that are believed, in place of a list",
+        ),
+        (
+            "",
+            "{trust_dir: pki, tolerate: [hosts]}",
+            "edge.yaml:12: sources[0].security.tolerate[0]: 'hosts' is not one of 'host', 'uri' or "
+            "'validity'; did you mean host?",
+        ),
+        (
+            "user_key_file: u.key",
+            "{trust_dir: pki}",
+            "edge.yaml:5: sources[0]: user_certificate_file and user_key_file need one another",
+        ),
+        (
+            "more_endpoints: ['opc.tcp://me:hush@plc2']",
+            "{trust_dir: pki}",
+            "edge.yaml:7: sources[0].more_endpoints[0]: 'opc.tcp://...@plc2' does not have the "
+            "form of: Addresses of servers that hold the same tags, tried in this order",
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_security_of_a_source(
+    file: Path, more: str, trust: str, expected: str
+) -> None:
+    trust = "\n      ".join(trust.strip("{}").split(", "))
+    assert errors(file, SOUND + SECURED.format(more=more, trust=trust)) == [expected]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -33,8 +33,10 @@ class Values:
     def __init__(self) -> None:
         self.values: list[int] = []
         self.overflows = 0
+        self.messages = 0
 
     def take(self, result: ua.PublishResult) -> None:
+        self.messages += 1
         for notification in result.NotificationMessage.NotificationData or []:
             if isinstance(notification, ua.DataChangeNotification):
                 for item in notification.MonitoredItems:
