@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -24,13 +24,16 @@ from edge.status import Condition
 
 logger = logging.getLogger(__name__)
 
+_NO_DATA = 1
+"""Service level up to which a server of several has nothing to read (OPC 10000-4, 6.6.2.4.2)."""
+
 
 class ConnectFailedError(ConnectionError):
     """No session: the text says why, and what to do."""
 
 
 class Connector:
-    """Makes sessions with one PLC, at the first of its addresses that works.
+    """Makes sessions with one PLC, at the first of its addresses that works and has data.
 
     It stays with that one until it fails, and then tries the others in their order.
     """
@@ -49,14 +52,16 @@ class Connector:
         """The address of the last session; the first address before there was one."""
         return self._endpoints[self._at]
 
-    async def connect(self) -> Client:
+    async def connect(self, beat: Callable[[], None] = lambda: None) -> Client:
         """A connected client; the caller calls `close` on it in the end.
 
-        It does not reconnect by itself. Raises `ConnectFailedError`.
+        It does not reconnect by itself. `beat` is called before each address, which takes at most
+        three times `timeout_s`. Raises `ConnectFailedError`.
         """
         failures = []
         order = [self._at, *(i for i in range(len(self._endpoints)) if i != self._at)]
         for i in order:
+            beat()
             try:
                 client = await self._open(self._endpoints[i])
             except ConnectFailedError as error:
@@ -73,7 +78,7 @@ class Connector:
         attempt = Attempt(endpoint, settings)
         client = PlcClient(endpoint, settings, attempt)
         try:
-            async with asyncio.timeout(4 * settings.timeout_s):
+            async with asyncio.timeout(3 * settings.timeout_s):
                 await self._prepare(client, attempt)
                 await client.connect()
         except BaseException as error:
@@ -82,7 +87,22 @@ class Connector:
                 why = explain(error, attempt)
                 raise ConnectFailedError(f"{endpoint}: {why}") from error
             raise
+        if len(self._endpoints) > 1:
+            await self._check_service(client, endpoint)
         return client
+
+    async def _check_service(self, client: Client, endpoint: str) -> None:
+        """Leave a server that stands by for another one. Raises `ConnectFailedError`."""
+        node = client.get_node(ua.NodeId(ua.Int32(ua.ObjectIds.Server_ServiceLevel)))
+        level = None
+        with contextlib.suppress(OSError, ua.UaError):  # not all servers have it
+            level = await node.read_value()
+        if isinstance(level, int) and level <= _NO_DATA:
+            await close(client, self._settings.timeout_s)
+            raise ConnectFailedError(
+                f"{endpoint}: stands by and has no data (service level {level}); it is used when "
+                "it says that it has"
+            )
 
     async def _prepare(self, client: PlcClient, attempt: Attempt) -> None:
         """Ask the server what it offers, and secure the channel to come as the settings want."""

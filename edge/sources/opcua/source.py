@@ -85,8 +85,8 @@ class OpcUaSource:
         reason = "agent stopped"
         client: Client | None = None
         try:
-            client = await self._connector.connect()
-            figures.endpoint = client.server_url.geturl()
+            client = await self._connector.connect(figures.beat)
+            figures.endpoint = self._connector.endpoint
             figures.reconnects = self._sessions
             self._sessions += 1
             session = _Session(client, self._settings, self._journal, self._kept, figures)

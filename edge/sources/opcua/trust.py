@@ -5,7 +5,8 @@ list by itself, or was issued by an authority that stands there and has not revo
 refused and kept in `rejected/`, from where a person may move it. The folders are read at each
 attempt, so that what was moved holds at the next.
 
-What is checked, and what may be left out, follows OPC 10000-4, 6.1.3.
+What is checked, and what may be left out, follows OPC 10000-4, 6.1.3. Revocation lists are asked
+where there are some, also when a newer one is due; without one an authority is believed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -77,6 +78,8 @@ class TrustList:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._unread: list[str] = []
+        """What was wrong with the files that are not certificates."""
 
     def check(self, chain: Sequence[x509.Certificate], now: datetime) -> None:
         """Raise `CertificateError` unless the first certificate of `chain` is trusted."""
@@ -104,7 +107,14 @@ class TrustList:
             ) from None
 
     def _certificates(self, name: str) -> list[x509.Certificate]:
-        return [c for file in self._files(name) for c in read_certificates(file)]
+        """What can be read; a stray file must not end what works."""
+        found = []
+        for file in self._files(name):
+            try:
+                found += read_certificates(file)
+            except CertificateError as error:
+                self._unread.append(str(error))
+        return found
 
     def _files(self, name: str) -> list[Path]:
         files = (self._folder / name).iterdir()
@@ -118,7 +128,9 @@ class TrustList:
             for file, revocations in lists:
                 if revocations.issuer != issuer.subject:
                     continue
-                if not isinstance(key, rsa.RSAPublicKey) or not revocations.is_signature_valid(key):
+                if not isinstance(
+                    key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey)
+                ) or not revocations.is_signature_valid(key):
                     raise CertificateError(
                         f"{file} is not signed by {issuer.subject.rfc4514_string()}, whose "
                         "revocation list it says it is; get it from there anew, or remove it"
@@ -141,6 +153,7 @@ class TrustList:
             f"the server's certificate is not trusted: {describe(certificate)}. Compare the "
             f"fingerprint with the one that the server itself shows. If they are the same: "
             f"mv '{where}' '{self._folder / _TRUSTED}/'{authority}. The next attempt will see it"
+            + "".join(f". Left out: {problem}" for problem in self._unread)
         )
 
     def _keep_rejected(self, certificate: x509.Certificate) -> Path:

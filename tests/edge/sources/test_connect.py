@@ -357,6 +357,29 @@ async def test_a_password_is_not_shown_to_the_network(tmp_path: Path) -> None:
 # Addresses.
 
 
+@pytest.mark.slow
+async def test_a_server_that_stands_by_is_left_for_one_that_has_data() -> None:
+    async with run_plc() as standby, run_plc() as active:
+        level = standby.server.get_node(ua.NodeId(ua.Int32(ua.ObjectIds.Server_ServiceLevel)))
+        await level.write_value(ua.Variant(1, ua.VariantType.Byte))
+        await close(await connect(settings_for(standby.endpoint)), 3)  # there is no other
+        settings = settings_for(standby.endpoint, more_endpoints=[active.endpoint])
+        connector = Connector(settings)
+        tried: list[None] = []
+        await close(await connector.connect(lambda: tried.append(None)), 3)
+        assert connector.endpoint == active.endpoint
+        assert len(tried) == 2
+        await active.server.stop()
+        with pytest.raises(
+            ConnectFailedError, match=r"stands by and has no data \(service level 1"
+        ):
+            await connector.connect()
+        await level.write_value(ua.Variant(200, ua.VariantType.Byte))
+        await close(await connector.connect(), 3)
+        assert connector.endpoint == standby.endpoint
+
+
+@pytest.mark.slow
 async def test_the_first_address_that_works_is_kept() -> None:
     port, other = free_port(), free_port()
     async with run_plc() as second:

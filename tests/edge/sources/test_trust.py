@@ -117,6 +117,8 @@ def test_what_its_authority_has_revoked(tmp_path: Path) -> None:
     (tmp_path / "crl" / "hall.crl").write_bytes(BETWEEN.revocations())
     (tmp_path / "crl" / "root.crl").write_bytes(ROOT.revocations(BETWEEN))
     assert "has been revoked by its authority" in refusal(tmp_path, ISSUED)
+    (tmp_path / "crl" / "root.crl").write_bytes(b"nonsense")
+    assert "root.crl is no revocation list" in refusal(tmp_path, ISSUED)
     (tmp_path / "crl" / "root.crl").write_bytes(STRANGER.revocations())
     assert "root.crl is not signed by CN=Plant CA" in refusal(tmp_path, ISSUED)
 
@@ -173,7 +175,10 @@ def test_no_certificate(tmp_path: Path) -> None:
 def test_something_else_in_the_list_is_named(tmp_path: Path) -> None:
     (tmp_path / "trusted").mkdir()
     (tmp_path / "trusted" / "readme.txt").write_text("put certificates here")
-    assert "readme.txt is no certificate (DER or PEM)" in refusal(tmp_path, SERVER)
+    assert "Left out: " in (said := refusal(tmp_path, SERVER))
+    assert "readme.txt is no certificate (DER or PEM)" in said
+    put(tmp_path, "trusted", SERVER)
+    check(tmp_path, SERVER)
 
 
 def test_rejected_ones_cannot_fill_the_disk(tmp_path: Path) -> None:
