@@ -56,6 +56,7 @@ def gateway_config(supplier: Supplier, endpoint: str, broker_port: int) -> Mappi
         "gateway": {"group": supplier.group, "node": supplier.node},
         "data_dir": "data",
         "broker": {"host": "127.0.0.1", "port": broker_port, "tls": False},
+        "status": {"port": 0},  # two gateways on one machine; `lineside-edge status` shows both
         "sources": [
             {
                 "kind": "opcua",
