@@ -117,19 +117,20 @@ class GapWatch:
             lost.update(self._but_owed(OVERFLOW, since_us, bounded))
         self._overflowed = {}
         if lost:
-            starts = [known_us for known_us, _ in lost.values() if known_us is not None]
-            to_us = max(time_us for _, time_us in lost.values())
             cause = f"{OVERFLOW}: {listed(list(lost))}"
-            yield Gap(self._device, min(starts, default=None), to_us, cause)
+            # A source may set its times back, so either may be the earlier one.
+            starts = [min(a, b) for a, b in lost.values() if a is not None]
+            ends = [b if a is None else max(a, b) for a, b in lost.values()]
+            yield Gap(self._device, min(starts, default=None), max(ends), cause)
 
     def _but_owed(self, cause: str, since_us: int, losses: Losses) -> Losses:
         """Those losses that no history can give; the others become debts."""
-        owed = [(tag, times) for tag, times in losses.items() if tag in self.kept]
+        owed = [(tag, (a, b)) for tag, (a, b) in losses.items() if tag in self.kept and a < b]
         if not owed or len(self.debts) + len(owed) // DEBT_TAGS >= _MOST_DEBTS:
             return losses
         for at in range(0, len(owed), DEBT_TAGS):
             self.debts.append(Debt(cause, since_us, dict(owed[at : at + DEBT_TAGS])))
-        return {tag: times for tag, times in losses.items() if tag not in self.kept}
+        return {tag: times for tag, times in losses.items() if tag not in dict(owed)}
 
 
 def listed(names: list[str]) -> str:

@@ -35,10 +35,12 @@ _NODES_PER_REQUEST = 10
 _LATE_TRIES = 3
 """A historian may be slower than the subscription: it is asked so often for the newest values."""
 _LATE_S = 2.0
-_REFUSALS = (
-    ua.StatusCodes.BadHistoryOperationUnsupported,
-    ua.StatusCodes.BadHistoryOperationInvalid,
-    ua.StatusCodes.BadServiceUnsupported,
+_SESSION_OVER = (
+    ua.StatusCodes.BadSessionIdInvalid,
+    ua.StatusCodes.BadSessionClosed,
+    ua.StatusCodes.BadSecureChannelIdInvalid,
+    ua.StatusCodes.BadSecureChannelClosed,
+    ua.StatusCodes.BadTimeout,
 )
 
 
@@ -147,13 +149,14 @@ class Backfill:
         """Read one debt, some tags at a time; what history does not have becomes a gap."""
         for tag in [tag for tag in debt.tags if tag not in self._gaps.kept]:
             debt.lost[tag] = debt.tags.pop(tag)
-        tries = 0
-        while debt.tags:
-            tags = list(debt.tags)[: self._nodes_per_request]
-            late = await self._read(name, debt, tags, last_try=tries == _LATE_TRIES)
-            tries = tries + 1 if late else 0
-            if late:
-                await asyncio.sleep(_LATE_S)
+        for tries_left in range(_LATE_TRIES, -1, -1):
+            waiting = list(debt.tags)
+            while waiting:
+                tags, waiting = self._some(waiting)
+                waiting += await self._read(name, debt, tags, last_try=not tries_left)
+            if not debt.tags:
+                break
+            await asyncio.sleep(_LATE_S)
         marks = self._ledger.settle(name)
         if debt.lost:
             since_us = min(from_us for from_us, _ in debt.lost.values())
@@ -163,9 +166,14 @@ class Backfill:
             self._figures.gaps += 1
             await self._journal.submit(gap, bookmarks=marks)
 
-    async def _read(self, name: str, debt: Debt, tags: list[str], *, last_try: bool) -> bool:
-        """Read some tags to the end, and take them off the debt; True: some have not come as far
-        yet as they should, and stay."""
+    def _some(self, tags: list[str]) -> tuple[list[str], list[str]]:
+        """As many as one request may name, and the rest."""
+        return tags[: self._nodes_per_request], tags[self._nodes_per_request :]
+
+    async def _read(self, name: str, debt: Debt, tags: list[str], *, last_try: bool) -> list[str]:
+        """Read some tags to the end, and take them off the debt. Those that have not come as far as
+        they should stay, unless this is the last try. Returns those for which there were too many
+        at a time."""
         nodes = await self._subscription.nodes([self._positions[tag] for tag in tags])
         start_us = min(debt.tags[tag][0] for tag in tags)
         end_us = max(debt.tags[tag][1] for tag in tags)
@@ -177,6 +185,7 @@ class Backfill:
             ReturnBounds=False,
         )
         begun: set[str] = set()
+        postponed: list[str] = []
         points: dict[str, bytes | None] = {
             tag: None for tag in tags if self._positions[tag] in nodes
         }
@@ -186,28 +195,40 @@ class Backfill:
                 details, [(nodes[self._positions[tag]], points[tag]) for tag in wanted]
             )
             if results is None:
-                return False  # too many at a time: fewer will be tried
+                return tags
             items: list[ua.MonitoredItemNotification] = []
             for tag, result in zip(wanted, results, strict=True):
-                values = _values(result)
-                items += self._fresh(debt, tag, values, begun)
-                point = result.ContinuationPoint or None
+                reached_us = debt.tags[tag][0]
+                items += self._fresh(debt, tag, _values(result), begun)
                 # A server that does not come on would be asked for ever.
-                if point is None or not values or point == points[tag]:
-                    del points[tag]
-                else:
-                    points[tag] = point
+                stuck = points[tag] is not None and debt.tags[tag][0] == reached_us
+                if result.ContinuationPoint and not stuck:
+                    points[tag] = result.ContinuationPoint
+                    continue
+                del points[tag]
+                if self._is_short_of_points(result):
+                    postponed.append(tag)
             await self._store(items, {name: written(debt)})
-        late = False
         for tag in tags:
+            if tag in postponed:
+                continue
             reached_us, to_us = debt.tags[tag]
             if to_us - reached_us > self._step_us(tag):
                 if tag in begun and not last_try:
-                    late = True
                     continue
                 debt.lost[tag] = (debt.lost.get(tag, (reached_us, 0))[0], to_us)
             del debt.tags[tag]
-        return late
+        return postponed
+
+    def _is_short_of_points(self, result: ua.HistoryReadResult) -> bool:
+        """The server has no continuation point left for this node; of fewer it may have enough."""
+        if result.StatusCode.value != ua.StatusCodes.BadNoContinuationPoints:
+            return False
+        fewer = max(1, self._nodes_per_request // 2)
+        if fewer == self._nodes_per_request:
+            return False
+        self._nodes_per_request = fewer
+        return True
 
     def _fresh(
         self, debt: Debt, tag: str, values: list[ua.DataValue], begun: set[str]
@@ -247,14 +268,14 @@ class Backfill:
         try:
             return list(await self._client.uaclient.history_read(parameters))
         except ua.UaStatusCodeError as error:
-            if error.code == ua.StatusCodes.BadTooManyOperations and self._nodes_per_request > 1:
-                self._nodes_per_request = 1
+            if error.code == ua.StatusCodes.BadTooManyOperations and len(nodes) > 1:
+                self._nodes_per_request = max(1, len(nodes) // 2)
                 return None
-            if error.code in _REFUSALS:
-                logger.warning("%s: no history after all: %s", self._settings.device, error)
-                status = ua.StatusCode(ua.UInt32(error.code))
-                return [ua.HistoryReadResult(StatusCode=status) for _ in nodes]
-            raise
+            if error.code in _SESSION_OVER:
+                raise
+            logger.warning("%s: no history after all: %s", self._settings.device, error)
+            status = ua.StatusCode(ua.UInt32(error.code))
+            return [ua.HistoryReadResult(StatusCode=status) for _ in nodes]
 
     async def _store(
         self, items: list[ua.MonitoredItemNotification], marks: dict[str, str]

@@ -32,6 +32,8 @@ from protocols.sparkplug.datatypes import DataType
 
 logger = logging.getLogger(__name__)
 
+_GONE = (ua.StatusCodes.BadNodeIdUnknown, ua.StatusCodes.BadNodeIdInvalid)
+"""What servers say of an item whose node was deleted."""
 MAX_SAMPLES = 2000
 """A longer message becomes several batches: a batch is one row and one message."""
 _CLASSES = {
@@ -182,7 +184,7 @@ class Intake:
         time_us = time_of(data, now_us)
         value = convert(variant)
         quality = quality_of(data.StatusCode)
-        if data.StatusCode is not None and data.StatusCode.value == ua.StatusCodes.BadNodeIdUnknown:
+        if data.StatusCode is not None and data.StatusCode.value in _GONE:
             self.vanished.add(slot.position)
         self._identify(slot, variant, value)
         if not slot.tag_id:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from asyncua import Client, ua
@@ -20,8 +21,8 @@ logger = logging.getLogger(__name__)
 class Memory:
     """What must be known of a subscription to go on with it.
 
-    Its `text` is kept in the journal in the transaction of the last message taken, so that after a
-    restart, however it came, the numbering is exactly as far as the samples are.
+    Its `marks` are kept in the journal in the transaction of the last message taken, so that after
+    a restart, however it came, the numbering is exactly as far as the samples are.
     """
 
     of: str
@@ -35,6 +36,8 @@ class Memory:
     """Position of each tag whose node the server refuses: since when (µs), and why."""
     transferable: bool = True
     """The server has not said that it cannot let another session go on with a subscription."""
+    items: dict[int, int] = field(default_factory=dict)
+    """The server's number of each monitored item, by position."""
     _text: str = ""
 
     def begin(self, server: str, subscription_id: int, keepalive_s: float) -> None:
@@ -47,8 +50,10 @@ class Memory:
         """Something of it, other than the numbers, is different."""
         self._text = ""
 
-    def text(self) -> str:
-        """All that must outlive this process."""
+    def marks(self, device: str) -> dict[str, str]:
+        """The bookmarks of all that must outlive this process; what changes with each message is
+        short, and what is long is there only if it has changed since the last time."""
+        marks = {}
         if not self._text:
             self._text = json.dumps(
                 {
@@ -59,20 +64,21 @@ class Memory:
                     "refused": [[p, us, why] for p, (us, why) in self.refused.items()],
                 }
             )
-        return f"{self.receipts.taken} {self._text}"
+            marks[f"{device}/items"] = json.dumps(list(self.items.items()))
+        marks[device] = f"{self.receipts.taken} {self._text}"
+        return marks
 
     @classmethod
-    def load(cls, text: str | None, settings: OpcUaSettings) -> Memory:
+    def load(cls, bookmarks: Mapping[str, str], settings: OpcUaSettings) -> Memory:
         """What an earlier run kept, if its settings made the same monitored items."""
         memory = cls(mark_of(settings))
-        if text is None:
-            return memory
-        taken, _, rest = text.partition(" ")
-        kept = json.loads(rest)
-        if kept["of"] == memory.of:
+        taken, _, rest = bookmarks.get(settings.device, "").partition(" ")
+        kept = json.loads(rest or "{}")
+        if kept.get("of") == memory.of:
             memory.server = kept["server"]
             memory.keepalive_s = kept["keepalive_s"]
             memory.refused = {p: (us, why) for p, us, why in kept["refused"]}
+            memory.items = dict(json.loads(bookmarks[f"{settings.device}/items"]))
             memory.receipts.begin(kept["subscription"])
             memory.receipts.taken = int(taken)
         return memory
@@ -102,7 +108,10 @@ async def take_over(client: Client, memory: Memory, server: str) -> list[int] | 
     number = memory.receipts.subscription_id
     if not number or not server or memory.server != server:
         return None
-    parameters = ua.TransferSubscriptionsParameters(SubscriptionIds=[number])
+    parameters = ua.TransferSubscriptionsParameters(
+        SubscriptionIds=[number],
+        SendInitialValues=False,  # the journal has them
+    )
     try:
         (result,) = await client.uaclient.transfer_subscriptions(parameters)
         result.StatusCode.check()

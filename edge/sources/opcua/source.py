@@ -119,7 +119,7 @@ class _Kept:
 
     def __init__(self, settings: OpcUaSettings, journal: TelemetryJournal) -> None:
         self.intake = Intake(settings, journal)
-        self.memory = Memory.load(journal.bookmarks.get(settings.device), settings)
+        self.memory = Memory.load(journal.bookmarks, settings)
         self.ledger = Ledger(settings.device, journal)
 
 
@@ -226,7 +226,7 @@ class _Session:
         figures.last_sample_us = gaps.newest_us
         if not records and not marks:
             return None
-        marks[self._settings.device] = self._memory.text()
+        marks.update(self._memory.marks(self._settings.device))
         durable = self._journal.submit(*records, bookmarks=marks)
         durable.add_done_callback(lambda done: self._count(records, done))
         return durable
@@ -251,9 +251,15 @@ class _Session:
 
     def _end_if_told(self, message: ua.NotificationMessage) -> None:
         for notification in message.NotificationData:
-            if isinstance(notification, ua.StatusChangeNotification):
+            if not isinstance(notification, ua.StatusChangeNotification):
+                continue
+            # Meant for the session that the subscription was taken over from, but some servers hold
+            # it for the new one too. Whether ours was taken from us, the next request will show.
+            if notification.Status.value != ua.StatusCodes.GoodSubscriptionTransferred:
                 self._lose(
-                    SubscriptionLostError(f"the PLC ended the subscription: {notification.Status}")
+                    SubscriptionLostError(
+                        f"the PLC ended the subscription: {notification.Status.name}"
+                    )
                 )
 
     async def _on_lost(self, error: Exception) -> None:

@@ -47,8 +47,6 @@ class Subscription:
         self._figures = figures
         self._id = memory.receipts.subscription_id
         self._namespaces: list[str] = []
-        self._items: dict[int, int] = {}
-        """Server's id of each monitored item that was made in this session, by position."""
 
     async def create(self, server: str) -> None:
         """Make it, with all tags the server accepts. `server` says which one it is."""
@@ -67,18 +65,21 @@ class Subscription:
             ),
         )
         self._id = result.SubscriptionId
+        self._memory.items.clear()
         await self._monitor(list(range(len(settings.tags))))
         interval_s = result.RevisedPublishingInterval / 1000
         self._memory.begin(server, self._id, interval_s * result.RevisedMaxKeepAliveCount)
 
     async def mend(self) -> None:
         """Try the refused nodes again."""
+        self._intake.gaps.interrupted("node refused")
         await self._monitor(sorted(self._memory.refused))
 
     async def lost(self, positions: list[int]) -> None:
         """The server says of monitored items that their nodes are gone: let go of those, and ask
         for the nodes anew when refused ones are."""
-        ours = {p: self._items.pop(p) for p in positions if p in self._items}
+        items = self._memory.items
+        ours = {p: items.pop(p) for p in positions if p in items}
         if not ours:
             return
         parameters = ua.DeleteMonitoredItemsParameters(
@@ -124,7 +125,7 @@ class Subscription:
             refused, accepted = [], []
             for (position, _), result in zip(chunk, results, strict=True):
                 if result.StatusCode.is_good():
-                    self._items[position] = result.MonitoredItemId
+                    self._memory.items[position] = result.MonitoredItemId
                     accepted.append(position)
                 else:
                     refused.append((position, result.StatusCode.name))
@@ -173,7 +174,7 @@ class Subscription:
             self._memory.changed()
             marks = {}
             if self._id == self._memory.receipts.subscription_id:
-                marks = {self._settings.device: self._memory.text()}
+                marks = self._memory.marks(self._settings.device)
             await self._journal.submit(*gaps, bookmarks=marks)
 
     def _refusal(self, position: int, why: str) -> str:
