@@ -1,74 +1,72 @@
-"""One tag's filter."""
+"""One tag's filter: its parts in their order."""
 
 from __future__ import annotations
 
-from typing import Final
-
+from edge.filters.exception import ReportByException
+from edge.filters.rate_limit import RateLimit
+from edge.filters.sample import Sample, Value
 from edge.filters.settings import FilterSettings
-
-
-class _Dropped:
-    """Type of `DROPPED`."""
-
-
-DROPPED: Final = _Dropped()
-"""Says that a value is not worth a sample."""
-
-Value = float | int | str | None
+from edge.filters.swinging_door import SwingingDoor
 
 
 class Filter:
-    """Scale, then report by exception. A change of quality or to and from null always passes."""
+    """Scale, then report by exception, then hold back: swinging door or rate limit."""
 
-    __slots__ = (
-        "_deadband",
-        "_heartbeat_us",
-        "_quality",
-        "_reports_changes",
-        "_scale",
-        "_shift",
-        "_time_us",
-        "_value",
-        "scales",
-    )
+    __slots__ = ("_exception", "_holder", "_scale", "_shift", "scales")
 
-    def __init__(self, settings: FilterSettings) -> None:
+    def __init__(self, settings: FilterSettings, *, hold: bool = True) -> None:
+        """`hold` False leaves out the part that holds back."""
         self._scale, self._shift = settings.scale, settings.shift
         self.scales = (settings.scale, settings.shift) != (1.0, 0.0)
-        self._reports_changes = settings.deadband is not None
-        self._deadband = settings.deadband or 0.0
-        self._heartbeat_us = (
-            None if settings.heartbeat_s is None else round(settings.heartbeat_s * 1e6)
-        )
-        self._value: Value | _Dropped = DROPPED
-        self._time_us = 0
-        self._quality = 0
+        self._exception: ReportByException | None = None
+        if settings.deadband is not None:
+            self._exception = ReportByException(settings.deadband, settings.heartbeat_s)
+        self._holder: SwingingDoor | RateLimit | None = None
+        if not hold:
+            pass
+        elif settings.swinging_door is not None:
+            self._holder = SwingingDoor(settings.swinging_door, settings.heartbeat_s)
+        elif settings.at_most_every_s is not None:
+            self._holder = RateLimit(settings.at_most_every_s)
 
-    def apply(self, value: Value, time_us: int, quality: int) -> Value | _Dropped:
-        """The sample's value, or `DROPPED`."""
+    def apply(
+        self, value: Value, time_us: int, quality: int, server_us: int = 0, *, now_us: int = 0
+    ) -> tuple[Sample, ...]:
+        """The samples that a value lets through, oldest first; mostly itself, or none.
+
+        `now_us` is the gateway's clock, by which `due` counts."""
         if self.scales and isinstance(value, (int, float)):
             value = value * self._scale + self._shift
-        if not self._reports_changes:
-            return value
-        if quality == self._quality and self._near(value) and not self._overdue(time_us):
-            return DROPPED
-        self._value, self._time_us, self._quality = value, time_us, quality
-        return value
+        if self._exception is not None and not self._exception.passes(value, time_us, quality):
+            return ()
+        sample = Sample(value, time_us, quality, server_us)
+        return (sample,) if self._holder is None else self._holder.take(sample, now_us)
 
-    def _near(self, value: Value) -> bool:
-        last = self._value
-        if isinstance(value, (int, float)) and isinstance(last, (int, float)):
-            if value == last:
-                return True
-            return bool(self._deadband) and abs(value - last) <= self._deadband
-        return value == last
+    @property
+    def holds(self) -> bool:
+        """Whether it may hold a sample back."""
+        return self._holder is not None
 
-    def _overdue(self, time_us: int) -> bool:
-        return self._heartbeat_us is not None and time_us - self._time_us >= self._heartbeat_us
+    @property
+    def held(self) -> Sample | None:
+        """A sample that is let through later, or superseded. Lost if the process dies: who uses
+        the filter must be able to say it again."""
+        return None if self._holder is None else self._holder.held
+
+    def due(self, now_us: int) -> tuple[Sample, ...]:
+        """What was held for long enough."""
+        return () if self._holder is None else self._holder.due(now_us)
+
+    def flush(self) -> tuple[Sample, ...]:
+        """What is held, because the tag is interrupted."""
+        return () if self._holder is None else self._holder.flush()
+
+    def set_deadband(self, deadband: float, heartbeat_s: float | None) -> None:
+        """Report by exception from now on: the device could not do it."""
+        self._exception = ReportByException(deadband, heartbeat_s)
 
 
-def make_filter(settings: FilterSettings) -> Filter | None:
+def make_filter(settings: FilterSettings, *, hold: bool = True) -> Filter | None:
     """The filter of a tag; None if it would let everything pass as it is."""
-    if settings.deadband is None and (settings.scale, settings.shift) == (1.0, 0.0):
-        return None
-    return Filter(settings)
+    made = Filter(settings, hold=hold)
+    return made if made.scales or made.holds or settings.deadband is not None else None

@@ -18,7 +18,7 @@ from protocols.streams import State
 EPOCH, OFFSET = "Stream/Epoch", "Stream/Offset"
 GAP, LOST, CURSOR = "Stream/Gap", "Stream/Lost", "Stream/Cursor"
 
-Value = float | int | bool | str | None
+Value = float | int | bool | str | list[bool] | list[int] | list[float] | None
 
 
 class StreamAliases(NamedTuple):
@@ -111,7 +111,10 @@ def device_birth(
     ]
     for tag in tags:
         if tag.device == device:
-            unit = {"engUnit": Property(DataType.String, tag.unit)} if tag.unit else None
+            said = (("engUnit", tag.unit),) if tag.unit else ()
+            properties = {
+                name: Property(DataType.String, text) for name, text in (*said, *tag.properties)
+            }
             metrics.append(
                 Metric(
                     name=tag.name,
@@ -119,7 +122,7 @@ def device_birth(
                     datatype=tag.datatype,
                     timestamp=now_ms,
                     value=as_type(last.get(tag.id), tag.datatype),
-                    properties=unit,
+                    properties=properties or None,
                 )
             )
     return metrics

@@ -135,7 +135,7 @@ class Backfill:
         self._figures = figures
         self._positions = {tag.name: at for at, tag in enumerate(settings.tags)}
         # With filters of its own: those of the live values have gone on.
-        self._intake = Intake(settings, journal)
+        self._intake = Intake(settings, journal, hold=False)
         self._nodes_per_request = _NODES_PER_REQUEST
 
     async def run(self) -> None:

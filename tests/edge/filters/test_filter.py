@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from edge.filters import DROPPED, Filter, FilterSettings, make_filter
+from edge.filters import Filter, FilterSettings, Sample, make_filter
 
 GOOD, BAD = 192, 0
 numbers = st.floats(-1e9, 1e9)
@@ -16,22 +16,55 @@ numbers = st.floats(-1e9, 1e9)
 def passed(settings: FilterSettings, *samples: tuple[object, int]) -> list[object]:
     """What a new filter lets through of (value, time in s), all good."""
     it = Filter(settings)
-    results = [it.apply(value, time_s * 1_000_000, GOOD) for value, time_s in samples]  # type: ignore[arg-type]
-    return [r for r in results if r is not DROPPED]
+    return [
+        sample.value
+        for value, time_s in samples
+        for sample in it.apply(value, time_s * 1_000_000, GOOD)  # type: ignore[arg-type]
+    ]
+
+
+def one(it: Filter, value: object, time_us: int, quality: int) -> object:
+    """The one value let through; fails if there is none."""
+    (sample,) = it.apply(value, time_us, quality)  # type: ignore[arg-type]
+    assert (sample.time_us, sample.quality) == (time_us, quality)
+    return sample.value
 
 
 def test_no_settings_need_no_filter() -> None:
     assert make_filter(FilterSettings()) is None
     assert make_filter(FilterSettings(shift=1)) is not None
     assert make_filter(FilterSettings(deadband=0)) is not None
+    assert make_filter(FilterSettings(swinging_door=1)) is not None
+    assert make_filter(FilterSettings(at_most_every_s=1)) is not None
+
+
+def test_a_filter_that_only_scales_holds_nothing() -> None:
+    it = Filter(FilterSettings(scale=2, deadband=1))
+    assert not it.holds
+    it.apply(1.0, 0, GOOD)
+    assert (it.held, it.due(10**18), it.flush()) == (None, (), ())
+
+
+def test_server_times_go_with_their_values() -> None:
+    it = Filter(FilterSettings(scale=2))
+    assert it.apply(1, 5, GOOD, 7) == (Sample(2.0, 5, GOOD, 7),)
+
+
+def test_a_deadband_may_be_known_later() -> None:
+    it = Filter(FilterSettings(scale=2))
+    assert one(it, 1.0, 0, GOOD) == 2.0
+    it.set_deadband(1.0, None)
+    assert one(it, 1.0, 1, GOOD) == 2.0
+    assert it.apply(1.5, 2, GOOD) == ()
+    assert one(it, 2.0, 3, GOOD) == 4.0
 
 
 def test_scaling_is_for_numbers() -> None:
     it = Filter(FilterSettings(scale=0.1, shift=-40))
-    assert it.apply(500, 0, GOOD) == 10.0
-    assert it.apply(True, 0, GOOD) == -39.9
-    assert it.apply("500", 0, GOOD) == "500"
-    assert it.apply(None, 0, BAD) is None
+    assert one(it, 500, 0, GOOD) == 10.0
+    assert one(it, True, 0, GOOD) == -39.9
+    assert one(it, "500", 0, GOOD) == "500"
+    assert one(it, None, 0, BAD) is None
 
 
 def test_deadband_is_measured_from_the_last_sample_not_from_the_last_value() -> None:
@@ -54,10 +87,10 @@ def test_heartbeat_lets_a_value_pass_when_the_last_sample_is_old() -> None:
 
 def test_a_change_of_quality_passes() -> None:
     it = Filter(FilterSettings(deadband=5))
-    assert it.apply(1.0, 0, GOOD) == 1.0
-    assert it.apply(1.0, 1, BAD) == 1.0
-    assert it.apply(1.0, 2, BAD) is DROPPED
-    assert it.apply(1.0, 3, GOOD) == 1.0
+    assert one(it, 1.0, 0, GOOD) == 1.0
+    assert one(it, 1.0, 1, BAD) == 1.0
+    assert it.apply(1.0, 2, BAD) == ()
+    assert one(it, 1.0, 3, GOOD) == 1.0
 
 
 @given(st.lists(numbers), st.floats(0, 1e6))
@@ -67,9 +100,8 @@ def test_whoever_reads_the_samples_is_never_further_off_than_the_deadband(
     it = Filter(FilterSettings(deadband=deadband))
     shown: object = None
     for value in values:
-        result = it.apply(value, 0, GOOD)
-        if result is not DROPPED:
-            shown = result
+        for sample in it.apply(value, 0, GOOD):
+            shown = sample.value
         assert isinstance(shown, float)
         assert abs(shown - value) <= deadband
 
@@ -84,6 +116,9 @@ def test_nan_is_never_near_anything() -> None:
     [
         ({"scale": 0}, "leave scale out"),
         ({"heartbeat_s": 1}, "add deadband: 0"),
+        ({"swinging_door": 1, "deadband": 1}, "deadband would take points"),
+        ({"swinging_door": 1, "at_most_every_s": 1}, "at_most_every_s would take points"),
+        ({"swinging_door": 0}, "greater than 0"),
         ({"deadband": -1}, "greater than or equal to 0"),
         ({"deadband": float("inf")}, "finite"),
     ],

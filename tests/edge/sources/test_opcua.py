@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
+import math
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -113,6 +114,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_every_type_comes_into_the_journal_as_it_travels(path: Path) -> None:
     at = datetime(2026, 5, 4, 3, 2, 1, 999000, tzinfo=UTC)
+    guid = uuid.UUID("72962b91-fa75-4ae6-8d28-b404dc7daf63")
     v = ua.VariantType
     cases: dict[str, tuple[Any, ua.VariantType, DataType, Any]] = {
         "bool": (True, v.Boolean, DataType.Boolean, 1.0),
@@ -127,10 +129,28 @@ def test_every_type_comes_into_the_journal_as_it_travels(path: Path) -> None:
         "text": ("00123 é 中", v.String, DataType.String, "00123 é 中"),
         "instant": (at, v.DateTime, DataType.DateTime, 1_777_863_721_999.0),
         "no_instant": (datetime(1601, 1, 1, tzinfo=UTC), v.DateTime, DataType.DateTime, None),
-        "array": ([1.5, float("nan")], v.Double, DataType.String, [1.5, "nan"]),
-        "texts": (["a", "中"], v.String, DataType.String, ["a", "中"]),
+        "array": ([1.5, -0.25], v.Double, DataType.DoubleArray, [1.5, -0.25]),
+        "floats": ([0.5, math.inf], v.Float, DataType.FloatArray, [0.5, math.inf]),
+        "bools": ([True, False], v.Boolean, DataType.BooleanArray, [True, False]),
+        "shorts": ([1, -2], v.Int16, DataType.Int16Array, [1, -2]),
+        "longs": ([2**64 - 1], v.UInt64, DataType.UInt64Array, [2**64 - 1]),
+        "octets": ([0, 255], v.Byte, DataType.UInt8Array, [0, 255]),
+        "empty": ([], v.Int32, DataType.Int32Array, []),
+        "texts": (["0042", "中"], v.String, DataType.String, '["0042","中"]'),
+        "instants": ([at], v.DateTime, DataType.String, '["2026-05-04T03:02:01.999000+00:00"]'),
         "bytes": (b"\x01\x02", v.ByteString, DataType.String, "AQI="),
+        "blobs": ([b"\x01", b""], v.ByteString, DataType.String, '["AQ==",""]'),
+        "guid": (guid, v.Guid, DataType.UUID, str(guid)),
         "local": (ua.LocalizedText("Hallo"), v.LocalizedText, DataType.String, "Hallo"),
+        "named": (ua.QualifiedName("Speed", 2), v.QualifiedName, DataType.String, "2:Speed"),
+        "node": (ua.NodeId("x", 2), v.NodeId, DataType.String, "ns=2;s=x"),
+        "status": (ua.StatusCode(0x80310000), v.StatusCode, DataType.String, "BadNoCommunication"),
+        "range": (
+            ua.Range(Low=-1.0, High=2.5),
+            v.ExtensionObject,
+            DataType.String,
+            '{"Low":-1.0,"High":2.5}',
+        ),
     }
 
     async def work() -> None:
@@ -140,11 +160,12 @@ def test_every_type_comes_into_the_journal_as_it_travels(path: Path) -> None:
             async with reading(path, settings_for(plc.endpoint, *cases)) as got:
                 await until(lambda: all(got.samples(name) for name in cases))
                 types = {t.name: t.datatype for t in got.journal.tags()}
-                for name, (_, _, datatype, expected) in cases.items():
+                said = {t.name: dict(t.properties)["opcuaType"] for t in got.journal.tags()}
+                for name, (sent, variant, datatype, expected) in cases.items():
                     ((time_us, value, quality),) = got.samples(name)
-                    if isinstance(expected, list):
-                        value = json.loads(value)
                     assert (name, value, types[name]) == (name, expected, datatype)
+                    array = "[]" if isinstance(sent, list) else ""
+                    assert said[name] == f"{variant.name}{array}"
                     assert (time_us, quality) == (us(0), 192)
 
     run(work)
