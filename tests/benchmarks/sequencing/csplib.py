@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from hub.orders.csplib import read_csplib
@@ -70,6 +71,7 @@ def search(file: Path, seconds: float, seed: int, known: int) -> tuple[float, fl
         seed=seed,
         on_progress=lambda progress: look(progress.mark),
         stop=reached,
+        clock=time.process_time,
     )
     judged = judged_excess(file, day.class_of(found.cars))
     if judged is not None and judged != found.mark:

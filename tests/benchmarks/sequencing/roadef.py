@@ -1,7 +1,8 @@
 """ROADEF 2005, sets A and B: marks beside the bounds.
 
-One search per instance, on one core, by time and with a fixed seed. Where there are more cores, so
-many instances are searched side by side, each in a process of its own.
+One search per instance, on one core, by processor time and with a fixed seed, so that neighbours on
+the machine cost it nothing but patience. Where there are more cores, so many instances are searched
+side by side, each in a process of its own.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def search(folder: Path, seconds: float, seed: int) -> Searched:
     """
     instance = read_folder(folder).instance()
     cpu = time.process_time()
-    found = optimise(instance, time_limit_s=seconds, seed=seed)
+    found = optimise(instance, time_limit_s=seconds, seed=seed, clock=time.process_time)
     cpu = time.process_time() - cpu
     mark = score(instance, found.cars).mark
     judged = judged_mark(folder, (car.production_no for car in found.cars))
@@ -101,7 +102,7 @@ def measure(
             len(found),
             "instances",
             f"{equal} equal, {len(found) - better - equal} worse; "
-            f"{seconds:g} s each on one core, seed {seed}, {jobs} at a time",
+            f"{seconds:g} s of one core each, seed {seed}, {jobs} at a time",
         )
     )
     goals["better than the bound"] = AtLeast(0.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import threading
@@ -146,6 +147,18 @@ def test_by_moves_the_result_depends_on_the_seed_alone() -> None:
         optimise(of, max_moves=50_000, seed=9).cars == optimise(of, max_moves=50_000, seed=9).cars
     )
     assert optimise(of, max_moves=50_000, seed=9).moves <= 50_000
+
+
+def test_a_search_by_a_clock_of_ones_own_ends_when_that_says_so_and_repeats() -> None:
+    def ticking() -> Callable[[], float]:
+        seconds = itertools.count()
+        return lambda: float(next(seconds))
+
+    of = instance(4, 80)
+    found, again = (optimise(of, time_limit_s=100, clock=ticking()) for _ in range(2))
+    assert (found.cars, found.course) == (again.cars, again.course)
+    assert 100 <= found.elapsed_s < 110
+    assert 0 < found.to_best_s <= 100
 
 
 def test_on_two_cores_the_better_of_two_seeds_is_found_again_and_again() -> None:
