@@ -16,6 +16,9 @@ from edge.journal.store import Store, free_bytes, row_of
 
 logger = logging.getLogger(__name__)
 
+_LEAST_FILE = 512
+"""Bytes of the smallest file that SQLite does not take for an empty one."""
+
 
 def open_store(path: Path, *, free: Callable[[Path], int] = free_bytes) -> Store:
     """Open the journal file, or begin one.
@@ -56,6 +59,7 @@ def condemn(path: Path) -> None:
 
 def _open(path: Path, free: Callable[[Path], int]) -> Store:
     last_commit = wal.last_commit(path.with_name(f"{path.name}-wal"))
+    _check_header(path, has_log=last_commit > 0)
     store = Store(path, free=free)
     try:
         if (frames := last_commit - store.recovered_frames) > 0:
@@ -74,3 +78,16 @@ def _open(path: Path, free: Callable[[Path], int]) -> Store:
 
 def _condemned(path: Path) -> Path:
     return path.with_name(f"{path.name}.condemned")
+
+
+def _check_header(path: Path, *, has_log: bool) -> None:
+    """Refuse what SQLite would take for an empty file, or for one that may not be written."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(_LEAST_FILE)
+    except FileNotFoundError:
+        header = b""
+    if header and len(header) < _LEAST_FILE or has_log and not header:
+        raise DamagedError("most of it is missing")
+    if header and not set(header[18:20]) <= {1, 2}:
+        raise DamagedError("its header is of no format that there is")

@@ -45,11 +45,22 @@ def read(
         for lost_first, lost_after, cause, from_us, to_us in lost
         if lost_first < after
     ]
-    found.sort(key=lambda s: s.first)
+    found = _each_once(found, first)
     holes = without([(first, after)], merged((s.first, s.after) for s in found))
     found += [Stored(a, b, Lost(CORRUPT, None, None)) for a, b in holes]
     found.sort(key=lambda s: s.first)
     return found, bad + list(holes)
+
+
+def _each_once(found: list[Stored], at: int) -> list[Stored]:
+    """In order, from `at` on; of two that stand for one offset, as a damaged index may give them,
+    the first."""
+    once = []
+    for stored in sorted(found, key=lambda s: s.first):
+        if stored.first >= at:
+            once.append(stored)
+            at = stored.after
+    return once
 
 
 def _rows(
@@ -63,7 +74,7 @@ def _rows(
         (first, after),
     ):
         rows.append(row)
-        max_bytes -= len(row[-1])
+        max_bytes -= len(row[-1] or b"")
         if max_bytes <= 0:
             return rows, row[0] + 1
     return rows, after
@@ -73,7 +84,7 @@ def _stored(row: tuple[Any, ...]) -> Stored:
     offset, kind, device, row_class, first_us, last_us, head_check, body_check, body = row
     if bodies.head_check(*row[:6]) != head_check:
         return Stored(offset, offset + 1, Lost(CORRUPT, None, None))
-    if bodies.body_check(body) != body_check:
+    if body is None or bodies.body_check(body) != body_check:
         return Stored(offset, offset + 1, Lost(CORRUPT, first_us, last_us))
     record: SampleBatch | Gap | Lost
     try:

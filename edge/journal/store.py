@@ -28,6 +28,9 @@ from edge.set_aside import let_go
 from protocols.streams import Ranges, draw_epoch, merged, without
 
 VERSION = 2
+_APPLICATION = 0x4C530000
+"""Plus the version it is SQLite's application id: a version that the two do not agree on was not
+written so."""
 EVICTED, EXPIRED = "evicted: journal full", "expired: older than max_age_h"
 LEAST_BYTES = 16 * 1024 * 1024
 """The journal may always use so much, however little disk is free."""
@@ -42,7 +45,8 @@ _HEAD_OF = (
     "SELECT offset, kind, device, class, first_us, last_us, head_check FROM record WHERE offset = ?"
 )
 _OLDEST_OF_CLASS = (
-    "SELECT offset, kind, device, class, first_us, last_us, head_check, max(appended_us, last_us)"
+    "SELECT offset, kind, device, class, first_us, last_us, head_check,"
+    " coalesce(max(appended_us, last_us), 0)"
     " FROM record WHERE class = ? AND offset >= ? ORDER BY offset LIMIT ?"
 )
 _BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
@@ -328,7 +332,10 @@ class Store:
 
     def _create(self, set_aside: int) -> None:
         schema = resources.files("edge.journal").joinpath("schema.sql").read_text()
-        self._db.executescript(f"BEGIN;{schema}PRAGMA user_version = {VERSION};")
+        self._db.executescript(
+            f"BEGIN;{schema}PRAGMA user_version = {VERSION};"
+            f"PRAGMA application_id = {_APPLICATION + VERSION};"
+        )
         self.position = Position(draw_epoch(), 0, 0, 0, 0, 0, set_aside)
         self._db.execute(
             "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -341,13 +348,15 @@ class Store:
 
     def _load(self) -> None:
         version = self._pragma("user_version")
+        if version > 1 and self._pragma("application_id") != _APPLICATION + version:
+            raise DamagedError("not a journal")
         if version > VERSION:
             raise JournalError(
                 f"{self.path} was written by a newer release (journal version {version}); "
                 "install that release again, or give this one another data_dir"
             )
         if version == 1:
-            from_version_1(self._db)
+            from_version_1(self._db, _APPLICATION + VERSION)
         elif version != VERSION:
             raise DamagedError("not a journal")
         row = self._db.execute(
@@ -416,7 +425,8 @@ class Store:
 
     def _drop_committed(self, excess: int) -> bool:
         rows = self._db.execute(
-            "SELECT offset, length(body) FROM record WHERE offset < ? ORDER BY offset LIMIT ?",
+            "SELECT offset, coalesce(length(body), 0) FROM record WHERE offset < ?"
+            " ORDER BY offset LIMIT ?",
             (self.position.watermark, _TRIM_ROWS),
         )
         chosen = _enough(rows, excess)
@@ -426,7 +436,8 @@ class Store:
 
     def _evict_lowest(self, excess: int) -> int:
         rows = self._db.execute(
-            "SELECT offset, length(body), kind, device, class, first_us, last_us, head_check"
+            "SELECT offset, coalesce(length(body), 0), kind, device, class, first_us, last_us,"
+            " head_check"
             " FROM record ORDER BY class, offset LIMIT ?",
             (_TRIM_ROWS,),
         )
@@ -494,7 +505,13 @@ class Store:
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection that leaves transactions to us."""
-    return sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    db.text_factory = _text  # a flipped bit may make it no text at all: its check will tell
+    return db
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="replace")
 
 
 def _enough(rows: Iterable[tuple[Any, ...]], excess: int) -> list[tuple[Any, ...]]:

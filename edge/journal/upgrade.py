@@ -28,12 +28,13 @@ _CHECKS = {
 }
 
 
-def from_version_1(db: sqlite3.Connection) -> None:
-    """Version 1 had no base, and no checks of its small tables."""
+def from_version_1(db: sqlite3.Connection, application_id: int) -> None:
+    """Version 1 had no base, no checks of its small tables, and no application id."""
     db.execute("BEGIN IMMEDIATE")
     for statement in _COLUMNS:
         db.execute(statement)
     for rows, update in _CHECKS.items():
         db.executemany(update, [(checked(row)[-1], row[0]) for row in db.execute(rows).fetchall()])
+    db.execute(f"PRAGMA application_id = {application_id}")
     db.execute("PRAGMA user_version = 2")
     db.execute("COMMIT")

@@ -332,6 +332,8 @@ def test_damaged_files_are_counted_from_the_first_on(path: Path) -> None:
 def test_a_file_of_a_newer_release_is_left_alone(path: Path) -> None:
     open_store(path).close()
     db = connect(path)
+    (ours,) = db.execute("PRAGMA application_id").fetchone()
+    db.execute(f"PRAGMA application_id = {ours + 97}")
     db.execute("PRAGMA user_version = 99")
     db.close()
     with pytest.raises(JournalError, match="newer release"):
