@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from edge.journal import TelemetryJournal
 from edge.sources.base import DeviceListener, Source
 from edge.sources.opcua.config import OpcUaSettings
-from edge.sources.opcua.source import OpcUaSource
 from edge.status import SourceFigures
 
 SourceSettings = OpcUaSettings
 """Settings of any source; each kind has its own model, told apart by `kind`."""
-
-_KINDS: dict[
-    str, Callable[[OpcUaSettings, TelemetryJournal, DeviceListener, SourceFigures], Source]
-] = {
-    "opcua": OpcUaSource,
-}
 
 
 def make_source(
@@ -26,5 +17,10 @@ def make_source(
     listener: DeviceListener,
     figures: SourceFigures,
 ) -> Source:
-    """The source of one entry of `sources` in the configuration; it writes its `figures`."""
-    return _KINDS[settings.kind](settings, journal, listener, figures)
+    """The source of one entry of `sources` in the configuration; it writes its `figures`. A kind's
+    library is loaded with the first source of the kind."""
+    match settings.kind:
+        case "opcua":
+            from edge.sources.opcua.source import OpcUaSource
+
+            return OpcUaSource(settings, journal, listener, figures)

@@ -17,8 +17,8 @@ from asyncua import ua
 from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.server.user_managers import UserManager
 
-from edge.sources.opcua import ConnectFailedError, OpcUaSettings, connect
-from edge.sources.opcua.connect import Connector, close
+from edge.sources.opcua import OpcUaSettings
+from edge.sources.opcua.connect import ConnectFailedError, Connector, close, connect
 from tests.edge.sources.plc import Plc, free_port, run_plc
 from tests.edge.sources.test_node_opcua import subscribe
 from tests.edge.waiting import until
@@ -335,6 +335,15 @@ async def test_a_secured_channel_with_asyncua(tmp_path: Path) -> None:
         assert "it offers Basic256Sha256 with SignAndEncrypt" in await refusal(
             settings_for(plc.endpoint)
         )
+
+
+async def test_a_server_with_the_certificate_of_another_and_not_its_key(tmp_path: Path) -> None:
+    trusted = make_identity("plc", uri=URI, key_number=1)
+    forged = Identity(trusted.certificate, make_identity("x", key_number=2).key)
+    trust(tmp_path, trusted)
+    async with run_secured_plc(tmp_path, forged) as plc:
+        settings = settings_for(plc.endpoint, security=secured(tmp_path), timeout_s=0.5)
+        assert "or not have the key of the certificate that it shows" in await refusal(settings)
 
 
 async def test_a_password_is_not_shown_to_the_network(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from asyncua import ua
 
 from edge.journal import Gap, JournalSettings, SampleBatch, TelemetryJournal
 from edge.sources import make_source
-from edge.sources.opcua import OpcUaSettings, node_id
+from edge.sources.opcua import OpcUaSettings
+from edge.sources.opcua.connect import node_id
 from edge.status import SourceFigures
 from protocols.sparkplug import DataType
 from tests.edge.journal.test_journal import small_disk
