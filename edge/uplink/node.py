@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from edge.journal import Gap, Lost, SampleBatch, Stored, Tag, TelemetryJournal
 from edge.link import Link, LinkError, Message
@@ -24,11 +24,11 @@ from edge.servers import Servers
 from edge.status import Condition, Figures
 from edge.uplink.bdseq import BirthDeathSequence
 from edge.uplink.births import CURSOR, Names, Value, device_birth, health, node_birth
-from edge.uplink.records import gap_payload, lost_payload, samples_payload
+from edge.uplink.records import gap_payload, lost_payload, node_data, samples_payload
 from edge.uplink.settings import UplinkSettings
 from protocols.jis.envelope import EnvelopeError, parse_answer
 from protocols.mqtt.broker import BrokerSettings, Will
-from protocols.sparkplug import DataType, Metric, Payload, PayloadError, decode, encode
+from protocols.sparkplug import Metric, Payload, PayloadError, decode, encode
 from protocols.sparkplug.session import (
     HostState,
     HostWatch,
@@ -226,6 +226,7 @@ class _Session:
         self._of = node
         self._journal = node._journal
         self._bd_seq = bd_seq
+        self._data_topic = node_topic(node._group, "NDATA", node._node)
         self._seq = SequenceCounter()
         self._names = Names({}, b"")
         self._tags: list[Tag] = []
@@ -360,7 +361,8 @@ class _Session:
         self._health = health(node._figures)
         now_ms = _now_ms()
         birth = node_birth(self._bd_seq, self._writer.state, node._figures, now_ms)
-        self._node_message("NBIRTH", birth, self._seq.begin(), now_ms)
+        topic = node_topic(node._group, "NBIRTH", node._node)
+        self.link.publish(topic, encode(Payload(now_ms, birth, self._seq.begin())), 0)
         for device in self._names.devices:
             self._bear_device(device)
         for device in self._names.devices:
@@ -401,12 +403,8 @@ class _Session:
         figures = health(self._of._figures)
         changed = {name: n for name, n in figures.items() if self._health.get(name) != n}
         if changed:
-            now_ms = _now_ms()
-            metrics = [
-                Metric(name=name, datatype=DataType.Int64, value=n, timestamp=now_ms)
-                for name, n in changed.items()
-            ]
-            self._node_message("NDATA", metrics, self._seq.take(), now_ms)
+            payload = node_data(changed, self._seq.take(), _now_ms(), historical=False)
+            self.link.publish(self._data_topic, payload, 0)
             self._health = figures
 
     def _send(self, now: float) -> bool:
@@ -475,7 +473,7 @@ class _Session:
             )
         else:
             payload = lost_payload(stored, record, epoch, seq=seq, now_ms=now_ms)
-        self.link.publish(node_topic(self._of._group, "NDATA", self._of._node), payload, 0)
+        self.link.publish(self._data_topic, payload, 0)
 
     def _is_too_large(self, payload: bytes, stored: Stored) -> bool:
         """Whether the broker would end the connection over this record each time it comes."""
@@ -509,12 +507,10 @@ class _Session:
     def _device_death(self, device: str) -> None:
         self._device_message("DDEATH", device, [], _now_ms())
 
-    def _node_message(self, kind: str, metrics: list[Metric], seq: int, now_ms: int) -> None:
-        topic = node_topic(self._of._group, kind, self._of._node)  # type: ignore[arg-type]
-        self.link.publish(topic, encode(Payload(now_ms, metrics, seq)), 0)
-
-    def _device_message(self, kind: str, device: str, metrics: list[Metric], now_ms: int) -> None:
-        topic = device_topic(self._of._group, kind, self._of._node, device)  # type: ignore[arg-type]
+    def _device_message(
+        self, kind: Literal["DBIRTH", "DDEATH"], device: str, metrics: list[Metric], now_ms: int
+    ) -> None:
+        topic = device_topic(self._of._group, kind, self._of._node, device)
         self.link.publish(topic, encode(Payload(now_ms, metrics, self._seq.take())), 0)
 
     def _figure(self) -> None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from array import array
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from edge.journal import Gap, Lost, Origin, SampleBatch, Stored
 from edge.uplink.births import EPOCH, GAP, LOST, OFFSET, StreamAliases
-from protocols.sparkplug import GOOD, DataType, Metric, Payload, encode, encode_samples
+from protocols.sparkplug import GOOD, Metric, Payload, encode, encode_samples
 from protocols.sparkplug.server_times import FROM_HISTORY, pack_offsets
+
+_BAD = 0
+_QUALITIES = frozenset({_BAD, GOOD, 500})
+"""All that the property Quality may say; 500 is stale. What is uncertain is not good, hence bad."""
 
 
 def samples_payload(
@@ -29,7 +34,7 @@ def samples_payload(
     if batch.qualities:
         qualities = array("H", [GOOD]) * len(batch)
         for position, quality in batch.qualities.items():
-            qualities[position] = quality
+            qualities[position] = quality if quality in _QUALITIES else _BAD
     return encode_samples(
         seq,
         now_ms,
@@ -89,12 +94,8 @@ def gap_payload(
         "to": _iso(gap.to_us),
         "cause": gap.cause,
     }
-    values: list[tuple[str, DataType, int | str]] = [
-        (EPOCH, DataType.Int64, epoch),
-        (OFFSET, DataType.Int64, offset),
-        (GAP, DataType.String, json.dumps(text)),
-    ]
-    return _node_data(values, seq, now_ms, historical=historical)
+    values: dict[str, int | str] = {EPOCH: epoch, OFFSET: offset, GAP: json.dumps(text)}
+    return node_data(values, seq, now_ms, historical=historical)
 
 
 def lost_payload(stored: Stored, lost: Lost, epoch: int, *, seq: int, now_ms: int) -> bytes:
@@ -107,19 +108,15 @@ def lost_payload(stored: Stored, lost: Lost, epoch: int, *, seq: int, now_ms: in
         "from": _iso(lost.from_us),
         "to": _iso(lost.to_us),
     }
-    values: list[tuple[str, DataType, int | str]] = [
-        (EPOCH, DataType.Int64, epoch),
-        (LOST, DataType.String, json.dumps(text)),
-    ]
-    return _node_data(values, seq, now_ms, historical=True)
+    return node_data({EPOCH: epoch, LOST: json.dumps(text)}, seq, now_ms, historical=True)
 
 
-def _node_data(
-    values: list[tuple[str, DataType, int | str]], seq: int, now_ms: int, *, historical: bool
-) -> bytes:
+def node_data(values: Mapping[str, int | str], seq: int, now_ms: int, *, historical: bool) -> bytes:
+    """An NDATA payload of these values by name, as of now. Their datatypes are in the NBIRTH: data
+    leaves them out."""
     metrics = [
-        Metric(name=name, datatype=kind, value=value, timestamp=now_ms, is_historical=historical)
-        for name, kind, value in values
+        Metric(name=name, value=value, timestamp=now_ms, is_historical=historical)
+        for name, value in values.items()
     ]
     return encode(Payload(timestamp=now_ms, metrics=metrics, seq=seq))
 

@@ -30,7 +30,6 @@ from hub.ingest.strangers import Strangers
 from hub.store import Database
 from protocols.jis.envelope import AnswerMessage, dump
 from protocols.sparkplug import (
-    DataType,
     Metric,
     Payload,
     PayloadError,
@@ -397,7 +396,7 @@ class Worker:
             return
         text = dump(AnswerMessage.of(cursor.answer())).decode()
         now_ms = time.time_ns() // 1_000_000
-        metric = Metric(CURSOR, timestamp=now_ms, datatype=DataType.String, value=text)
+        metric = Metric(CURSOR, timestamp=now_ms, value=text)
         self._command(session, Payload(now_ms, [metric]))
 
     def _ask_rebirth(self, session: Session) -> None:
