@@ -67,6 +67,7 @@ class TelemetryJournal:
         self._tag_ids = {(t.device, t.name, t.datatype): t.id for t in store.tags.values()}
         self._next_tag = max(store.tags, default=0) + 1
         self._last_us = dict(store.last_us)
+        self._bookmarks = dict(store.bookmarks)
         self._in_use: set[int] = set()
         self._wake = threading.Condition()
         self._appends: list[_Append] = []
@@ -199,6 +200,11 @@ class TelemetryJournal:
                 raise JournalClosedError("the journal is closed")
             self._appends.append(append)
             self._wake.notify()
+        for name, text in bookmarks.items():
+            if text:
+                self._bookmarks[name] = text
+            else:
+                self._bookmarks.pop(name, None)
         for record in records:
             if isinstance(record, SampleBatch) and record.origin is Origin.LIVE:
                 self._last_us.update(zip(record.tags, record.times_us, strict=True))
@@ -206,8 +212,8 @@ class TelemetryJournal:
 
     @property
     def bookmarks(self) -> Mapping[str, str]:
-        """The bookmarks that were durable when the journal was opened."""
-        return self._store.bookmarks
+        """The latest of each name: durable, or submitted since the journal was opened."""
+        return self._bookmarks
 
     def read(self, first: int, after: int, max_bytes: int = 1_000_000) -> list[Stored]:
         """What stands for the offsets first … after - 1, in order and without holes; at most about

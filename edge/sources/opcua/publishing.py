@@ -122,7 +122,7 @@ class PublishPump:
     async def run(self) -> None:
         """Ask and take until the subscription is lost. Raises `SubscriptionLostError`, or why the
         journal failed."""
-        asking = (self._ask(number) for number in range(self._requests))
+        asking = (self._ask() for _ in range(self._requests))
         try:
             await until_one_ends(self._take(), self._watch_journal(), *asking)
         finally:
@@ -142,22 +142,23 @@ class PublishPump:
             last = max(ahead(receipts.taken, n) for n in fresh)
             await self._fetch(_after(receipts.taken, last), fresh)
 
-    async def _ask(self, number: int) -> None:
-        """Keep one request with the server: the `number`-th, from 0 on."""
+    async def _ask(self) -> None:
+        """Keep one request with the server."""
         receipts, figures = self._receipts, self._figures
         while True:
-            if number >= self._requests:
-                await asyncio.Event().wait()  # the server wants fewer: this one rests
             await receipts.window.acquire()
             acks, receipts.due = (
                 receipts.due[:_ACKS_PER_REQUEST],
                 receipts.due[_ACKS_PER_REQUEST:],
             )
             result = None
+            one_too_many = False
             figures.publishes_in_flight += 1
             self.heard_at = time.monotonic()
             try:
                 result = await self._publish(acks)
+            except BadTooManyPublishRequests:
+                one_too_many = True
             finally:
                 figures.publishes_in_flight -= 1
                 if result is None:  # it may not have been read: acknowledging twice does no harm
@@ -165,6 +166,21 @@ class PublishPump:
                     receipts.window.release()
             if result is not None:
                 self._inbox.put_nowait(result)
+            elif one_too_many:
+                await self._ask_less()
+
+    async def _ask_less(self) -> None:
+        """The server has one too many: this one is not sent again, unless it is the only one."""
+        if self._requests == 1:
+            await asyncio.sleep(_PAUSE_S)
+            return
+        self._requests -= 1
+        logger.info(
+            "%s: the server takes %d publish requests at a time",
+            self._figures.device,
+            self._requests,
+        )
+        await asyncio.Event().wait()
 
     async def _publish(self, acks: Iterable[int]) -> ua.PublishResult | None:
         """One request and its answer; None: there is none, and the next may be sent."""
@@ -175,16 +191,7 @@ class PublishPump:
             )
             response.ResponseHeader.ServiceResult.check()
         except BadTooManyPublishRequests:
-            if self._requests > 1:
-                self._requests -= 1
-                logger.info(
-                    "%s: the server takes %d publish requests at a time",
-                    self._figures.device,
-                    self._requests,
-                )
-            else:
-                await asyncio.sleep(_PAUSE_S)
-            return None
+            raise
         except BadTimeout:
             return None
         except UaStructParsingError as error:  # the next message shows that one is missing

@@ -38,6 +38,10 @@ class Memory:
     """The server has not said that it cannot let another session go on with a subscription."""
     items: dict[int, int] = field(default_factory=dict)
     """The server's number of each monitored item, by position."""
+    loaded: bool = False
+    """It is what an earlier source of the device left, and maybe not all of that is durable yet."""
+    outdated: int = 0
+    """Number of a subscription whose monitored items are not those of the settings any more."""
     _text: str = ""
 
     def begin(self, server: str, subscription_id: int, keepalive_s: float) -> None:
@@ -74,13 +78,18 @@ class Memory:
         memory = cls(mark_of(settings))
         taken, _, rest = bookmarks.get(settings.device, "").partition(" ")
         kept = json.loads(rest or "{}")
-        if kept.get("of") == memory.of:
-            memory.server = kept["server"]
+        if not kept:
+            return memory
+        memory.server = kept["server"]
+        if kept["of"] != memory.of:
+            memory.outdated = kept["subscription"]
+        else:
             memory.keepalive_s = kept["keepalive_s"]
             memory.refused = {p: (us, why) for p, us, why in kept["refused"]}
             memory.items = dict(json.loads(bookmarks[f"{settings.device}/items"]))
             memory.receipts.begin(kept["subscription"])
             memory.receipts.taken = int(taken)
+            memory.loaded = True
         return memory
 
 
@@ -100,6 +109,22 @@ async def identify(client: Client) -> str:
         return f"{client.server_url.geturl()} {(await node.read_value()).isoformat()}"
     except (ua.UaError, AttributeError):
         return ""
+
+
+async def let_go(client: Client, memory: Memory, server: str) -> None:
+    """Have the server forget a subscription of former settings, which it would go on to fill."""
+    number, memory.outdated = memory.outdated, 0
+    if not number or not server or memory.server != server:
+        return
+    parameters = ua.TransferSubscriptionsParameters(
+        SubscriptionIds=[number], SendInitialValues=False
+    )
+    try:
+        (result,) = await client.uaclient.transfer_subscriptions(parameters)
+        if result.StatusCode.is_good():
+            await client.uaclient.delete_subscriptions([number])
+    except ua.UaStatusCodeError as error:  # its lifetime will end it
+        logger.info("subscription %d cannot be let go of: %s", number, error)
 
 
 async def take_over(client: Client, memory: Memory, server: str) -> list[int] | None:

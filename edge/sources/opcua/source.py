@@ -23,7 +23,7 @@ from edge.sources.opcua.connect import Connector, close
 from edge.sources.opcua.history import Backfill, Ledger, tags_with_history
 from edge.sources.opcua.intake import Intake
 from edge.sources.opcua.publishing import PublishPump, SubscriptionLostError
-from edge.sources.opcua.recovery import Memory, identify, take_over
+from edge.sources.opcua.recovery import Memory, identify, let_go, take_over
 from edge.sources.opcua.subscription import Subscription
 from edge.status import SourceFigures
 from edge.supervise import keep_running, until_one_ends
@@ -157,6 +157,8 @@ class _Session:
             online()
             await self._beat()
         server = await identify(client)
+        await let_go(client, memory, server)
+        await self._settle_earlier()
         held = await take_over(client, memory, server)
         subscription = Subscription(
             client, settings, self._journal, self._intake, memory, self._figures
@@ -185,6 +187,13 @@ class _Session:
                 client, settings, self._journal, subscription, gaps, self._ledger, self._figures
             ).run(),
         )
+
+    async def _settle_earlier(self) -> None:
+        """Return when all that an earlier source of the device took is durable: after a change of
+        the configuration it may just have handed it over."""
+        if self._memory.loaded:
+            await self._journal.submit(bookmarks=self._memory.marks(self._settings.device))
+            self._memory.loaded = False
 
     async def _announce(self, online: Callable[[], None]) -> None:
         await self._begun.wait()

@@ -488,6 +488,7 @@ def test_a_bookmark_is_durable_with_its_records(path: Path) -> None:
             first = journal.submit(batch(1), bookmarks={"press": "after 1", "done": "soon"})
             second = journal.submit(batch(2), bookmarks={"press": "after 2"})
             journal.submit(batch(3), bookmarks={"oven": "after 3", "done": ""})
+            assert journal.bookmarks == {"press": "after 2", "oven": "after 3"}
             assert [await first, await second] == [0, 1]
         async with opened(path) as journal:
             assert journal.bookmarks == {"press": "after 2", "oven": "after 3"}

@@ -1,0 +1,109 @@
+"""A source that is stopped and begun anew while the agent runs, as for a new configuration."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from edge.journal import JournalSettings, TelemetryJournal
+from edge.sources import make_source
+from edge.sources.opcua import OpcUaSettings
+from edge.status import SourceFigures
+from tests.edge.sources.plc import Plc, run_plc
+from tests.edge.sources.reading import Devices, Reading, settings_for, until
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@asynccontextmanager
+async def source_on(journal: TelemetryJournal, settings: OpcUaSettings) -> AsyncIterator[Reading]:
+    devices, figures = Devices(), SourceFigures(settings.device)
+    task = asyncio.create_task(make_source(settings, journal, devices, figures).run())
+    try:
+        yield Reading(journal, devices, figures)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def journal_at(path: Path, commit_ms: int) -> AsyncIterator[TelemetryJournal]:
+    journal = TelemetryJournal.open(path, JournalSettings(commit_ms=commit_ms, keep_free_mb=0))
+    try:
+        yield journal
+    finally:
+        await journal.close()
+
+
+def subscriptions(plc: Plc) -> list[int]:
+    return list(plc.server.iserver.subscription_service.subscriptions)
+
+
+async def test_a_source_begun_anew_goes_on_where_the_one_before_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    async with run_plc(Force=0.0) as plc, journal_at(path, commit_ms=400) as journal:
+        settings = settings_for(plc.endpoint, "Force")
+        async with source_on(journal, settings) as got:
+            await until(lambda: got.devices.heard == ["press online"])
+            await plc.set("Force", 1.0, at_ms=1)
+            # Taken, and not durable yet, when the source is stopped.
+            await until(lambda: got.figures.last_sample_us is not None)
+            before = got.figures.last_sample_us
+            await plc.set("Force", 2.0, at_ms=2)
+            await until(lambda: got.figures.last_sample_us != before)
+        await plc.set("Force", 3.0, at_ms=3)
+        async with source_on(journal, settings) as got:
+            await plc.set("Force", 4.0, at_ms=4)
+            await until(lambda: 4.0 in got.values("Force"))
+            assert got.values("Force") == [0.0, 1.0, 2.0, 3.0, 4.0]
+            assert not got.gaps
+            assert len(subscriptions(plc)) == 1
+
+
+async def test_a_source_of_other_settings_has_the_subscription_before_it_forgotten(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "journal.sqlite"
+    async with run_plc(Force=0.0, Torque=0.0) as plc, journal_at(path, commit_ms=1) as journal:
+        async with source_on(journal, settings_for(plc.endpoint, "Force")) as got:
+            await until(lambda: got.values("Force") == [0.0])
+        (first,) = subscriptions(plc)
+        async with source_on(journal, settings_for(plc.endpoint, "Torque", "Force")) as got:
+            await until(lambda: got.values("Torque") == [0.0])
+            (second,) = subscriptions(plc)
+            assert second != first
+            assert got.values("Force") == [0.0]
+            assert not got.gaps
+
+
+async def test_a_slow_disk_does_not_slow_the_messages_down(tmp_path: Path) -> None:
+    """A hundred messages in a hundred commits would take 40 s."""
+    path = tmp_path / "journal.sqlite"
+    async with (
+        run_plc(Force=0.0) as plc,
+        journal_at(path, commit_ms=400) as journal,
+        source_on(journal, settings_for(plc.endpoint, "Force")) as got,
+    ):
+        await until(lambda: got.devices.heard == ["press online"])
+        commits = 0
+
+        def count() -> None:
+            nonlocal commits
+            commits += 1
+
+        journal.on_append = count
+        for n in range(1, 101):
+            await plc.set("Force", float(n), at_ms=n)
+            await asyncio.sleep(0.025)  # more than the publishing interval
+        await until(lambda: 100.0 in got.values("Force"))
+        assert got.values("Force") == [float(n) for n in range(101)]
+        assert got.figures.batches > 3 * commits
