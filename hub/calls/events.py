@@ -40,6 +40,8 @@ logger = logging.getLogger(__name__)
 BATCH = 200
 """Messages in one transaction."""
 IDLE_S = 5.0
+_MAY_COME_AGAIN = frozenset({"refused", "unclear"})
+"""What a gateway says of a hand-over, and not the PLC: each is another one."""
 REGISTRY_AGE_S = 5.0
 """How old the gateway registry may be when an unknown gateway speaks."""
 
@@ -49,6 +51,13 @@ FROM jis_call c JOIN supplier_line l ON l.plant = c.plant AND l.id = c.line
 WHERE c.plant = %s AND c.line = %s AND c.production_no = %s AND c.part_group = %s
     AND c.reorder_index = %s
 FOR UPDATE OF c
+"""
+# A call is accepted once, whoever asks the PLC again; a result is known by part and instant.
+_TOLD_BEFORE = """
+SELECT FROM call_event
+WHERE call = %s AND gateway = %s AND epoch <> %s AND kind = %s
+    AND (kind = 'accepted' OR (serial IS NOT DISTINCT FROM %s AND source_at = %s))
+LIMIT 1
 """
 _STORE_EVENT = """
 INSERT INTO call_event
@@ -71,7 +80,7 @@ _CLOSED_EPOCHS = """
 SELECT epoch FROM stream_cursor WHERE gateway = %s AND stream = 'events' AND closed
 """
 _MOVE = """
-UPDATE stream_cursor SET watermark = %s, version = version + 1
+UPDATE stream_cursor SET watermark = %s, repeated = repeated + %s, version = version + 1
 WHERE gateway = %s AND stream = 'events' AND epoch = %s AND version = %s AND NOT closed
 """
 _CLOSE = """
@@ -90,6 +99,10 @@ class _MovedError(Exception):
 
 class _UnfitError(Exception):
     """A record that cannot be stored as an event; the text says why."""
+
+
+class _RepeatedError(Exception):
+    """An event that the gateway told under an earlier epoch, and forgot that it did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +211,7 @@ class EventConsumer(Lane):
         if not acceptance.fresh:
             return []
         changed = []
+        repeated = 0
         for first, end in acceptance.fresh:
             if isinstance(message, Lost):
                 self._record_gap(connection, gateway, cursor.epoch, first, end, message.cause)
@@ -206,9 +220,11 @@ class EventConsumer(Lane):
                 record = message.records[offset - message.first]
                 try:
                     changed.append(store(connection, gateway, cursor.epoch, offset, record))
+                except _RepeatedError:
+                    repeated += 1
                 except _UnfitError as unfit:
                     self._quarantine(connection, gateway, cursor.epoch, offset, record, str(unfit))
-        self._move(connection, gateway, position, acceptance.cursor)
+        self._move(connection, gateway, position, acceptance.cursor, repeated)
         return changed
 
     def _store(
@@ -219,7 +235,8 @@ class EventConsumer(Lane):
         offset: int,
         record: Any,
     ) -> _Line:
-        """Add one event to its call's history. Raises `_UnfitError`, or what the database says."""
+        """Add one event to its call's history. Raises `_RepeatedError`, `_UnfitError`, or what the
+        database says."""
         try:
             event = EVENT_RECORD.validate_json(json.dumps(record))
         except ValidationError as error:
@@ -234,6 +251,12 @@ class EventConsumer(Lane):
         call, owner, partner, status, line_gateway = row
         if line_gateway != gateway.id:
             raise _UnfitError(f"a call of another gateway: {str(key)!r}")
+        known = (call, gateway.id, epoch, event.kind, event.serial, event.at)
+        if (
+            event.kind not in _MAY_COME_AGAIN
+            and connection.execute(_TOLD_BEFORE, known).fetchone() is not None
+        ):
+            raise _RepeatedError
         connection.execute(
             _STORE_EVENT,
             (
@@ -334,10 +357,11 @@ class EventConsumer(Lane):
         gateway: _Gateway,
         position: _Position,
         cursor: Cursor,
+        repeated: int = 0,
     ) -> None:
         self._checked(
             connection.execute(
-                _MOVE, (cursor.watermark, gateway.id, cursor.epoch, position.version)
+                _MOVE, (cursor.watermark, repeated, gateway.id, cursor.epoch, position.version)
             ).rowcount
         )
         position.cursor = cursor

@@ -143,6 +143,28 @@ def test_a_new_epoch_ends_the_old_one_for_good_and_names_what_is_lost(lane: Call
     ]
 
 
+def test_what_was_told_under_an_earlier_epoch_counts_once(lane: CallLane) -> None:
+    lane.pass_car(1)
+    with Supplier(lane.broker).running() as supplier:
+        supplier.report(*(event(1, part) for part in BUILT[:4]))
+        committed(lane, 4)
+    # Another PC in its place hands the open call over again and reads what the PLC still holds.
+    later = {**event(1, BUILT[0]), "at": "2026-03-02T07:00:00+00:00"}
+    another = {**event(1, BUILT[3]), "at": "2026-03-02T07:00:01+00:00"}
+    with Supplier(lane.broker).running() as replaced:
+        replaced.report(later, event(1, BUILT[2]), event(1, BUILT[3]), another)
+        replaced.report(event(1, BUILT[4]))
+        committed(lane, 5)
+    kinds = lane.rows("SELECT kind, serial FROM call_event ORDER BY id")
+    assert kinds == [
+        *((part["kind"], part.get("serial")) for part in BUILT[:4]),
+        ("produced", "S-2"),
+        ("inspected", "S-2"),
+    ]
+    query = "SELECT watermark, repeated FROM stream_cursor WHERE stream = 'events' AND NOT closed"
+    assert lane.rows(query) == [(5, 3)]
+
+
 def test_events_survive_a_broker_that_forgets_all(lane: CallLane, broker: LocalBroker) -> None:
     lane.pass_car(1)
     with Supplier(lane.broker).running() as supplier:
