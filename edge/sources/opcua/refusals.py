@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import socket
 from dataclasses import dataclass
@@ -48,7 +47,14 @@ def explain(error: Exception, attempt: Attempt) -> str:
     """What went wrong and what to do, without the address and without any secret."""
     if isinstance(error, (CertificateError, IdentityRefusedError, NotOfferedError)):
         return str(error)
-    if isinstance(error, (TimeoutError, asyncio.TimeoutError)):
+    if isinstance(error, TimeoutError) and attempt.application is not None:
+        return (
+            f"did not answer within {attempt.settings.timeout_s:g} s while it was being secured, "
+            "though it did before; it may not trust this gateway's certificate and not say so, or "
+            "not have the key of the certificate that it shows. If the first: "
+            f"{_import_ours(attempt.application, attempt)}"
+        )
+    if isinstance(error, TimeoutError):
         return (
             f"does not answer within {attempt.settings.timeout_s:g} s; is the PLC on, the cable "
             f"in, and port {attempt.port} open in all firewalls between?"

@@ -116,6 +116,12 @@ def test_what_the_network_does(error: Exception, expected: str) -> None:
     assert explain(error, attempt(secured=False)).startswith(expected)
 
 
+def test_a_server_that_falls_silent_while_it_is_secured() -> None:
+    said = explain(TimeoutError(), attempt(secured=True))
+    assert said.startswith("did not answer within 5 s while it was being secured")
+    assert "import pki/own.pem at the server" in said
+
+
 def test_a_channel_that_is_broken_off_while_it_is_secured() -> None:
     error = ConnectionError("connection lost")
     assert "import pki/own.pem at the server" in explain(error, attempt(secured=True))
