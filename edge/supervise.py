@@ -148,7 +148,7 @@ class Watchdog:
             now = time.monotonic()
             unheard_s, dead_s = now - self._last_heard(now), now - figures.beat_at
             if figures.state == "online" and unheard_s > silence_s / 2:
-                figures.enter("late", "nothing heard for more than half of silence_s")
+                figures.enter("late", f"nothing heard for {silence_s / 2:g} s")
             elif figures.state == "late" and unheard_s <= silence_s / 2:
                 figures.enter("online")
             if figures.state == "online" and figures.last_heard_us != heard_before_us:

@@ -13,6 +13,7 @@ from typing import Any
 from edge.status.words import Language, sentence, word
 
 REFRESH_S = 5
+_NUMBER = ' class="number"'
 _MEGABYTE = 1024 * 1024
 _STYLE = """
 body { font: 16px/1.5 system-ui, "Noto Sans CJK SC", sans-serif; margin: 0 auto; padding: 1rem;
@@ -25,10 +26,11 @@ p { margin: .2rem 0; } small { color: #59636e; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; }
 th, td { text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid #d8dee4;
   vertical-align: top; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
+.number { text-align: right; font-variant-numeric: tabular-nums; }
+.number, .state, time { white-space: nowrap; }
 .state::before { content: "● "; } .online::before { color: #1a7f37; }
 .late::before, .connecting::before { color: #b26a00; } .offline::before { color: #b42318; }
-meter { width: 16rem; height: 1rem; vertical-align: middle; }
+progress { width: 16rem; height: 1rem; vertical-align: middle; }
 @media (prefers-color-scheme: dark) { body { color: #e3e8ed; background: #14181c; }
   small { color: #9aa4ae; } .good { background: #12301b; } .bad { background: #3b1512; }
   th, td { border-color: #333c45; } }
@@ -82,10 +84,13 @@ def _sources(sources: Sequence[dict[str, Any]], language: Language) -> str:
     if not sources:
         return f"<p>{escape(word('none', language))}</p>"
     keys = (
-        *("device", "state", "since", "reason", "last_heard", "clock_offset"),
-        *("samples", "gaps", "nodes_missing", "reconnects"),
+        *("device", "state", "since", "last_heard"),
+        *("clock_offset", "samples", "gaps", "nodes_missing", "reconnects"),
     )
-    head = "".join(f'<th scope="col">{escape(word(key, language))}</th>' for key in keys)
+    head = "".join(
+        f'<th scope="col"{_NUMBER if at > 3 else ""}>{escape(word(key, language))}</th>'
+        for at, key in enumerate(keys)
+    )
     rows = []
     for source in sources:
         state = source["state"]
@@ -94,11 +99,11 @@ def _sources(sources: Sequence[dict[str, Any]], language: Language) -> str:
             f'<tr><th scope="row">{escape(source["device"])}<br>'
             f"<small>{escape(source['endpoint'])}</small></th>"
             f'<td class="state {escape(state)}">{escape(word(state, language))}</td>'
-            f"<td>{_instant(source['since'])}</td><td>{escape(source['reason'])}</td>"
+            f"<td>{_instant(source['since'])}</td>"
             f"<td>{_instant(source['last_heard'])}</td>"
-            f'<td class="number">{"" if offset is None else f"{offset:+.1f} ms"}</td>'
+            f"<td{_NUMBER}>{'' if offset is None else f'{offset:+.1f} ms'}</td>"
             + "".join(
-                f'<td class="number">{source[key]:,}</td>'
+                f"<td{_NUMBER}>{source[key]:,}</td>"
                 for key in ("samples", "gaps", "refused_nodes", "reconnects")
             )
             + "</tr>"
@@ -126,14 +131,13 @@ def _calls(calls: dict[str, Any], language: Language) -> list[tuple[str, str]]:
 
 def _journal(journal: dict[str, Any], language: Language) -> str:
     used, quota = journal["bytes"], max(1, journal["quota_bytes"])
-    meter = (
-        f'<meter min="0" max="{quota}" low="{quota // 2}" high="{quota * 9 // 10}" optimum="0" '
-        f'value="{min(used, quota)}">{used * 100 // quota} %</meter> '
+    bar = (
+        f'<progress max="{quota}" value="{min(used, quota)}">{used * 100 // quota} %</progress> '
         f"{_megabytes(used)} / {_megabytes(journal['quota_bytes'])}"
     )
     return _facts(
         [
-            ("fill", meter),
+            ("fill", bar),
             ("free", _megabytes(journal["free_bytes"])),
             ("waiting", f"{journal['records']:,}"),
             ("evicted", f"{journal['evicted'] + journal['expired']:,}"),

@@ -38,7 +38,6 @@ _WORDS: dict[str, tuple[str, str]] = {
     "device": ("Device", "设备"),
     "state": ("State", "状态"),
     "since": ("Since", "自"),
-    "reason": ("Reason", "原因"),
     "last_heard": ("Last heard", "最近收到"),
     "clock_offset": ("Clock offset", "时钟偏差"),
     "samples": ("Samples", "采样数"),
@@ -72,7 +71,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "problem.late": ("is late: {}", "数据迟到：{}"),
     "problem.offline": ("is not read: {}", "无法读取：{}"),
     "problem.nodes_refused": (
-        "{} nodes are refused by the server; the log names them",
+        "nodes refused by the server: {}; the log names them",
         "服务器拒绝了 {} 个节点，详见日志",
     ),
     "part.uplink": ("uplink", "上行"),
