@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 
 from asyncua import Client, ua
 
-from edge.journal import Gap, SampleBatch, TelemetryJournal
+from edge.journal import Gap, JournalError, SampleBatch, TelemetryJournal
 from edge.journal.records import Origin
 from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.opcua.gaps import Debt, GapWatch, listed
@@ -143,7 +143,14 @@ class Backfill:
         while True:
             await self._ledger.more.wait()
             name, debt = next(iter(self._ledger.debts.items()))
-            await self._settle(name, debt)
+            try:
+                await self._settle(name, debt)
+            except (OSError, ua.UaError, JournalError):
+                raise
+            except Exception:  # a history that nobody can read must not stop the live values
+                logger.exception("%s: history cannot be read", self._settings.device)
+                debt.lost.update(debt.tags)
+                debt.tags.clear()
 
     async def _settle(self, name: str, debt: Debt) -> None:
         """Read one debt, some tags at a time; what history does not have becomes a gap."""
@@ -157,14 +164,15 @@ class Backfill:
             if not debt.tags:
                 break
             await asyncio.sleep(_LATE_S)
-        marks = self._ledger.settle(name)
+        gaps = []
         if debt.lost:
             since_us = min(from_us for from_us, _ in debt.lost.values())
             to_us = max(to_us for _, to_us in debt.lost.values())
             cause = f"{debt.cause}: not in the PLC's history: {listed(sorted(debt.lost))}"
-            gap = Gap(self._settings.device, min(max(since_us, debt.since_us), to_us), to_us, cause)
+            from_us = min(max(since_us, debt.since_us), to_us)
+            gaps.append(Gap(self._settings.device, from_us, to_us, cause))
             self._figures.gaps += 1
-            await self._journal.submit(gap, bookmarks=marks)
+        await self._journal.submit(*gaps, bookmarks=self._ledger.settle(name))
 
     def _some(self, tags: list[str]) -> tuple[list[str], list[str]]:
         """As many as one request may name, and the rest."""

@@ -38,6 +38,9 @@ class Memory:
     """The server has not said that it cannot let another session go on with a subscription."""
     items: dict[int, int] = field(default_factory=dict)
     """The server's number of each monitored item, by position."""
+    mending: bool = False
+    """Monitored items are being added or taken away: if the session ends before that is known to be
+    done, nobody knows which there are, and going on could double values."""
     loaded: bool = False
     """It is what an earlier source of the device left, and maybe not all of that is durable yet."""
     outdated: int = 0
@@ -49,6 +52,14 @@ class Memory:
         self.server, self.keepalive_s = server, keepalive_s
         self.receipts.begin(subscription_id)
         self.changed()
+
+    def doubt(self) -> None:
+        """Do not go on with a subscription of which it is not known what it monitors."""
+        if self.mending:
+            self.outdated = self.receipts.subscription_id
+            self.receipts.begin(0)
+            self.mending = False
+            self.changed()
 
     def changed(self) -> None:
         """Something of it, other than the numbers, is different."""
@@ -65,6 +76,7 @@ class Memory:
                     "server": self.server,
                     "subscription": self.receipts.subscription_id,
                     "keepalive_s": self.keepalive_s,
+                    "mending": self.mending,
                     "refused": [[p, us, why] for p, (us, why) in self.refused.items()],
                 }
             )
@@ -81,7 +93,7 @@ class Memory:
         if not kept:
             return memory
         memory.server = kept["server"]
-        if kept["of"] != memory.of:
+        if kept["of"] != memory.of or kept["mending"]:
             memory.outdated = kept["subscription"]
         else:
             memory.keepalive_s = kept["keepalive_s"]

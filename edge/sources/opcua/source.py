@@ -157,6 +157,7 @@ class _Session:
             online()
             await self._beat()
         server = await identify(client)
+        memory.doubt()
         await let_go(client, memory, server)
         await self._settle_earlier()
         held = await take_over(client, memory, server)

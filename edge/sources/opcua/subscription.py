@@ -6,6 +6,8 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from asyncua import Client, ua
 from asyncua.ua.ua_binary import struct_from_binary
@@ -73,7 +75,8 @@ class Subscription:
     async def mend(self) -> None:
         """Try the refused nodes again."""
         self._intake.gaps.interrupted("node refused")
-        await self._monitor(sorted(self._memory.refused))
+        async with self._mending():
+            await self._monitor(sorted(self._memory.refused))
 
     async def lost(self, positions: list[int]) -> None:
         """The server says of monitored items that their nodes are gone: let go of those, and ask
@@ -85,8 +88,20 @@ class Subscription:
         parameters = ua.DeleteMonitoredItemsParameters(
             SubscriptionId=self._id, MonitoredItemIds=list(ours.values())
         )
-        await self._client.uaclient.delete_monitored_items(parameters)
+        async with self._mending():
+            await self._client.uaclient.delete_monitored_items(parameters)
         await self._note([(position, "BadNodeIdUnknown") for position in ours], [])
+
+    @asynccontextmanager
+    async def _mending(self) -> AsyncIterator[None]:
+        """While monitored items are changed: that they are is durable before they are, so that a
+        kill meanwhile leaves no doubt unseen."""
+        for mending in (True, False):
+            self._memory.mending = mending
+            self._memory.changed()
+            await self._journal.submit(bookmarks=self._memory.marks(self._settings.device))
+            if mending:
+                yield
 
     async def nodes(self, positions: list[int]) -> dict[int, ua.NodeId]:
         """The node ids of tags by their positions, without those that have none here."""
