@@ -70,10 +70,24 @@ def _open(path: Path, free: Callable[[Path], int]) -> Store:
             )
             with store.transaction():
                 store.bury_tail(frames)
+        if store.unsound_bookmarks:
+            _forget_bookmarks(store)
     except BaseException:
         store.close()
         raise
     return store
+
+
+def _forget_bookmarks(store: Store) -> None:
+    """Go on without damaged notes of sources. They may have named samples that were still to come
+    into the journal, nobody knows which."""
+    logger.error("journal %s: a note of a source is damaged; a gap says so", store.path)
+    now_us = time.time_ns() // 1000
+    with store.transaction():
+        for name in store.unsound_bookmarks:
+            store.set_bookmark(name, "")
+        gap = Gap(None, None, now_us, "note of a source damaged in the journal")
+        store.append(row_of(gap, now_us), now_us)
 
 
 def _condemned(path: Path) -> Path:

@@ -121,6 +121,8 @@ class Store:
         self.last_offset: dict[int, int] = {}
         self.bookmarks: dict[str, str] = {}
         """The sources' notes as they were when the file was opened."""
+        self.unsound_bookmarks: list[str] = []
+        """Names of those that do not match their checksums."""
         self._dirty: set[int] = set()
         self._recall_times = False
         self._free = free
@@ -366,9 +368,11 @@ class Store:
         if row is None or not bodies.is_sound(row):
             raise DamagedError("its position does not match its checksum")
         self.position = Position(*row[:-1])
-        for row in self._db.execute("SELECT name, text, row_check FROM bookmark"):
+        for row in self._db.execute("SELECT name, text, row_check FROM bookmark").fetchall():
             if bodies.is_sound(row):
                 self.bookmarks[row[0]] = row[1]
+            else:
+                self.unsound_bookmarks.append(row[0])
         for row in self._db.execute("SELECT id, device, name, datatype, unit, row_check FROM tag"):
             if not bodies.is_sound(row):
                 raise DamagedError(f"tag {row[0]} does not match its checksum")

@@ -522,3 +522,22 @@ def test_what_history_gave_is_not_the_last_of_its_tag(path: Path) -> None:
             assert journal.last_time_us(tag) == NOW_US + 9
 
     asyncio.run(work())
+
+
+def test_a_damaged_bookmark_is_forgotten_and_a_gap(path: Path) -> None:
+    async def work() -> None:
+        async with opened(path) as journal:
+            await journal.submit(batch(1), bookmarks={"press": "after 1", "oven": "after 2"})
+        with contextlib.closing(connect(path)) as db:
+            db.execute("UPDATE bookmark SET text = 'after 9' WHERE name = 'press'")
+        for _ in range(2):  # once, not at every start
+            async with opened(path) as journal:
+                assert journal.bookmarks == {"oven": "after 2"}
+                (gap,) = (
+                    stored.record
+                    for stored in journal.read(0, 2**53)
+                    if isinstance(stored.record, Gap)
+                )
+                assert gap.cause == "note of a source damaged in the journal"
+
+    asyncio.run(work())
