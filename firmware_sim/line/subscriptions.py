@@ -1,9 +1,10 @@
 """Subscriptions as a good PLC keeps them, on top of asyncua's server.
 
 asyncua 2.1 differs from the standard where a gateway's promise depends on it, and each is put
-right here: an overflowing queue sets the Overflow bit (Part 4, StatusCode), a message stays
-republishable until it is acknowledged, republishing what is gone is an error, and a transferred
-subscription answers the publish requests of its new session. Notifications also skip the deep copy
+right here: an overflowing queue sets the Overflow bit (Part 4, StatusCode), a deadband is measured
+from the last report and not from the last value, a message stays republishable until it is
+acknowledged, republishing what is gone is an error, and a transferred subscription answers the
+publish requests of its new session. Notifications also skip the deep copy
 of each value, which costs more than all else on the way: the values written here are immutable.
 """
 
@@ -31,10 +32,14 @@ OVERFLOW = 0x0000_0480
 
 
 class KeptValues(MonitoredItemValues):
-    """The last two values of an item, kept as they are."""
+    """The value that came and the one reported before it, kept as they are."""
 
     def set_current_datavalue(self, cur_val: ua.DataValue) -> None:
-        self.old_dvalue, self.current_dvalue = self.current_dvalue, cur_val
+        self.current_dvalue = cur_val
+
+    def reported(self) -> None:
+        """The value that came is reported: the next is measured against it."""
+        self.old_dvalue = self.current_dvalue
 
 
 class PlcMonitoredItems(MonitoredItemService):
@@ -58,6 +63,9 @@ class PlcSubscription(InternalSubscription):
         size: int,
         queue: dict[int, list[Any]],
     ) -> None:
+        item = self.monitored_item_srv._monitored_items.get(mid)
+        if item is not None and isinstance(item.mvalue, KeptValues):
+            item.mvalue.reported()
         waiting = queue.get(mid)
         full = waiting is not None and 0 < size <= len(waiting)
         await super()._enqueue_event(mid, eventdata, size, queue)

@@ -5,5 +5,6 @@ who reads a configuration needs none of it.
 """
 
 from edge.sources.opcua.config import OpcUaSettings, SecuritySettings
+from edge.sources.opcua.tags import TagClass, TagSettings
 
 __all__ = ["OpcUaSettings", "SecuritySettings", "TagClass", "TagSettings"]

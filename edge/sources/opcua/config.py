@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,39 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from edge.filters import FilterSettings
-
-NODE_ID = r"^(ns=\d+;|nsu=[^;]+;)?(i=\d+|s=.+|g=[0-9A-Fa-f-]{36}|b=[A-Za-z0-9+/=]+)$"
-
-
-class TagClass(StrEnum):
-    """Which samples go first when the gateway's disk is short."""
-
-    LOW = "low"
-    NORMAL = "normal"
-    HIGH = "high"
-
-
-class TagSettings(FilterSettings):
-    """One value of the PLC."""
-
-    name: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^\S.*$")] = (
-        Field(title="Name of the tag, unique in its device; '/' makes folders")
-    )
-    node: Annotated[str, StringConstraints(pattern=NODE_ID)] = Field(
-        title="Node id: ns=2;s=Name, ns=2;i=1001, or nsu=urn:of:namespace;s=Name",
-        description="The form with nsu stays right when the server numbers its namespaces anew.",
-    )
-    unit: str = Field(default="", max_length=40, title="Unit, such as Nm or degC")
-    tag_class: TagClass = Field(
-        default=TagClass.NORMAL,
-        alias="class",
-        title="low, normal or high: the lowest is evicted first when the journal is full",
-    )
-    sampling_ms: int | None = Field(
-        default=None, ge=0, le=3_600_000, title="Sampling interval, if not that of the source"
-    )
-
+from edge.sources.opcua.tags import Reading, TagSettings
 
 Endpoint = Annotated[str, StringConstraints(pattern=r"^opc\.tcp://[^\s@]+$")]
 Fingerprint = Annotated[
@@ -108,7 +75,7 @@ class SecuritySettings(BaseModel):
 
 
 class OpcUaSettings(BaseModel):
-    """One PLC read by OPC UA subscription."""
+    """One PLC read by OPC UA."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -122,6 +89,12 @@ class OpcUaSettings(BaseModel):
     more_endpoints: list[Endpoint] = Field(
         default=[], title="Addresses of servers that hold the same tags, tried in this order"
     )
+    read: Reading = Field(
+        default=Reading.SUBSCRIBE,
+        title="subscribe: the server reports changes; poll: values are read in an interval",
+        description="What changes and changes back between two polls is not seen.",
+    )
+    poll_s: float = Field(default=1.0, ge=0.01, le=86_400, title="Interval of polling, in seconds")
     publishing_ms: int = Field(
         default=500, ge=10, le=60_000, title="Publishing interval in milliseconds"
     )
@@ -193,6 +166,10 @@ class OpcUaSettings(BaseModel):
         if self.username is None and (self.password or self.password_file):
             raise ValueError("a password needs a username")
         return self
+
+    def polled(self, tag: TagSettings) -> bool:
+        """Whether a tag is read in an interval, not subscribed to."""
+        return (tag.read or self.read) is Reading.POLL
 
     def secret(self) -> str | None:
         """The password, read now. Raises `OSError` if its file cannot be read."""

@@ -17,9 +17,10 @@ from asyncua import ua
 from edge.filters import Filter, Sample, make_filter
 from edge.journal import Gap, SampleBatch, SampleClass, TelemetryJournal
 from edge.journal.records import GOOD, Other
-from edge.sources.opcua.config import OpcUaSettings, TagClass, TagSettings
+from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.opcua.gaps import GapWatch
 from edge.sources.opcua.structures import TypeBook
+from edge.sources.opcua.tags import TagClass, TagSettings
 from edge.sources.opcua.values import (
     BAD,
     EPOCH,
@@ -136,12 +137,21 @@ class _Slot:
     )
 
     def __init__(
-        self, position: int, settings: TagSettings, columns: _Columns, *, hold: bool
+        self,
+        position: int,
+        settings: TagSettings,
+        columns: _Columns,
+        *,
+        hold: bool,
+        polled: bool,
     ) -> None:
         self.position = position
         self.settings = settings
         self.columns = columns
         self.filter: Filter | None = make_filter(settings, hold=hold)
+        if polled and not settings.reports_changes:  # the same value is read again and again
+            self.filter = self.filter or Filter(settings, hold=hold)
+            self.filter.set_deadband(0.0, settings.heartbeat_s)
         self.tag_id = 0
         """0: no value has told its datatype yet."""
         self.datatype: DataType | None = None
@@ -172,7 +182,13 @@ class Intake:
         self._journal = journal
         self._columns = {tag_class: _Columns(_CLASSES[tag_class]) for tag_class in TagClass}
         self._slots = [
-            _Slot(position, tag, self._columns[tag.tag_class], hold=hold)
+            _Slot(
+                position,
+                tag,
+                self._columns[tag.tag_class],
+                hold=hold,
+                polled=settings.polled(tag),
+            )
             for position, tag in enumerate(settings.tags)
         ]
         self._holding = [s for s in self._slots if s.filter is not None and s.filter.holds]

@@ -108,7 +108,7 @@ class Memory:
 def mark_of(settings: OpcUaSettings) -> str:
     """Short text that is another one if the monitored items are to be others."""
     items = settings.model_dump_json(
-        include={"publishing_ms", "sampling_ms", "queue_size", "tags", "endpoint"}
+        include={"publishing_ms", "sampling_ms", "queue_size", "read", "tags", "endpoint"}
     )
     return hashlib.sha256(items.encode()).hexdigest()[:16]
 

@@ -12,16 +12,19 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from asyncua import Client, ua
 
 from edge.journal import Gap, JournalError, SampleBatch, TelemetryJournal
 from edge.sources.base import DeviceListener
+from edge.sources.opcua.clock import ClockWatch, watch_clocks
 from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.opcua.connect import Connector, close
 from edge.sources.opcua.history import Backfill, Ledger, tags_with_history
 from edge.sources.opcua.intake import Intake
+from edge.sources.opcua.items import Items
+from edge.sources.opcua.poll import Poller
 from edge.sources.opcua.publishing import PublishPump, SubscriptionLostError
 from edge.sources.opcua.recovery import Memory, identify, let_go, take_over
 from edge.sources.opcua.subscription import Subscription
@@ -100,8 +103,17 @@ class OpcUaSource:
             figures.enter("offline", reason)
             if online:
                 self._listener.device_offline(self.device, reason)
+            self._let_held_through()
             if client is not None:
                 await self._leave(client)
+
+    def _let_held_through(self) -> None:
+        """Nothing may come after what the filters hold."""
+        intake = self._kept.intake
+        records = intake.flush()
+        if records:
+            with contextlib.suppress(JournalError):  # then the bookmark still has them
+                self._journal.submit(*records, bookmarks=intake.marks())
 
     async def _leave(self, client: Client) -> None:
         """End the session. The next one, or the next run of the agent, goes on with the
@@ -121,6 +133,8 @@ class _Kept:
         self.intake = Intake(settings, journal)
         self.memory = Memory.load(journal.bookmarks, settings)
         self.ledger = Ledger(settings.device, journal)
+        self.items = Items(settings, self.intake)
+        self.clocks = ClockWatch(settings.device)
 
 
 class _Session:
@@ -140,6 +154,8 @@ class _Session:
         self._intake = kept.intake
         self._memory = kept.memory
         self._ledger = kept.ledger
+        self._items = kept.items
+        self._clocks = kept.clocks
         self._figures = figures
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._begun = asyncio.Event()
@@ -162,8 +178,9 @@ class _Session:
         await self._settle_earlier()
         held = await take_over(client, memory, server)
         subscription = Subscription(
-            client, settings, self._journal, self._intake, memory, self._figures
+            client, settings, self._journal, self._intake, memory, self._figures, self._items
         )
+        await self._items.prepare(client, await subscription.nodes([*range(len(settings.tags))]))
         if held is None:
             await subscription.create(server)
         gaps = self._intake.gaps
@@ -187,6 +204,16 @@ class _Session:
             Backfill(
                 client, settings, self._journal, subscription, gaps, self._ledger, self._figures
             ).run(),
+            Poller(
+                client,
+                settings,
+                subscription,
+                self._intake,
+                self._deliver,
+                self._report,
+                self._figures,
+            ).run(),
+            watch_clocks(client, self._clocks, self._figures, self._report),
         )
 
     async def _settle_earlier(self) -> None:
@@ -218,6 +245,7 @@ class _Session:
             if self._figures.publishes_in_flight and now - pump.heard_at > silence_s:
                 raise SubscriptionLostError(f"nothing heard from the PLC for {silence_s:.0f} s")
             self._figures.beat()
+            self._let_due_through()
             if self._intake.vanished:
                 await subscription.lost(sorted(self._intake.vanished))
                 self._intake.vanished.clear()
@@ -230,18 +258,31 @@ class _Session:
         gaps, figures = self._intake.gaps, self._figures
         records = self._intake.take(message, time.time_ns() // 1000)
         self._end_if_told(message)
-        marks = self._ledger.add(gaps.debts)
+        marks = {**self._ledger.add(gaps.debts), **self._intake.marks()}
         gaps.debts.clear()
         figures.overflows = gaps.overflows
         figures.last_sample_us = gaps.newest_us
         if not records and not marks:
             return None
         marks.update(self._memory.marks(self._settings.device))
+        return self._submit(records, marks)
+
+    def _submit(
+        self, records: Sequence[SampleBatch | Gap], marks: Mapping[str, str]
+    ) -> asyncio.Future[int]:
         durable = self._journal.submit(*records, bookmarks=marks)
         durable.add_done_callback(lambda done: self._count(records, done))
         return durable
 
-    def _count(self, records: list[SampleBatch | Gap], durable: asyncio.Future[int]) -> None:
+    def _report(self, gap: Gap) -> None:
+        self._submit([gap], {})
+
+    def _let_due_through(self) -> None:
+        records = self._intake.due(time.time_ns() // 1000)
+        if records:
+            self._submit(records, self._intake.marks())
+
+    def _count(self, records: Sequence[SampleBatch | Gap], durable: asyncio.Future[int]) -> None:
         if durable.cancelled() or durable.exception() is not None:
             return
         for record in records:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from asyncua import Client, ua
@@ -16,6 +16,7 @@ from edge.journal import Gap, TelemetryJournal
 from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.opcua.connect import node_id
 from edge.sources.opcua.intake import Intake
+from edge.sources.opcua.items import Items
 from edge.sources.opcua.recovery import Memory
 from edge.status import SourceFigures
 
@@ -40,11 +41,13 @@ class Subscription:
         intake: Intake,
         memory: Memory,
         figures: SourceFigures,
+        items: Items,
     ) -> None:
         self._client = client
         self._settings = settings
         self._journal = journal
         self._intake = intake
+        self._items = items
         self._memory = memory
         self._figures = figures
         self._id = memory.receipts.subscription_id
@@ -68,7 +71,7 @@ class Subscription:
         )
         self._id = result.SubscriptionId
         self._memory.items.clear()
-        await self._monitor(list(range(len(settings.tags))))
+        await self._monitor(self._subscribed(range(len(settings.tags))))
         interval_s = result.RevisedPublishingInterval / 1000
         self._memory.begin(server, self._id, interval_s * result.RevisedMaxKeepAliveCount)
 
@@ -76,7 +79,7 @@ class Subscription:
         """Try the refused nodes again."""
         self._intake.gaps.interrupted("node refused")
         async with self._mending():
-            await self._monitor(sorted(self._memory.refused))
+            await self._monitor(self._subscribed(sorted(self._memory.refused)))
 
     async def lost(self, positions: list[int]) -> None:
         """The server says of monitored items that their nodes are gone: let go of those, and ask
@@ -90,7 +93,13 @@ class Subscription:
         )
         async with self._mending():
             await self._client.uaclient.delete_monitored_items(parameters)
-        await self._note([(position, "BadNodeIdUnknown") for position in ours], [])
+        await self.note([(position, "BadNodeIdUnknown") for position in ours], [])
+
+    async def resolve(self, positions: list[int]) -> dict[int, ua.NodeId]:
+        """As `nodes`; those that have none are noted as refused."""
+        found, refused = await self._resolve(positions)
+        await self.note(refused, [])
+        return found
 
     @asynccontextmanager
     async def _mending(self) -> AsyncIterator[None]:
@@ -124,43 +133,41 @@ class Subscription:
 
     async def _monitor(self, positions: list[int]) -> None:
         """Ask for tags by their positions; what the server refuses is left for a later try."""
-        found, refused = await self._resolve(positions)
-        await self._note(refused, [])
-        wanted = list(found.items())
+        wanted = list((await self.resolve(positions)).items())
         for at in range(0, len(wanted), ITEMS_PER_REQUEST):
             chunk = wanted[at : at + ITEMS_PER_REQUEST]
             self._intake.begin([position for position, _ in chunk])
-            results = await self._client.uaclient.create_monitored_items(
-                ua.CreateMonitoredItemsParameters(
-                    SubscriptionId=self._id,
-                    TimestampsToReturn=ua.TimestampsToReturn.Both,
-                    ItemsToCreate=[self._request(position, node) for position, node in chunk],
-                )
+            while chunk:
+                chunk = await self._create_items(chunk)
+
+    async def _create_items(
+        self, wanted: list[tuple[int, ua.NodeId]]
+    ) -> list[tuple[int, ua.NodeId]]:
+        """One request; returns those to be asked for again, with less."""
+        results = await self._client.uaclient.create_monitored_items(
+            ua.CreateMonitoredItemsParameters(
+                SubscriptionId=self._id,
+                TimestampsToReturn=ua.TimestampsToReturn.Both,
+                ItemsToCreate=[self._items.request(position, node) for position, node in wanted],
             )
-            refused, accepted = [], []
-            for (position, _), result in zip(chunk, results, strict=True):
-                if result.StatusCode.is_good():
-                    self._memory.items[position] = result.MonitoredItemId
-                    accepted.append(position)
-                else:
-                    refused.append((position, result.StatusCode.name))
-            await self._note(refused, accepted)
-
-    def _request(self, position: int, node: ua.NodeId) -> ua.MonitoredItemCreateRequest:
-        tag = self._settings.tags[position]
-        sampling_ms = self._settings.sampling_ms if tag.sampling_ms is None else tag.sampling_ms
-        return ua.MonitoredItemCreateRequest(
-            ItemToMonitor=ua.ReadValueId(NodeId=node, AttributeId=ua.AttributeIds.Value),
-            MonitoringMode=ua.MonitoringMode.Reporting,
-            RequestedParameters=ua.MonitoringParameters(
-                ClientHandle=position,
-                SamplingInterval=sampling_ms,
-                QueueSize=self._settings.queue_size,
-                DiscardOldest=True,
-            ),
         )
+        refused, accepted, again = [], [], []
+        for (position, node), result in zip(wanted, results, strict=True):
+            if result.StatusCode.is_good():
+                self._memory.items[position] = result.MonitoredItemId
+                accepted.append(position)
+            elif self._items.fallback(position, result.StatusCode):
+                again.append((position, node))
+            else:
+                refused.append((position, result.StatusCode.name))
+        await self.note(refused, accepted)
+        return again
 
-    async def _note(self, refused: list[tuple[int, str]], accepted: list[int]) -> None:
+    def _subscribed(self, positions: Iterable[int]) -> list[int]:
+        settings = self._settings
+        return [p for p in positions if not settings.polled(settings.tags[p])]
+
+    async def note(self, refused: list[tuple[int, str]], accepted: list[int]) -> None:
         """Once per node, not per try: a line in the log, and a gap, whose end is open while the
         node is refused."""
         known = self._memory.refused

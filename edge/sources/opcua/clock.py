@@ -1,0 +1,129 @@
+"""The clocks: how far the server's is from ours, and when one of the two steps.
+
+Both are held against the monotonic clock, which nobody sets. The offset is the median of a few
+reads of the server's current time, each taken to be of the middle of its round trip. A step is a
+gap: the times that it leaves out or gives twice are not a record of what happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from asyncua import Client, ua
+
+from edge.journal import Gap
+from edge.sources.opcua.values import EPOCH, microseconds
+from edge.status import SourceFigures
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 1.0
+ROUND_S = 30.0
+READS = 5
+"""Reads of a round; the median of their offsets counts."""
+OWN_STEP_US = 250_000
+"""So much in a tick is no slewing: that is 0.5 ms a second at most."""
+SERVER_STEP_US = 1_000_000
+"""Servers' clocks tick as coarsely as a tenth of a second, and round trips are not even."""
+_CURRENT_TIME = ua.NodeId(ua.Int32(ua.ObjectIds.Server_ServerStatus_CurrentTime))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One read of the server's clock. All in microseconds; the server's and our wall clock since
+    the epoch."""
+
+    server_us: int
+    wall_us: int
+    """Our clock in the middle of the round trip."""
+    steady_us: int
+    """The monotonic clock then."""
+
+
+class ClockWatch:
+    """What is known of the clocks of one source. No I/O; outlives sessions."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self.offset_ms: float | None = None
+        """The server's clock less ours."""
+        self._own: tuple[int, int] | None = None
+        """Our clock and the monotonic one at the last tick."""
+        self._server: tuple[int, int] | None = None
+        """The server's clock and the monotonic one at the last round."""
+
+    def tick(self, wall_us: int, steady_us: int) -> Gap | None:
+        """Our own clock: to be told every second or so. A gap if it has stepped."""
+        before, self._own = self._own, (wall_us, steady_us)
+        if before is None:
+            return None
+        return self._step(before, self._own, OWN_STEP_US, "this PC")
+
+    def round(self, readings: Sequence[Reading]) -> Gap | None:
+        """The server's clock, read a few times. A gap if it has stepped since the last round."""
+        if not readings:
+            return None
+        self.offset_ms = statistics.median(r.server_us - r.wall_us for r in readings) / 1000
+        offset = round(statistics.median(r.server_us - r.steady_us for r in readings))
+        steady_us = readings[-1].steady_us
+        before, self._server = self._server, (steady_us + offset, steady_us)
+        if before is None:
+            return None
+        return self._step(before, self._server, SERVER_STEP_US, "the PLC")
+
+    def _step(
+        self, before: tuple[int, int], now: tuple[int, int], least_us: int, whose: str
+    ) -> Gap | None:
+        """Where between two looks it stepped is not known: the gap is all that it may have left out
+        or given twice."""
+        passed_us = now[1] - before[1]
+        step_us = now[0] - before[0] - passed_us
+        if abs(step_us) < least_us:
+            return None
+        from_us = min(before[0], before[0] + step_us)
+        to_us = max(now[0], now[0] - step_us)
+        cause = f"clock of {whose} stepped by {step_us / 1e6:+.3f} s"
+        return Gap(self._device, from_us, to_us, cause)
+
+
+async def watch_clocks(
+    client: Client,
+    watch: ClockWatch,
+    figures: SourceFigures,
+    report: Callable[[Gap], None],
+) -> None:
+    """Look at both clocks until cancelled. Raises as the session does when it is lost.
+
+    A server without a current time is asked no more; ours is watched all the same.
+    """
+    next_round: float | None = time.monotonic()
+    while True:
+        gaps = [watch.tick(time.time_ns() // 1000, time.monotonic_ns() // 1000)]
+        if next_round is not None and time.monotonic() >= next_round:
+            readings = await _read(client)
+            gaps.append(watch.round(readings))
+            figures.clock_offset_ms = watch.offset_ms
+            next_round = time.monotonic() + ROUND_S if readings else None
+        for gap in gaps:
+            if gap is not None:
+                logger.warning("%s: %s", figures.device, gap.cause)
+                report(gap)
+        await asyncio.sleep(TICK_S)
+
+
+async def _read(client: Client) -> list[Reading]:
+    readings = []
+    for _ in range(READS):
+        sent_us, sent_wall_us = time.monotonic_ns() // 1000, time.time_ns() // 1000
+        (data,) = await client.uaclient.read_attributes([_CURRENT_TIME], ua.AttributeIds.Value)
+        half_us = (time.monotonic_ns() // 1000 - sent_us) // 2
+        value = data.Value.Value if data.Value is not None else None
+        if isinstance(value, datetime) and value >= EPOCH:
+            readings.append(Reading(microseconds(value), sent_wall_us + half_us, sent_us + half_us))
+    return readings
