@@ -8,6 +8,7 @@ work of all ends.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 import time
@@ -18,7 +19,7 @@ from asyncua import ua
 
 from edge.calls import CallLane, CallStore, Desk, LineSession, PlcError
 from edge.config import EdgeConfig
-from edge.journal import JournalError, TelemetryJournal
+from edge.journal import Gap, JournalError, TelemetryJournal
 from edge.link import LinkError
 from edge.reload import Difference, Line, lines_of, sources_of
 from edge.sources import SourceSettings, make_source
@@ -59,13 +60,18 @@ class Parts:
         self._journal = TelemetryJournal.open(directory / "journal.sqlite", config.journal)
         try:
             store = CallStore.open(
-                directory / "calls.sqlite", retain_committed_h=config.journal.retain_committed_h
+                directory / "calls.sqlite",
+                retain_committed_h=config.journal.retain_committed_h,
+                retain_decided_h=config.journal.retain_decided_h,
             )
         except BaseException:
             await self._journal.close()
             raise
         self._journal.report(self._figures.journal)
         self._desk = Desk(store, ())
+        self._desk.on_lost = self._calls_lost
+        if store.lost_by is not None:
+            self._calls_lost(store.lost_by)
         self._desk_beat_at = time.monotonic()
         return self
 
@@ -161,6 +167,13 @@ class Parts:
     def device_offline(self, device: str, _reason: str) -> None:
         """A source has lost its device."""
         self._node.set_device(device, online=False)
+
+    def _calls_lost(self, reason: str) -> None:
+        """The file of calls and events was damaged: a gap names the events that went with it."""
+        now_us = time.time_ns() // 1000
+        gap = Gap(None, None, now_us, f"file of calls and events damaged and set aside: {reason}")
+        with contextlib.suppress(JournalError):
+            self._journal.submit(gap)
 
     # Each part's beginning.
 

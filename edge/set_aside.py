@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sqlite3
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -16,7 +17,23 @@ KEPT = 3
 """So many damaged files are kept of each file."""
 KEPT_BYTES = 256 * 1024 * 1024
 """Those before the last are deleted, oldest first, where all take more than this."""
+_BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 _PARTS = ("", "-wal", "-shm")
+
+
+class DamageError(sqlite3.DatabaseError):
+    """A file is damaged in a way that SQLite does not notice."""
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether the file is broken, and not the disk unwilling now or the caller wrong."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+    return isinstance(error, DamageError) or code in _BROKEN
+
+
+def count(path: Path) -> int:
+    """How many files of this name were set aside, counted from the first ever."""
+    return max(_numbers(path), default=0)
 
 
 def set_aside(path: Path) -> tuple[Path, int]:
@@ -62,6 +79,8 @@ def _prune(path: Path) -> None:
 
 
 def _numbers(path: Path) -> list[int]:
+    if not path.parent.exists():
+        return []
     pattern = re.compile(re.escape(path.name) + r"\.damaged-(\d+)")
     matches = (pattern.fullmatch(file.name) for file in path.parent.iterdir())
     return sorted(int(match[1]) for match in matches if match is not None)

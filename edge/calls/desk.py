@@ -4,11 +4,13 @@ bell for each who waits for something in it."""
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from edge.calls.store import CallStore
+from edge.calls.store import CallsLostError, CallStore
+from edge.set_aside import is_damage
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -18,19 +20,55 @@ class Desk:
     """Runs the store's functions one at a time, in the order asked for, off the loop.
 
     `lines` holds one event per line, set when a call is waiting to be handed over; `on_event` is
-    called after events were appended.
+    called after events were appended, `on_lost` with the reason after a damaged file was set aside.
     """
 
     def __init__(self, store: CallStore, lines: Iterable[str]) -> None:
         self.store = store
         self.lines = {line: asyncio.Event() for line in lines}
         self.on_event: Callable[[], None] = lambda: None
+        self.on_lost: Callable[[str], None] = lambda _reason: None
+        self._damage: sqlite3.DatabaseError | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="call-store")
 
     async def run(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Run one function of the store. It ends even if the caller is cancelled meanwhile."""
+        """Run one function of the store. It ends even if the caller is cancelled meanwhile.
+
+        Raises `CallsLostError` if the file was found damaged: a new one is in its place.
+        """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, lambda: function(*args, **kwargs))
+        return await loop.run_in_executor(
+            self._thread, self._work, lambda: function(*args, **kwargs), loop
+        )
+
+    def _work(self, function: Callable[[], _T], loop: asyncio.AbstractEventLoop) -> _T:
+        try:
+            if self._damage is None:
+                return self._in_reserve(function)
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            self._damage = error
+        damage = self._damage
+        self.store.begin_anew(damage)  # if the disk does not let us, the next call tries again
+        self._damage = None
+        loop.call_soon_threadsafe(self._lost)
+        raise CallsLostError(f"the file was damaged ({damage}): a new one is begun")
+
+    def _in_reserve(self, function: Callable[[], _T]) -> _T:
+        """On a full disk, try once more in the reserve. Each function is one transaction."""
+        try:
+            return function()
+        except sqlite3.OperationalError as error:
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+            full = code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+            if not full or not self.store.spend_reserve():
+                raise
+        return function()
+
+    def _lost(self) -> None:
+        self.on_lost(self.store.lost_by or "")
+        self.on_event()  # the lane finds another epoch, and connects again
 
     def ring(self, lines: Iterable[str]) -> None:
         """Calls for these lines have come."""

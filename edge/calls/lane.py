@@ -178,7 +178,10 @@ class CallLane:
 
     async def _send_events(self, link: Link, writer: Writer) -> None:
         store, run = self._desk.store, self._desk.run
-        writer.appended((await run(store.event_state)).next)
+        state = await run(store.event_state)
+        if state.epoch != writer.epoch:
+            raise LinkError("the file of calls and events was begun anew: what is open is fetched")
+        writer.appended(state.next)
         now = time.monotonic()
         if writer.wants_state(now):
             link.publish(self._events, dump(StateMessage.of(writer.state)), 1)
@@ -193,6 +196,7 @@ class CallLane:
         counts = await self._desk.run(self._desk.store.counts)
         self._figures.calls.calls_open = counts.calls_open
         self._figures.calls.events_pending = counts.events_pending
+        self._figures.calls.set_aside = counts.set_aside
 
     async def _on_answer(self, writer: Writer, message: Message) -> Writer:
         """Take in the hub's position; returns the writer to go on with."""

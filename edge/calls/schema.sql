@@ -14,7 +14,8 @@ CREATE TABLE call (
     body     TEXT NOT NULL,                     -- the call as it came
     state    TEXT NOT NULL
         CHECK (state IN ('received', 'offered', 'accepted', 'refused', 'unclear')),
-    received_us INTEGER NOT NULL
+    received_us INTEGER NOT NULL,
+    decided_us  INTEGER                         -- as its event is stored
 ) STRICT;
 CREATE INDEX call_open ON call (line_key, call_no) WHERE state IN ('received', 'offered');
 

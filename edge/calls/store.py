@@ -9,6 +9,12 @@
    Whatever the PLC reports of a call comes after the event that it was accepted.
 5. Events are kept until the hub has committed them, and `retain_committed_h` longer, so that a hub
    restored from a backup can ask again.
+6. A call is forgotten `retain_decided_h` after its decision, once the hub has committed that: what
+   the hub sends again after so long would be built again. What is noted for people (quarantine,
+   gaps) goes after as long, and the oldest where there is very much of it.
+7. A file that SQLite cannot read is set aside and a new one begun, when it is opened as while it is
+   in use: the hub then sends all open calls again. Events that can still be read go over.
+8. On a full disk calls and events go on in a reserve, which telemetry leaves alone.
 
 Everything here blocks (each transaction waits for the disk) and is used from one thread at a time:
 see `edge.calls.desk`.
@@ -18,10 +24,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
@@ -30,13 +38,19 @@ from typing import Any, Literal, Self
 
 from pydantic import ValidationError
 
-from protocols.jis.messages import CALL_RECORD, Call, Event
+from edge import set_aside
+from edge.journal.wal import last_commit
+from protocols.jis.messages import CALL_RECORD, EVENT_RECORD, Call, Event
 from protocols.refusal import first_problem
 from protocols.streams import Answer, Cursor, State, draw_epoch, read_state
 
 logger = logging.getLogger(__name__)
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
+_RESERVE_BYTES = 4 * 1024 * 1024
+_NOTES_KEPT = 10_000
+"""Rows each of quarantine and gap."""
+_UPKEEP_EVERY_US = 3_600_000_000
 _RESULTS_REMEMBERED = 64
 """Digests kept per line: far more than a PLC holds unacknowledged."""
 
@@ -84,6 +98,12 @@ class Counts:
     calls_open: int
     events_pending: int
     quarantined: int
+    set_aside: int
+    """Damaged files before it."""
+
+
+class CallsLostError(sqlite3.OperationalError):
+    """The file was damaged, and a new one has been begun: connect again, and ask what there is."""
 
 
 def line_key(plant: str, line: str) -> str:
@@ -94,28 +114,64 @@ def line_key(plant: str, line: str) -> str:
 class CallStore:
     """The file. Open it with `CallStore.open`."""
 
-    def __init__(self, database: sqlite3.Connection, retain_committed_h: float) -> None:
-        self._db = database
+    def __init__(
+        self, path: Path, retain_committed_h: float = 24.0, retain_decided_h: float = 720.0
+    ) -> None:
+        """Open or create the file. One that SQLite cannot read is set aside (`edge.set_aside`), and
+        a new one is begun: the hub then sends all open calls again, under a new epoch."""
+        self._path = path
+        self._reserve = path.with_suffix(".reserve")
         self._retain_us = int(retain_committed_h * 3_600_000_000)
+        self._retain_decided_us = int(retain_decided_h * 3_600_000_000)
+        self._kept_up_us = 0
+        self.set_aside = set_aside.count(path)
+        """Damaged files before this one."""
+        self.lost_by: str | None = None
+        """Why a new file was begun since the store was opened, or None: events of the old one that
+        the hub had not committed are lost, but for those that could still be read."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._db = _connect(path)
+        except sqlite3.DatabaseError as error:
+            if not set_aside.is_damage(error):
+                raise
+            self.begin_anew(error)
         self.events_at_open = self.event_state().next
         """Next offset of the event stream when the file was opened: nothing beyond was sent yet."""
+        self._keep_reserve()
 
     @classmethod
-    def open(cls, path: Path, *, retain_committed_h: float = 24.0) -> Self:
-        """Open or create the file. One that SQLite cannot read is set aside under another name, and
-        a new one is begun: the hub then sends all open calls again, under a new epoch."""
+    def open(
+        cls, path: Path, *, retain_committed_h: float = 24.0, retain_decided_h: float = 720.0
+    ) -> Self:
+        """As the constructor. Raises `sqlite3.OperationalError` or `OSError` if the disk does not
+        allow a file here."""
+        return cls(path, retain_committed_h, retain_decided_h)
+
+    def begin_anew(self, error: sqlite3.DatabaseError) -> None:
+        """Set the damaged file aside and go on with a new one, and with the pending events that can
+        still be read. Raises as `open` does; it is then to be called again."""
+        with suppress(AttributeError):
+            self._db.close()
+        saved = _salvage(self._path)
+        if self._path.exists():
+            aside, self.set_aside = set_aside.set_aside(self._path)
+            logger.error("calls: %s cannot be read (%s); kept as %s", self._path, error, aside.name)
+        self._db = _connect(self._path)
+        with self._transaction():
+            for body in saved:
+                self._insert_event(body)
+        self.events_at_open = len(saved)
+        self.lost_by = f"{error}; {len(saved)} events that the hub had not committed were saved"
+
+    def spend_reserve(self) -> bool:
+        """Make room on a full disk, once. False: the reserve is spent already."""
         try:
-            return cls(_connect(path), retain_committed_h)
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise  # no room, no permission, locked: not damage
-            aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}")
-            for suffix in ("", "-wal", "-shm"):
-                part = path.with_name(path.name + suffix)
-                if part.exists():
-                    part.rename(aside.with_name(aside.name + suffix))
-            logger.error("calls: %s cannot be read (%s); kept as %s", path, error, aside.name)
-            return cls(_connect(path), retain_committed_h)
+            self._reserve.unlink()
+        except FileNotFoundError:
+            return False
+        logger.error("calls: the disk is full; going on in the reserve of %d bytes", _RESERVE_BYTES)
+        return True
 
     def close(self) -> None:
         """Let go of the file."""
@@ -183,6 +239,7 @@ class CallStore:
                         else:
                             lines.add(line_key(call.key.plant, call.key.line))
                 self._keep_cursor(acceptance.cursor)
+            self._keep_up()
         return Received(self.position(), frozenset(lines), refused, quarantined)
 
     # --- hand-over -----------------------------------------------------------------------------
@@ -286,6 +343,7 @@ class CallStore:
                 "UPDATE event_stream SET watermark = ?, first_kept = max(first_kept, ?)",
                 (watermark, first_kept),
             )
+            self._keep_up()
             return self.event_state().first_kept
 
     def reopen_events(self) -> State:
@@ -309,13 +367,12 @@ class CallStore:
 
     def counts(self) -> Counts:
         """How much is open."""
-        return Counts(
-            *self._db.execute(
-                "SELECT (SELECT count(*) FROM call WHERE state IN ('received', 'offered')),"
-                " (SELECT next_offset - watermark FROM event_stream),"
-                " (SELECT count(*) FROM quarantine)"
-            ).fetchone()
-        )
+        calls_open, events_pending, quarantined = self._db.execute(
+            "SELECT (SELECT count(*) FROM call WHERE state IN ('received', 'offered')),"
+            " (SELECT next_offset - watermark FROM event_stream),"
+            " (SELECT count(*) FROM quarantine)"
+        ).fetchone()
+        return Counts(calls_open, events_pending, quarantined, self.set_aside)
 
     # --- within a transaction ------------------------------------------------------------------
 
@@ -354,7 +411,7 @@ class CallStore:
         # A call known already keeps its state (a new epoch begins with all open calls). Until the
         # PLC has seen it, the newest text counts.
         stored = self._db.execute(
-            "INSERT INTO call VALUES (?, ?, ?, ?, ?, ?)"
+            "INSERT INTO call VALUES (?, ?, ?, ?, ?, ?, NULL)"
             " ON CONFLICT (key) DO UPDATE SET body = excluded.body, call_no = excluded.call_no"
             " WHERE state = 'received'",
             (
@@ -378,16 +435,52 @@ class CallStore:
             (event.kind, str(event.key)),
         ).rowcount
         if changed:
-            self._append_event(event)
+            self._db.execute(
+                "UPDATE call SET decided_us = ? WHERE key = ?",
+                (self._append_event(event), str(event.key)),
+            )
         return changed > 0
 
-    def _append_event(self, event: Event) -> None:
+    def _append_event(self, event: Event) -> int:
+        return self._insert_event(event.model_dump_json())
+
+    def _insert_event(self, body: str) -> int:
+        """Add an event; returns when, as it is stored with it."""
+        now_us = _now_us()
         (offset,) = self._db.execute(
             "UPDATE event_stream SET next_offset = next_offset + 1 RETURNING next_offset - 1"
         ).fetchone()
+        self._db.execute("INSERT INTO event VALUES (?, ?, ?)", (offset, body, now_us))
+        return now_us
+
+    def _keep_up(self) -> None:
+        """Once an hour: forget what was decided or noted long ago."""
+        now_us = _now_us()
+        if abs(now_us - self._kept_up_us) < _UPKEEP_EVERY_US:
+            return
+        self._kept_up_us = now_us
+        oldest = now_us - self._retain_decided_us
+        # What the hub has not committed of the decisions begins here; they count as open with it.
+        (pending_us,) = self._db.execute(
+            "SELECT min(stored_us) FROM event"
+            " WHERE event_offset >= (SELECT watermark FROM event_stream)"
+        ).fetchone()
         self._db.execute(
-            "INSERT INTO event VALUES (?, ?, ?)", (offset, event.model_dump_json(), _now_us())
+            "DELETE FROM call WHERE state NOT IN ('received', 'offered')"
+            " AND coalesce(decided_us, received_us) < ?",
+            (oldest if pending_us is None else min(oldest, pending_us),),
         )
+        for statement in _FORGET_NOTES:
+            self._db.execute(statement, (oldest, _NOTES_KEPT))
+        self._keep_reserve()
+
+    def _keep_reserve(self) -> None:
+        """Have the reserve on the disk again, if there is plenty of room for it."""
+        free = shutil.disk_usage(self._path.parent).free
+        if self._reserve.exists() or free < 4 * _RESERVE_BYTES:
+            return
+        with suppress(OSError), self._reserve.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, _RESERVE_BYTES)
 
     def _quarantine(
         self, stream: str, epoch: int | None, offset: int, reason: str, raw: str
@@ -406,8 +499,15 @@ class CallStore:
         )
 
 
+_FORGET_NOTES = tuple(
+    f"DELETE FROM {table} WHERE stored_us < ?"  # noqa: S608 - these two names
+    f" OR id <= (SELECT max(id) FROM {table}) - ?"
+    for table in ("quarantine", "gap")
+)
+
+
 def _connect(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    commits = last_commit(path.with_name(f"{path.name}-wal"))
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         database.execute("PRAGMA journal_mode = WAL")
@@ -418,16 +518,37 @@ def _connect(path: Path) -> sqlite3.Connection:
             database.executescript(f"BEGIN; {schema} PRAGMA user_version = {_SCHEMA_VERSION};")
             database.execute("INSERT INTO event_stream VALUES (?, 0, 0, 0)", (draw_epoch(),))
             database.execute("COMMIT")
+        elif version == 1:
+            database.executescript(
+                "BEGIN; ALTER TABLE call ADD COLUMN decided_us INTEGER;"
+                f"PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
+            )
         elif version != _SCHEMA_VERSION:
             raise sqlite3.OperationalError(
                 f"{path} is of version {version}; this agent reads version {_SCHEMA_VERSION}"
             )
         if database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-            raise sqlite3.DatabaseError("its pages are damaged")
+            raise set_aside.DamageError("its pages are damaged")
+        if commits > database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]:
+            raise set_aside.DamageError("its write-ahead log is damaged")
     except BaseException:
         database.close()
         raise
     return database
+
+
+def _salvage(path: Path) -> list[str]:
+    """The pending events of a damaged file, as far as they can be read."""
+    saved: list[str] = []
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as database:
+        for (body,) in database.execute(
+            "SELECT body FROM event WHERE event_offset >= (SELECT watermark FROM event_stream)"
+            " ORDER BY event_offset"
+        ):
+            with suppress(ValidationError):
+                EVENT_RECORD.validate_json(body)
+                saved.append(body)
+    return saved
 
 
 def _now_us() -> int:

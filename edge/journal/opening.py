@@ -101,7 +101,7 @@ def _check_header(path: Path, *, has_log: bool) -> None:
             header = file.read(_LEAST_FILE)
     except FileNotFoundError:
         header = b""
-    if header and len(header) < _LEAST_FILE or has_log and not header:
+    if (header and len(header) < _LEAST_FILE) or (has_log and not header):
         raise DamagedError("most of it is missing")
     if header and not set(header[18:20]) <= {1, 2}:
         raise DamagedError("its header is of no format that there is")

@@ -62,6 +62,12 @@ class JournalSettings(BaseModel):
         title="How long to keep what the hub has committed, in hours",
         description="A hub that was restored from a backup can ask for it again.",
     )
+    retain_decided_h: float = Field(
+        default=720.0,
+        ge=1,
+        title="How long to remember calls that are decided, in hours",
+        description="One that the hub sends again later than that would be built again.",
+    )
 
     def max_age_us(self) -> dict[SampleClass, int]:
         """`max_age_h` in µs, of those classes that have one."""

@@ -24,7 +24,7 @@ from edge.journal.errors import DamagedError, JournalError
 from edge.journal.reading import CORRUPT, read
 from edge.journal.records import GAP_CLASS, Gap, Origin, SampleBatch, SampleClass, Tag
 from edge.journal.upgrade import from_version_1
-from edge.set_aside import let_go
+from edge.set_aside import is_damage, let_go
 from protocols.streams import Ranges, draw_epoch, merged, without
 
 VERSION = 2
@@ -49,7 +49,6 @@ _OLDEST_OF_CLASS = (
     " coalesce(max(appended_us, last_us), 0)"
     " FROM record WHERE class = ? AND offset >= ? ORDER BY offset LIMIT ?"
 )
-_BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 
 
 @dataclass(frozen=True, slots=True)
@@ -548,5 +547,4 @@ def _most(a: int | None, b: int | None) -> int | None:
 
 def judged(error: sqlite3.DatabaseError) -> Exception:
     """Whether the file is broken (`DamagedError`) or the disk does not take the write now."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
-    return DamagedError(str(error)) if code in _BROKEN else error
+    return DamagedError(str(error)) if is_damage(error) else error

@@ -168,3 +168,140 @@ def test_a_full_disk_moves_no_cursor(path: Path) -> None:
     store._db.execute("PRAGMA max_page_count = 1000000")
     assert store.receive(5, 0, records(1, 200), ROUTES).answer == Answer(5, 200)
     store.close()
+
+
+HOUR_US = 3_600_000_000
+
+
+def rows_of(store: CallStore, table: str) -> int:
+    (count,) = store._db.execute(f"SELECT count(*) FROM {table}").fetchone()
+    return int(count)
+
+
+def age(store: CallStore, hours: float) -> None:
+    """Let all that is stored have been so for longer."""
+    for column, table in (
+        ("received_us", "call"),
+        ("decided_us", "call"),
+        ("stored_us", "event"),
+        ("stored_us", "quarantine"),
+        ("stored_us", "gap"),
+    ):
+        store._db.execute(
+            f"UPDATE {table} SET {column} = {column} - ?",
+            (round(hours * HOUR_US),),
+        )
+
+
+def test_what_is_decided_is_forgotten_once_the_hub_knows_and_not_before(path: Path) -> None:
+    store = CallStore.open(path, retain_committed_h=0, retain_decided_h=24)
+    store.read_state(State(5, 0, 3))
+    store.receive(5, 0, records(1, 3), ROUTES)
+    for call in calls(1, 2):
+        store.decide(accepted(call))
+    age(store, 25)
+    store._kept_up_us = 0
+    store.commit_events(0)
+    assert rows_of(store, "call") == 3, "the hub does not know yet"
+    store._kept_up_us = 0
+    assert store.commit_events(1) == 1
+    assert rows_of(store, "call") == 2
+    assert store.event_state().first_kept == 1
+    store._kept_up_us = 0
+    store.commit_events(2)
+    assert rows_of(store, "call") == 1, "the open one stays, however old"
+    assert store.next_call(NAME) is not None
+    store.close()
+
+
+def test_what_is_decided_is_remembered_for_its_time(path: Path) -> None:
+    store = CallStore.open(path, retain_decided_h=24)
+    store.read_state(State(5, 0, 3))
+    store.receive(5, 0, records(1, 1), ROUTES)
+    store.decide(accepted(calls(1, 1)[0]))
+    age(store, 23)
+    store._kept_up_us = 0
+    store.commit_events(1)
+    store.read_state(State(6, 0, 3))
+    store.receive(6, 0, records(1, 1), ROUTES)
+    assert store.next_call(NAME) is None, "it would be built a second time"
+    store.close()
+
+
+def test_notes_go_by_age_and_by_number(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.calls.store._NOTES_KEPT", 5)
+    store = CallStore.open(path, retain_decided_h=24)
+    store.read_state(State(5, 0, 100))
+    store.receive(5, 0, [{"no": "call"}], ROUTES)
+    store.receive(5, 1, [{"no": "call"}] * 7, ROUTES)
+    store.lose(5, 8, 9, "the hub's disk")
+    assert rows_of(store, "quarantine") == 8
+    store._kept_up_us = 0
+    store.receive(5, 9, [{"no": "call"}], ROUTES)
+    assert rows_of(store, "quarantine") == 5
+    assert rows_of(store, "gap") == 1
+    age(store, 25)
+    store._kept_up_us = 0
+    store.receive(5, 10, [{"no": "call"}], ROUTES)
+    assert (rows_of(store, "quarantine"), rows_of(store, "gap")) == (1, 0), "but the newest"
+    store.close()
+
+
+def test_a_file_of_the_release_before_is_taken_over(path: Path) -> None:
+    store = CallStore.open(path)
+    store.read_state(State(5, 0, 3))
+    store.receive(5, 0, records(1, 1), ROUTES)
+    store._db.execute("ALTER TABLE call DROP COLUMN decided_us")
+    store._db.execute("PRAGMA user_version = 1")
+    store.close()
+    store = CallStore.open(path)
+    store.decide(accepted(calls(1, 1)[0]))
+    assert store.set_aside == 0
+    assert store.counts().events_pending == 1
+    store.close()
+
+
+def test_events_that_can_be_read_are_saved_from_a_damaged_file(path: Path) -> None:
+    store = CallStore.open(path)
+    store.read_state(State(5, 0, 3))
+    store.receive(5, 0, records(1, 3), ROUTES)
+    for call in calls(1, 3):
+        store.decide(accepted(call))
+    store.commit_events(1)
+    epoch = store.event_state().epoch
+    pending = store.events(1, 3)
+    (page,) = store._db.execute(
+        "SELECT rootpage FROM sqlite_schema WHERE name = 'result'"
+    ).fetchone()
+    store.close()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xff" * 4096)
+    store = CallStore.open(path)
+    assert store.set_aside == 1
+    assert store.lost_by is not None
+    assert "2 events" in store.lost_by
+    assert store.event_state().epoch != epoch
+    assert store.events(0, 2) == pending
+    assert store.events_at_open == 2
+    assert store.position() == Answer(None)
+    store.close()
+
+
+def test_a_bit_in_the_write_ahead_log_is_damage(path: Path, tmp_path: Path) -> None:
+    store = CallStore.open(path)
+    store.read_state(State(5, 0, 3))
+    for n in range(3):
+        store.receive(5, n, records(1 + n, 1), ROUTES)
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    content = bytearray(path.with_name("calls.sqlite-wal").read_bytes())
+    content[len(content) // 2] ^= 1
+    (killed / "calls.sqlite").write_bytes(path.read_bytes())
+    (killed / "calls.sqlite-wal").write_bytes(content)
+    store.close()
+    store = CallStore.open(killed / "calls.sqlite")
+    assert store.set_aside == 1
+    assert store.position() == Answer(None)
+    assert len(list(killed.glob("*.damaged-1*"))) >= 1
+    store.close()
