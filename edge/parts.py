@@ -32,7 +32,8 @@ logger = logging.getLogger(__name__)
 FLUSH_S = 5.0
 """Longest wait for the hub's last acknowledgements when the agent is stopped."""
 HANG_S = 60.0
-"""A thread that writes to the disk and shows no sign of life for so long hangs."""
+"""A thread that writes to the disk, or a connection's task, that shows no sign of life for so long
+hangs."""
 _DISK_WAITS_S = 10.0
 _LOOK_S = 1.0
 _TAKEN_OVER = (
@@ -150,11 +151,15 @@ class Parts:
 
     def hangs(self) -> str | None:
         """What only a restart of the process can help; None if all can go on."""
-        now = time.monotonic()
-        if now - self._journal.beat_at > HANG_S:
-            return f"the journal's thread shows no sign of life for {HANG_S:g} s"
-        if now - self._desk_beat_at > HANG_S:
-            return f"the call store's thread shows no sign of life for {HANG_S:g} s"
+        beats = {
+            "the journal's thread": self._journal.beat_at,
+            "the call store's thread": self._desk_beat_at,
+            "the uplink": self._figures.uplink.beat_at,
+            "the call lane": self._figures.calls.beat_at,
+        }
+        for part, beat_at in beats.items():
+            if time.monotonic() - beat_at > HANG_S:
+                return f"{part} shows no sign of life for {HANG_S:g} s"
         stuck = [device for device, watchdog in self._watchdogs.items() if watchdog.stuck]
         return f"source {stuck[0]} hangs and cannot be ended" if stuck else None
 
@@ -220,6 +225,7 @@ class Parts:
                 expected=(LinkError,),
                 hint_when_short_lived=_TAKEN_OVER,
                 fatal=(JournalError,),
+                beat=self._figures.uplink.beat,
             ),
         )
 
@@ -241,6 +247,7 @@ class Parts:
                 lane.serve,
                 expected=(LinkError, sqlite3.OperationalError),
                 hint_when_short_lived=_TAKEN_OVER,
+                beat=self._figures.calls.beat,
             ),
         )
 

@@ -38,6 +38,8 @@ WINDOW = 500
 MAX_RECORDS = 100
 """Events in one message: about a fifth of the largest message that is read."""
 RESEND_AFTER_S = 5.0
+LOOK_S = 5.0
+"""It looks about so often though nothing happens, as a sign of life."""
 HUB_WAIT_S = 10.0
 
 
@@ -103,15 +105,15 @@ class CallLane:
             while True:
                 await self._send_events(link, writer)
                 await self._count()
-                due = writer.next_due()
+                due = time.monotonic() + LOOK_S
+                if (next_due := writer.next_due()) is not None:
+                    due = min(due, next_due)
                 if silent_since is not None and self._servers.several:
                     give_up_at = silent_since + self._hub_wait_s
                     if time.monotonic() >= give_up_at:
                         raise LinkError(f"the hub says nothing on {self._servers.current.place}")
-                    due = give_up_at if due is None else min(due, give_up_at)
-                message = await link.receive(
-                    None if due is None else max(0.0, due - time.monotonic())
-                )
+                    due = min(due, give_up_at)
+                message = await link.receive(max(0.0, due - time.monotonic()))
                 if message is None:
                     continue
                 silent_since = None
@@ -194,6 +196,7 @@ class CallLane:
 
     async def _count(self) -> None:
         counts = await self._desk.run(self._desk.store.counts)
+        self._figures.calls.beat()
         self._figures.calls.calls_open = counts.calls_open
         self._figures.calls.events_pending = counts.events_pending
         self._figures.calls.set_aside = counts.set_aside

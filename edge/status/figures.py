@@ -16,8 +16,21 @@ from typing import Literal
 SourceState = Literal["connecting", "online", "late", "offline"]
 
 
+@dataclass(slots=True, kw_only=True)
+class _Alive:
+    """A part that shows signs of life."""
+
+    beat_at: float = field(default_factory=time.monotonic)
+    """`time.monotonic()` of the last `beat`."""
+
+    def beat(self) -> None:
+        """The part's task is at work: it begins an attempt, or comes round again. Without a beat
+        for long enough (a source: `silence_s`) it is taken to hang."""
+        self.beat_at = time.monotonic()
+
+
 @dataclass(slots=True)
-class SourceFigures:
+class SourceFigures(_Alive):
     """One source. Written by the source; `late` and `restarts` by the watchdog."""
 
     device: str
@@ -51,8 +64,6 @@ class SourceFigures:
     clock_offset_ms: float | None = None
     """The server's clock minus ours."""
     publishes_in_flight: int = 0
-    beat_at: float = field(default_factory=time.monotonic)
-    """`time.monotonic()` of the last `beat`."""
 
     def enter(self, state: SourceState, reason: str = "") -> None:
         """Note a state; `since` moves only if it is another one."""
@@ -60,11 +71,6 @@ class SourceFigures:
             self.state = state
             self.since = datetime.now(UTC)
         self.reason = reason
-
-    def beat(self) -> None:
-        """The source's task is at work: it begins an attempt, or got an answer. Without a beat for
-        `silence_s` the watchdog cancels the source and starts it anew."""
-        self.beat_at = time.monotonic()
 
     def heard(self) -> None:
         """The server said something, even if only that it lives."""
@@ -96,7 +102,7 @@ class JournalFigures:
 
 
 @dataclass(slots=True)
-class UplinkFigures:
+class UplinkFigures(_Alive):
     """The Sparkplug edge node's connection."""
 
     connected: bool = False
@@ -115,7 +121,7 @@ class UplinkFigures:
 
 
 @dataclass(slots=True)
-class CallFigures:
+class CallFigures(_Alive):
     """The call lane."""
 
     connected: bool = False

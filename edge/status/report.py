@@ -55,6 +55,8 @@ def report(
         **asdict(figures),
         "log": [asdict(line) for line in reversed(list(recent))],
     }
+    for part in ("uplink", "calls"):
+        del told[part]["beat_at"]
     told["sources"] = [_source(source) for source in figures.sources.values()]
     plain: dict[str, Any] = _plain(told)
     return plain
@@ -70,7 +72,7 @@ def _source_problems(source: SourceFigures) -> Iterator[Problem]:
 
 def _source(source: SourceFigures) -> dict[str, Any]:
     told = asdict(source)
-    del told["beat_at"]  # of this process's own clock
+    del told["beat_at"]  # of a clock that only this process knows
     for key in ("last_heard", "last_sample"):
         instant_us = told.pop(f"{key}_us")
         told[key] = None if instant_us is None else datetime.fromtimestamp(instant_us / 1e6, UTC)

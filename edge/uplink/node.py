@@ -188,9 +188,10 @@ class EdgeNode:
         while not self._host_online:
             left_s = RESEND_AFTER_S
             if self._servers.several:
-                left_s = give_up_at - time.monotonic()
+                left_s = min(left_s, give_up_at - time.monotonic())
                 if left_s <= 0:
                     raise HostAbsentError(f"{self._state_topic} is not online here")
+            self._figures.uplink.beat()
             message = await link.receive(left_s)
             if message is not None and message.topic == self._state_topic:
                 self._hear_host(message)
@@ -514,6 +515,7 @@ class _Session:
         self.link.publish(topic, encode(Payload(now_ms, metrics, self._seq.take())), 0)
 
     def _figure(self) -> None:
+        self._of._figures.uplink.beat()
         self._of._figures.journal.records = self._journal.depth
         self._of._figures.journal.bytes = self._journal.bytes
         self._of._figures.uplink.backlog = self._writer.backlog - self._writer.in_flight

@@ -10,8 +10,8 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from deploy.local.broker import LocalBroker
 from edge.agent import run
 from edge.config import EdgeConfig
 from edge.journal import SampleBatch, TelemetryJournal
+from edge.link import Link, Message
 from edge.status.client import ask
 from tests.edge.hub import Hub
 from tests.edge.plant import DEVICE, GROUP, NODE, Child, agent, edge_config
@@ -189,23 +190,55 @@ async def test_it_tells_the_service_manager_all_along(
         assert "STOPPING=1" in manager
 
 
-async def test_the_watchdog_gets_nothing_while_the_disk_hangs(
+@contextmanager
+def hanging_disk(config: EdgeConfig) -> Iterator[None]:
+    """The journal's thread waits for a lock as it would for a disk that does not answer."""
+    with closing(sqlite3.connect(config.data_dir / "journal.sqlite")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+@contextmanager
+def hanging_connections(_config: EdgeConfig) -> Iterator[None]:
+    """The tasks of uplink and call lane wait for something that does not come."""
+    released, receive = asyncio.Event(), Link.receive
+
+    async def hang(link: Link, timeout_s: float | None) -> Message | None:
+        await released.wait()
+        return await receive(link, timeout_s)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Link, "receive", hang)
+        yield
+    released.set()
+
+
+@pytest.mark.parametrize(
+    ("hanging", "said"),
+    [(hanging_disk, "the journal's thread shows"), (hanging_connections, "the uplink shows")],
+)
+async def test_the_watchdog_gets_nothing_while_a_part_hangs(
     tmp_path: Path,
     broker: LocalBroker,
     manager: Manager,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
+    hanging: Callable[[EdgeConfig], AbstractContextManager[None]],
+    said: str,
 ) -> None:
-    monkeypatch.setattr("edge.journal.journal._TIDY_EVERY_S", 0.05)
-    monkeypatch.setattr("edge.parts.HANG_S", 0.5)
+    for name in (
+        "journal.journal._TIDY_EVERY_S",
+        "uplink.node.RESEND_AFTER_S",
+        "calls.lane.LOOK_S",
+    ):
+        monkeypatch.setattr(f"edge.{name}", 0.05)
     monkeypatch.setattr("edge.parts._LOOK_S", 0.05)
+    monkeypatch.setattr("edge.parts.HANG_S", 1.0)
     config = config_of(tmp_path, broker, {})
     running = asyncio.create_task(run(config))
     await until(lambda: "WATCHDOG=1" in manager, "the first sign of life")
-    with closing(sqlite3.connect(config.data_dir / "journal.sqlite")) as other:
-        # The journal's thread waits for the lock as it would for a disk that does not answer.
-        other.execute("BEGIN EXCLUSIVE")
-        await until(lambda: "the journal's thread shows no sign of life" in caplog.text, "the word")
+    with hanging(config):
+        await until(lambda: f"{said} no sign of life" in caplog.text, "the word of it")
         manager.listen()
         manager.heard.clear()
         await asyncio.sleep(0.8)  # eight times what is between two signs of life
