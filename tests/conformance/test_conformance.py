@@ -15,6 +15,9 @@ from tests.conformance.scenario import SUBJECT, record
 from tests.conformance.verdict import Check, Outcome, Verdict, judge
 from tests.fixtures.postgres import DatabaseServer
 
+# The scenario is played within the first test that wants it.
+pytestmark = pytest.mark.timeout(600)
+
 STANDARD = Path(__file__).resolve().parents[3] / "shared/reference/sparkplug_assertions.tsv"
 """The list of the standard's assertions, where it is at hand."""
 

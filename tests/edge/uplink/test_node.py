@@ -9,7 +9,7 @@ import logging
 import random
 import shutil
 from array import array
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -38,14 +38,20 @@ DAY_US = 1_700_000_000_000_000
 class Gateway:
     """A journal with an uplink, as the agent wires them."""
 
-    def __init__(self, directory: Path, *ports: int, **settings: Any) -> None:
+    def __init__(
+        self, directory: Path, *ports: int, brokers: Sequence[BrokerSettings] = (), **settings: Any
+    ) -> None:
+        """Over plain brokers at these ports, or over these; `settings` are those of the uplink."""
+        plain = [
+            BrokerSettings(host="127.0.0.1", port=port, tls=False, keepalive_s=5) for port in ports
+        ]
         self.journal = TelemetryJournal.open(
             directory / "journal.sqlite", JournalSettings(commit_ms=5, keep_free_mb=0)
         )
         self.figures = Figures()
         self.node = EdgeNode(
             self.journal,
-            [BrokerSettings(host="127.0.0.1", port=p, tls=False, keepalive_s=5) for p in ports],
+            [*plain, *brokers],
             GROUP,
             NODE,
             "lineside-hub",
