@@ -197,9 +197,7 @@ def _path_to(
         .max_chain_depth(_MAX_ISSUERS)
         .extension_policies(
             ca_policy=verification.ExtensionPolicy.permit_all()
-            .require_present(
-                x509.BasicConstraints, verification.Criticality.AGNOSTIC, _must_be_authority
-            )
+            .require_present(x509.BasicConstraints, verification.Criticality.AGNOSTIC, None)
             .may_be_present(x509.KeyUsage, verification.Criticality.AGNOSTIC, _must_sign),
             ee_policy=verification.ExtensionPolicy.permit_all().may_be_present(
                 x509.ExtendedKeyUsage, verification.Criticality.AGNOSTIC, _must_be_server
@@ -207,13 +205,6 @@ def _path_to(
         )
     )
     return policy.build_client_verifier().verify(certificate, between).chain
-
-
-def _must_be_authority(
-    _policy: verification.Policy, _certificate: x509.Certificate, found: x509.BasicConstraints
-) -> None:
-    if not found.ca:
-        raise ValueError("not the certificate of an authority")
 
 
 def _must_sign(

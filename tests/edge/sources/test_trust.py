@@ -19,6 +19,7 @@ URI = "urn:test:plc"
 ROOT = make_identity("Plant CA", authority=True, key_number=8)
 BETWEEN = make_identity("Hall CA", authority=True, issuer=ROOT, key_number=9)
 STRANGER = make_identity("Plant CA", authority=True, key_number=7)  # of the same name
+MUTE = make_identity("Plant CA", authority=True, signs=False, key_number=8)
 SERVER = make_identity("plc", uri=URI, hosts=("127.0.0.1", "Plc.Example"), key_number=1)
 ISSUED = make_identity("plc", uri=URI, hosts=("127.0.0.1",), issuer=BETWEEN, key_number=1)
 
@@ -83,6 +84,7 @@ def test_a_server_of_a_trusted_authority(
         ([STRANGER], [BETWEEN], [ISSUED]),
         ([SERVER], [], [ISSUED, BETWEEN, ROOT]),  # what it sends is not trusted for that
         ([SERVER], [], [make_identity("x", uri=URI, issuer=SERVER, key_number=3)]),
+        ([MUTE], [], [make_identity("x", uri=URI, issuer=MUTE, key_number=3)]),
     ],
 )
 def test_a_server_of_nobody(
