@@ -339,7 +339,8 @@ class _Session:
         now = time.monotonic()
         birth_at = self._born_at + self._birth_every_s
         if self._birth_wanted:
-            return max(0.0, birth_at - now)  # nothing else is said before
+            # Nothing else is said before; it only shows that it is at work.
+            return max(0.0, min(birth_at - now, HEALTH_EVERY_S))
         due = [self._health_at + HEALTH_EVERY_S]
         next_due = birth_at if self._writer.wants_state(now) else self._writer.next_due()
         if next_due is not None:

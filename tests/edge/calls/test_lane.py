@@ -65,12 +65,19 @@ def plc(tmp_path: Path) -> Iterator[Plc]:
 
 
 @asynccontextmanager
-async def lane(directory: Path, broker_port: int, plc: Plc | None) -> AsyncIterator[Figures]:
-    """A gateway's call lane, with its line if there is a PLC."""
+async def lane(
+    directory: Path, broker_port: int, plc: Plc | None, *more_ports: int
+) -> AsyncIterator[Figures]:
+    """A gateway's call lane, with its line if there is a PLC; `more_ports` of further brokers."""
     config = edge_config(directory, broker_port, plc.port if plc else 1)
+    config.more_brokers = [
+        config.broker.model_copy(update={"port": more_port}) for more_port in more_ports
+    ]
     figures = Figures()
     desk = Desk(CallStore.open(directory / "calls.sqlite"), ROUTES)
-    served = CallLane(desk, config.brokers, GROUP, NODE, ROUTES, figures, resend_after_s=0.5)
+    served = CallLane(
+        desk, config.brokers, GROUP, NODE, ROUTES, figures, resend_after_s=0.5, hub_wait_s=1.0
+    )
     parts = [
         keep_running("lane", served.serve, expected=(LinkError,), hint_when_short_lived="identity")
     ]
@@ -218,3 +225,23 @@ async def test_disk_restored_from_an_old_copy(
     assert len(set(told)) == len(told)
     assert kinds(hub.events)["accepted"] == 2
     assert caplog.text.count("this disk is an old copy") == 1
+
+
+async def test_goes_to_the_server_where_the_hub_answers(
+    tmp_path: Path, broker: LocalBroker
+) -> None:
+    """The first refuses, the second has no hub on it; and when the third dies the hub is there."""
+    refusing = free_port()
+    with type(broker)(tmp_path / "third") as third:
+        async with lane(tmp_path, refusing, None, broker.port, third.port) as figures:
+            with Hub(third.port, GROUP, NODE) as there:
+                there.call(*calls(1, 2, line="SEAT9"))
+                await until(lambda: len(there.events) == 2, "both refusals", 30)
+                await until(lambda: figures.calls.events_pending == 0, "their commit")
+            third.kill()
+            with Hub(broker.port, GROUP, NODE) as here:
+                here.events_in.cursor = there.events_in.cursor
+                here.call(*calls(3, 1, line="SEAT9"))
+                await until(lambda: len(here.events) == 1, "the third refusal", 30)
+    keys = [event.key.production_no for hub in (there, here) for event in hub.events]
+    assert keys == ["0000001", "0000002", "0000003"]
