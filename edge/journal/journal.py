@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -36,6 +36,7 @@ class _Append:
     rows: list[Row]
     bookmarks: Mapping[str, str]
     done: asyncio.Future[int]
+    at: float = field(default_factory=time.monotonic)
 
 
 class TelemetryJournal:
@@ -377,7 +378,9 @@ class TelemetryJournal:
                 timeout=max(0.0, deadline - time.monotonic()),
             )
             if self._appends:
-                self._wake.wait_for(lambda: self._closing, self._settings.commit_ms / 1000)
+                # Those that came while the last commit was written have waited already.
+                due = self._appends[0].at + self._settings.commit_ms / 1000
+                self._wake.wait_for(lambda: self._closing, max(0.0, due - time.monotonic()))
 
     def _write(self) -> None:
         """Commit all that is pending; while the disk is full, try again until closed."""
