@@ -35,6 +35,13 @@ class Share:
     answer: bool = False
     counts: Counts = field(default_factory=Counts)
     status: dict[str, Any] = field(default_factory=dict)
+    awaited: frozenset[int] = frozenset()
+    """Tags that will be awaited once the batch is committed: see `new_logs`."""
+    repeats: int = 0
+    """Samples among those counted that were stored before."""
+    joins_on: bool = False
+    """Whether a record of this batch has a tag that is awaited: then all later ones of the node are
+    stored with it, so that they stay in order."""
 
     @property
     def moved(self) -> bool:
@@ -75,6 +82,10 @@ class Batch:
         """Monotonic; when the first thing came in."""
         self.rows = RowBuffer()
         self.records: list[Record] = []
+        self.first_rows = RowBuffer()
+        """Rows of the records in `firsts`, which may be stored already: see `new_logs`. They come
+        after all others."""
+        self.firsts: list[Record] = []
         self.gaps: list[Gap] = []
         self.quarantined: list[Quarantined] = []
         self.shares: dict[int, Share] = {}
@@ -85,7 +96,7 @@ class Batch:
         if share is None:
             if not self.shares:
                 self.began_at = time.monotonic()
-            share = Share(session, session.position.cursor)
+            share = Share(session, session.position.cursor, awaited=session.position.awaited)
             self.shares[session.gateway.id] = share
         return share
 
@@ -105,6 +116,8 @@ class Batch:
         self.bytes = 0
         self.rows.clear()
         self.records = []
+        self.first_rows.clear()
+        self.firsts = []
         self.gaps = []
         self.quarantined = []
         self.shares = {}

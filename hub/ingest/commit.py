@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 from psycopg.types.json import Jsonb
 
-from hub.ingest import cursors, gaps
+from hub.ingest import cursors, gaps, new_logs
 from hub.ingest.batch import Batch, Quarantined, Record, Share
 from hub.ingest.births import clean
 from hub.ingest.rows import COLUMNS, HEADER, TRAILER
@@ -49,14 +50,37 @@ def _store(conn: psycopg.Connection, batch: Batch, *, careful: bool) -> list[Qua
             refused = _copy_carefully(conn, batch, batch.records)
         elif batch.rows.rows:
             _copy(conn, batch, batch.records)
-        if batch.rows.minutes:
-            touched = [_EPOCH + timedelta(minutes=minute) for minute in batch.rows.minutes]
+        refused += _store_firsts(conn, batch, careful=careful)
+        if minutes := batch.rows.minutes | batch.first_rows.minutes:
+            touched = [_EPOCH + timedelta(minutes=minute) for minute in minutes]
             conn.execute("SELECT sample_touched(%s::timestamptz[])", [touched])
         gaps.insert(conn, batch.gaps)
         _insert_quarantine(conn, [*batch.quarantined, *refused])
         shares = list(batch.shares.values())
         _count(conn, shares)
         _note_status(conn, shares)
+    return refused
+
+
+def _store_firsts(conn: psycopg.Connection, batch: Batch, *, careful: bool) -> list[Quarantined]:
+    """Store the records that join on to those of an older log. Rare, and few at a time."""
+    refused: list[Quarantined] = []
+    for share in batch.shares.values():
+        share.awaited, share.repeats = share.session.position.awaited, 0
+    for record in batch.firsts:
+        share, rows = record.share, batch.first_rows.slice(record.start, record.stop)
+        gateway, cursor = share.session.gateway, share.cursor
+        if not record.rows or cursor is None:
+            continue
+        try:
+            with conn.transaction() if careful else nullcontext():
+                stored, came = new_logs.store(conn, gateway, cursor.epoch, rows)
+            share.awaited -= came
+            share.repeats += record.rows - stored
+        except _REFUSALS as error:
+            if not careful:
+                raise
+            refused.append(_refused(record, error))
     return refused
 
 
@@ -138,7 +162,7 @@ def _count(conn: psycopg.Connection, shares: Sequence[Share]) -> None:
             [share.session.gateway.partner for share in shares],
             [share.counts.messages for share in shares],
             [share.counts.records for share in shares],
-            [share.counts.samples for share in shares],
+            [share.counts.samples - share.repeats for share in shares],
             [share.counts.duplicates for share in shares],
             [share.counts.quarantined for share in shares],
             [share.counts.refused for share in shares],

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import psycopg
 from psycopg.types.range import Range
 
+from hub.ingest import new_logs
 from hub.ingest.registry import Gateway
 from protocols.streams import Cursor, Opening, Ranges
 
@@ -25,10 +26,12 @@ class Position:
     cursor: Cursor | None = None
     version: int = 0
     closed: frozenset[int] = frozenset()
+    awaited: frozenset[int] = frozenset()
+    """Tags of which nothing has come since the gateway began a new log."""
 
-    def moved(self, cursor: Cursor) -> Position:
-        """As it is once `cursor` is committed."""
-        return replace(self, cursor=cursor, version=self.version + 1)
+    def moved(self, cursor: Cursor, awaited: frozenset[int]) -> Position:
+        """As it is once `cursor` is committed, and only these tags are still awaited."""
+        return replace(self, cursor=cursor, version=self.version + 1, awaited=awaited)
 
 
 def load(conn: psycopg.Connection, gateway: Gateway) -> Position:
@@ -47,7 +50,8 @@ def load(conn: psycopg.Connection, gateway: Gateway) -> Position:
         else:
             open_cursor = Cursor(epoch, watermark, _ranges(ahead))
             open_version = version
-    return Position(open_cursor, open_version, frozenset(closed))
+    awaited = new_logs.awaited(conn, gateway)
+    return Position(open_cursor, open_version, frozenset(closed), awaited)
 
 
 def open_epoch(
@@ -60,19 +64,21 @@ def open_epoch(
     cursor = opening.cursor
     if cursor is None:
         raise ValueError("a refused state is not stored")
-    closed = position.closed
+    closed, awaited = position.closed, position.awaited
     if position.cursor is not None and position.cursor.epoch == cursor.epoch:
         move(conn, [(gateway, position, cursor)])
-        return position.moved(cursor)
+        return position.moved(cursor, position.awaited)
     if opening.closes is not None:
         ended = conn.execute(
             "UPDATE stream_cursor SET closed = true, version = version + 1"
-            " WHERE gateway = %s AND stream = %s AND epoch = %s AND version = %s AND NOT closed",
+            " WHERE gateway = %s AND stream = %s AND epoch = %s AND version = %s AND NOT closed"
+            " RETURNING coalesce(moved_at, opened_at)",
             [gateway.id, STREAM, opening.closes, position.version],
-        )
-        if ended.rowcount != 1:
+        ).fetchone()
+        if ended is None:
             raise StaleCursorError(f"epoch {opening.closes} of {gateway}")
         closed |= {opening.closes}
+        awaited = new_logs.begin(conn, gateway, ended[0])
     opened = conn.execute(
         "INSERT INTO stream_cursor (gateway, stream, epoch, owner, partner, watermark, ahead)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s::int8multirange) ON CONFLICT DO NOTHING",
@@ -88,7 +94,7 @@ def open_epoch(
     )
     if opened.rowcount != 1:
         raise StaleCursorError(f"epoch {cursor.epoch} of {gateway}")
-    return Position(cursor, 0, closed)
+    return Position(cursor, 0, closed, awaited)
 
 
 def move(conn: psycopg.Connection, moves: Iterable[tuple[Gateway, Position, Cursor]]) -> None:

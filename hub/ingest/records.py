@@ -144,12 +144,17 @@ class RecordReader:
         now_ms: int,
     ) -> Taken:
         """Rows into the batch. `position`: the record's offset, and the cursor once it is in."""
-        start = batch.rows.size
+        if position is not None and not share.joins_on:
+            share.joins_on = _has_awaited(share, position[0], device, samples)
+        buffer, records = batch.rows, batch.records
+        if share.joins_on:
+            buffer, records = batch.first_rows, batch.firsts
+        start = buffer.size
         try:
             notes = _Notes() if position is None else _notes(samples, device)
             if samples.blobs:
                 _describe_blobs(samples, decode(payload, device.aliases.types))
-            rows = batch.rows.append(
+            rows = buffer.append(
                 samples,
                 notes.first,
                 table,
@@ -168,7 +173,7 @@ class RecordReader:
         record_offset = None
         if position is not None:
             record_offset, share.cursor = position
-        batch.records.append(Record(share, record_offset, payload, start, batch.rows.size, rows))
+        records.append(Record(share, record_offset, payload, start, buffer.size, rows))
         share.counts.records += 1
         share.counts.samples += rows
         return Taken.READ
@@ -229,6 +234,18 @@ class RecordReader:
                 share.counts.duplicates += 1
             return None
         return accepted
+
+
+def _has_awaited(share: Share, offset: int, device: Device, samples: Samples) -> bool:
+    """Whether this record has the first sample of a tag in a new log. One that comes ahead of the
+    watermark is not looked at: what lies below it may be earlier."""
+    awaited = share.session.position.awaited
+    if not awaited or share.cursor is None or offset != share.cursor.watermark:
+        return False
+    return any(
+        alias in device.aliases.names and device.tags[device.aliases.names[alias]][0] in awaited
+        for alias in samples.aliases
+    )
 
 
 def _decoded(share: Share, payload: bytes, what: str) -> Samples | None:

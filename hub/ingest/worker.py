@@ -297,7 +297,7 @@ class Worker:
 
     def _node_died(self, session: Session, payload: Payload) -> None:
         said = bd_seq_of(payload)
-        if not session.born or (said is not None and said != session.bd_seq):
+        if said != session.bd_seq if said is not None else not session.born:
             return  # of an earlier connect, or of one whose birth was never heard
         self._in_database(lambda conn: lifecycle.node_died(conn, session.gateway, _utc_now()))
         session.forget_births()
@@ -322,7 +322,7 @@ class Worker:
         for share in batch.shares.values():
             session = share.session
             if share.moved and share.cursor is not None:
-                session.position = session.position.moved(share.cursor)
+                session.position = session.position.moved(share.cursor, share.awaited)
             if share.answer:
                 self._answer(session)
         for record in refused:

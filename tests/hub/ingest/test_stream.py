@@ -246,14 +246,17 @@ def test_new_epoch_closes_the_old_one_and_names_what_may_be_missing(
     node.answered(EPOCH, 1)
     node.birth(EPOCH + 1)
     node.answered(EPOCH + 1, 0)
-    node.record(0)
+    node.record(0, [2.0], at_ms=BASE_MS + 1)
     node.answered(EPOCH + 1, 1)
-    assert torques(hub) == [1.0, 1.0]
+    assert torques(hub) == [1.0, 2.0]
     assert rows(hub, "SELECT epoch, watermark, closed FROM stream_cursor ORDER BY epoch") == [
         (EPOCH, 1, True),
         (EPOCH + 1, 1, False),
     ]
-    assert rows(hub, "SELECT epoch, first_offset, next_offset FROM gap") == [(EPOCH, 1, None)]
+    assert rows(hub, "SELECT epoch, first_offset, next_offset FROM gap ORDER BY epoch") == [
+        (EPOCH, 1, None),
+        (EPOCH + 1, None, None),
+    ]
 
 
 def test_health_is_in_the_status(hub: psycopg.Connection, node: Node) -> None:

@@ -1,0 +1,94 @@
+"""A gateway's new log, after a replaced PC or a damaged disk, and how it joins on to the old one.
+
+A new log begins with the present value of each tag, of whatever age. If it is stored already, it is
+passed over. If it is not, the tag has changed meanwhile, and what it was before may be missing: a
+gap says so. Both are told from what is stored, in source time; the hub's clock only measures for
+how long nothing came, in case the source's clock was set back meanwhile.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import psycopg
+
+from hub.ingest.registry import Gateway
+from hub.ingest.rows import COLUMNS, HEADER, TRAILER
+
+CAUSE = "the gateway began a new log; what changed before it read the tags again is missing"
+
+_AWAIT = """
+INSERT INTO sample_awaited (tag, gateway, newest, device_newest, since)
+SELECT t.id, d.gateway, s.time, max(s.time) OVER (PARTITION BY d.id), %(since)s
+FROM device d JOIN tag t ON t.device = d.id,
+    LATERAL (SELECT time FROM sample WHERE tag_id = t.id ORDER BY time DESC LIMIT 1) AS s
+WHERE d.gateway = %(gateway)s
+ON CONFLICT (tag) DO UPDATE SET newest = excluded.newest, device_newest = excluded.device_newest
+"""
+_COPY = f"COPY sample_first ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
+_SAME = """s.tag_id = f.tag_id AND s.time = f.time
+        AND s.value IS NOT DISTINCT FROM f.value AND s.text IS NOT DISTINCT FROM f.text"""
+# Two seconds: what changed at once is told tag by tag, over a sampling and a publishing interval. A
+# device whose changes are all older than what is stored has had its clock set back.
+_NAME_GAPS = f"""
+WITH came AS (
+    SELECT DISTINCT ON (tag_id) tag_id, time, value, text FROM sample_first ORDER BY tag_id, ctid
+), changed AS (
+    SELECT d.name AS device, min(f.time) AS first, max(f.time) AS last,
+        greatest(min(a.newest), max(a.device_newest) - interval '2 s') AS newest,
+        max(a.device_newest) AS device_newest, now() - min(a.since) AS away
+    FROM came f
+    JOIN sample_awaited a ON a.tag = f.tag_id
+    JOIN tag t ON t.id = a.tag JOIN device d ON d.id = t.device
+    WHERE NOT EXISTS (SELECT FROM sample s WHERE {_SAME})
+    GROUP BY d.name
+)
+INSERT INTO gap (owner, partner, gateway, device, stream, epoch, from_time, to_time, cause)
+SELECT %(owner)s, %(partner)s, %(gateway)s, device, 'telemetry', %(epoch)s,
+    CASE WHEN last >= device_newest THEN newest ELSE least(first - away, newest) END,
+    CASE WHEN last >= device_newest THEN last ELSE device_newest + away END,
+    %(cause)s
+FROM changed
+"""  # noqa: S608  text of our own
+_STORE = f"""
+INSERT INTO sample ({COLUMNS})
+SELECT {COLUMNS} FROM sample_first f WHERE NOT EXISTS (SELECT FROM sample s WHERE {_SAME})
+ORDER BY f.ctid
+"""  # noqa: S608  text of our own
+_CAME = "DELETE FROM sample_awaited a USING sample_first f WHERE a.tag = f.tag_id RETURNING a.tag"
+
+
+def begin(conn: psycopg.Connection, gateway: Gateway, since: datetime) -> frozenset[int]:
+    """A new log begins, after one whose last commit was at `since`; the tags that are awaited."""
+    conn.execute(_AWAIT, {"gateway": gateway.id, "since": since})
+    return awaited(conn, gateway)
+
+
+def awaited(conn: psycopg.Connection, gateway: Gateway) -> frozenset[int]:
+    """The tags of which nothing has come since the gateway began a new log."""
+    rows = conn.execute("SELECT tag FROM sample_awaited WHERE gateway = %s", [gateway.id])
+    return frozenset(tag for (tag,) in rows)
+
+
+def store(
+    conn: psycopg.Connection, gateway: Gateway, epoch: int, rows: bytes
+) -> tuple[int, frozenset[int]]:
+    """Store rows of COPY that may be stored already, in order, with the gaps that they end. Returns
+    how many were new, and the awaited tags that have come. Within a transaction; raises what the
+    database says of a bad row."""
+    with conn.cursor() as cursor, cursor.copy(_COPY) as copy:
+        copy.write(HEADER)
+        copy.write(rows)
+        copy.write(TRAILER)
+    named = {
+        "owner": gateway.owner,
+        "partner": gateway.partner,
+        "gateway": gateway.id,
+        "epoch": epoch,
+        "cause": CAUSE,
+    }
+    conn.execute(_NAME_GAPS, named)
+    stored = conn.execute(_STORE).rowcount
+    came = frozenset(tag for (tag,) in conn.execute(_CAME))
+    conn.execute("DELETE FROM sample_first")
+    return stored, came

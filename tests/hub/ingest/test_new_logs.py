@@ -1,0 +1,151 @@
+"""A gateway begins a new log: what the hub has of it counts once, and gaps name the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from deploy.local.broker import LocalBroker
+from hub.ingest import Ingest
+from hub.ingest.new_logs import CAUSE
+from hub.store import Database
+from tests.hub.ingest.conftest import FAST, eventually, rows
+from tests.hub.ingest.node import BASE_MS, Node, broker_settings
+
+OLD, NEW = 7001, 7002
+COUNT, NOTE = 11, 12
+"""Aliases of tags."""
+
+
+def stored(hub: psycopg.Connection) -> list[tuple[Any, ...]]:
+    """(tag, milliseconds after the base, value) of each sample, in the order in which it came."""
+    return rows(
+        hub,
+        "SELECT t.name, (extract(epoch FROM s.time) * 1000)::bigint - %s, s.value"
+        " FROM sample s JOIN tag t ON t.id = s.tag_id ORDER BY s.xmin::text::bigint, s.ctid",
+        BASE_MS,
+    )
+
+
+def gaps(hub: psycopg.Connection) -> list[tuple[Any, ...]]:
+    """(device, from, to) of the gaps that a new log begins with, in milliseconds after the base."""
+    return rows(
+        hub,
+        "SELECT device, (extract(epoch FROM from_time) * 1000)::bigint - %s,"
+        " (extract(epoch FROM to_time) * 1000)::bigint - %s FROM gap WHERE cause = %s ORDER BY id",
+        BASE_MS,
+        BASE_MS,
+        CAUSE,
+    )
+
+
+@pytest.fixture
+def replaced(node: Node) -> Node:
+    """A gateway that has told torque at 0, 5 and 10 s and count at 1 s, and begins a new log."""
+    node.birth(OLD)
+    for offset, seconds in enumerate((0, 5, 10)):
+        node.record(offset, [float(seconds)], at_ms=BASE_MS + seconds * 1000)
+    node.record(3, [1.0], alias=COUNT, at_ms=BASE_MS + 1000)
+    node.answered(OLD, 4)
+    node.birth(NEW)
+    node.answered(NEW, 0)
+    return node
+
+
+def test_a_value_that_is_stored_is_passed_over_and_nothing_is_missing_before_it(
+    hub: psycopg.Connection, replaced: Node
+) -> None:
+    before = stored(hub)
+    replaced.record(0, [10.0], at_ms=BASE_MS + 10_000)
+    replaced.record(1, [1.0], alias=COUNT, at_ms=BASE_MS + 1000)
+    replaced.answered(NEW, 2)
+    assert stored(hub) == before
+    replaced.record(2, [11.0], at_ms=BASE_MS + 60_000)
+    replaced.answered(NEW, 3)
+    assert stored(hub) == [*before, ("torque", 60_000, 11.0)]
+    assert gaps(hub) == []
+    assert rows(hub, "SELECT samples, records FROM gateway_traffic") == [(5, 7)]
+    assert rows(hub, "SELECT FROM sample_first") == []
+
+
+def test_before_a_value_that_is_new_lies_a_gap_from_where_the_device_stood(
+    hub: psycopg.Connection, replaced: Node
+) -> None:
+    before = stored(hub)
+    replaced.record(0, [12.0, 13.0], at_ms=BASE_MS + 30_000)
+    replaced.record(1, [1.0], alias=COUNT, at_ms=BASE_MS + 1000)
+    replaced.answered(NEW, 2)
+    fresh = [("torque", 30_000, 12.0), ("torque", 30_001, 13.0)]
+    assert stored(hub) == [*before, *fresh]
+    assert gaps(hub) == [("line", 10_000, 30_000)]
+
+
+def test_a_tag_that_stood_still_for_long_makes_no_gap_longer_than_its_device_was_away(
+    hub: psycopg.Connection, replaced: Node
+) -> None:
+    replaced.record(0, [2.0], alias=COUNT, at_ms=BASE_MS + 20_000)
+    replaced.answered(NEW, 1)
+    assert gaps(hub) == [("line", 8_000, 20_000)]
+
+
+def test_a_clock_set_back_meanwhile_widens_the_gap_by_how_long_nothing_came(
+    hub: psycopg.Connection, replaced: Node
+) -> None:
+    hub.execute("UPDATE sample_awaited SET since = since - interval '4 s'")
+    replaced.record(0, [14.0], at_ms=BASE_MS + 7_000)
+    replaced.answered(NEW, 1)
+    ((device, start, end),) = gaps(hub)
+    assert device == "line"
+    assert start <= 3_000
+    assert end >= 14_000
+    assert ("torque", 7_000, 14.0) in stored(hub)
+
+
+def test_what_comes_ahead_of_the_watermark_is_not_the_first(
+    hub: psycopg.Connection, replaced: Node
+) -> None:
+    before = stored(hub)
+    replaced.record(1, [15.0], at_ms=BASE_MS + 50_000)
+    replaced.answered(NEW, 0, ((1, 2),))
+    replaced.record(0, [10.0], at_ms=BASE_MS + 10_000)
+    replaced.answered(NEW, 2)
+    assert stored(hub) == [*before, ("torque", 50_000, 15.0)]
+    assert gaps(hub) == []
+
+
+def test_another_worker_goes_on_where_the_first_one_was(
+    hub: psycopg.Connection, database: Database, broker: LocalBroker
+) -> None:
+    with Ingest(database, broker_settings(broker), FAST), Node(broker) as node:
+        node.asked_for_rebirth()
+        node.birth(OLD)
+        node.record(0, [1.0, 2.0])
+        node.answered(OLD, 1)
+        node.birth(NEW)
+        node.answered(NEW, 0)
+    before = stored(hub)
+    with Ingest(database, broker_settings(broker), FAST), Node(broker) as node:
+        node.asked_for_rebirth()
+        node.birth(NEW)
+        node.record(0, [2.0, 3.0], at_ms=BASE_MS + 1)
+        node.answered(NEW, 1)
+        node.record(1, [3.0], at_ms=BASE_MS + 2)
+        node.answered(NEW, 2)
+    # Once the tag has come, what comes is taken as it is.
+    assert stored(hub) == [*before, ("torque", 2, 3.0), ("torque", 2, 3.0)]
+    eventually(lambda: rows(hub, "SELECT FROM sample_awaited") == [], "no tag is awaited")
+
+
+def test_a_first_value_that_the_database_refuses_goes_aside_alone(
+    hub: psycopg.Connection, replaced: Node
+) -> None:
+    before = stored(hub)
+    replaced.record(0, [10.0], at_ms=BASE_MS + 10_000)
+    replaced.record(1, [0.0], alias=NOTE, others={0: "a\0b"}, at_ms=BASE_MS + 20_000)
+    replaced.record(2, [16.0], at_ms=BASE_MS + 21_000)
+    replaced.answered(NEW, 3)
+    assert stored(hub) == [*before, ("torque", 21_000, 16.0)]
+    assert rows(hub, "SELECT record_offset FROM quarantine") == [(1,)]
+    assert gaps(hub) == []
