@@ -19,8 +19,10 @@ SLACK_S = 3.0
 NAMED_WITHIN_S = 180.0
 """The hub hears of destroyed events at the gateway's next connection, which other faults delay."""
 
-VALUE_COSTS = frozenset({Cost.VALUES, Cost.STORED_VALUES, Cost.STORED})
-EVENT_COSTS = frozenset({Cost.STORED_EVENTS, Cost.STORED})
+STORED_VALUES = frozenset({Cost.STORED_VALUES, Cost.STORED})
+STORED_EVENTS = frozenset({Cost.STORED_EVENTS, Cost.STORED})
+VALUES = frozenset(Cost) - {Cost.NOTHING}
+"""Nobody reads the PLC while its gateway is down, whatever brought it down."""
 
 
 @dataclass(slots=True)
@@ -50,10 +52,9 @@ class Made:
         """Whether it was made at this gateway, its line, or a link of theirs."""
         return self.fault.place.partition(":")[2] in ("", cell.name)
 
-    def window(self) -> tuple[float, float]:
-        """When what it may cost was produced."""
-        stored = self.cost not in (Cost.NOTHING, Cost.VALUES)
-        since = (self.settled if stored else self.began) - SLACK_S
+    def window(self, stored_on: frozenset[Cost]) -> tuple[float, float]:
+        """When what it may cost was produced; `stored_on`: costs that reach what the disk had."""
+        since = (self.settled if self.cost in stored_on else self.began) - SLACK_S
         return since, float("inf") if self.recovered is None else self.recovered + SLACK_S
 
 
@@ -75,9 +76,9 @@ def event_gaps(database: psycopg.Connection[Any]) -> EventGaps:
 def judge(cells: Sequence[Cell], made: Sequence[Made], gaps: EventGaps) -> Judge:
     """A judge of what these faults may have cost."""
     by_line = {cell.supplier.line: cell for cell in cells}
-    values = {line: _ranges(cell, made, VALUE_COSTS) for line, cell in by_line.items()}
+    values = {line: _ranges(cell, made, VALUES, STORED_VALUES) for line, cell in by_line.items()}
     events = {
-        line: _ranges(cell, _named(made, gaps.get(line, ())), EVENT_COSTS)
+        line: _ranges(cell, _named(made, gaps.get(line, ())), STORED_EVENTS, STORED_EVENTS)
         for line, cell in by_line.items()
     }
     calls = {line: _calls(cell) for line, cell in by_line.items()}
@@ -116,9 +117,13 @@ def _calls(cell: Cell) -> _Calls:
     return _Calls(frozenset(taken), entries)
 
 
-def _ranges(cell: Cell, made: Sequence[Made], costs: frozenset[Cost]) -> list[range]:
+def _ranges(
+    cell: Cell, made: Sequence[Made], costs: frozenset[Cost], stored_on: frozenset[Cost]
+) -> list[range]:
     return [
-        cell.marks.between(*one.window()) for one in made if one.cost in costs and one.touches(cell)
+        cell.marks.between(*one.window(stored_on))
+        for one in made
+        if one.cost in costs and one.touches(cell)
     ]
 
 

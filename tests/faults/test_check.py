@@ -15,7 +15,7 @@ from deploy.local.verify import Gap, Identity, SampleFindings, compare
 from deploy.local.world import SUPPLIERS
 from firmware_sim.line.ledger import CallDecision, Ledger, Result, Sample
 from tests.faults.faults import KINDS, Cost, Fault
-from tests.faults.judge import SLACK_S, Made, judge
+from tests.faults.judge import SLACK_S, VALUES, Made, judge
 from tests.faults.stand import Cell
 
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
@@ -131,14 +131,14 @@ def kinds_of(*costs: Cost) -> Sequence[str]:
     return [name for name, kind in KINDS.items() if kind.cost in costs]
 
 
-@pytest.mark.parametrize("kind", kinds_of(Cost.NOTHING, Cost.STORED_EVENTS))
+@pytest.mark.parametrize("kind", kinds_of(Cost.NOTHING))
 def test_no_gap_excuses_a_value_where_the_fault_costs_none(kind: str, bench: Bench) -> None:
     (index,) = bench.produce(SAMPLE)
     bench.fault(kind, settled=0, began=time.monotonic() - LONG_S)
     assert not bench.value_may_be_missing(index)
 
 
-@pytest.mark.parametrize("kind", kinds_of(Cost.VALUES, Cost.STORED_VALUES, Cost.STORED))
+@pytest.mark.parametrize("kind", kinds_of(*VALUES))
 def test_a_gap_excuses_a_value_only_around_a_fault_that_may_cost_it(
     kind: str, bench: Bench
 ) -> None:
@@ -157,6 +157,8 @@ def test_a_destroyed_disk_may_cost_all_since_the_last_calm(bench: Bench) -> None
     (index,) = bench.produce(SAMPLE)
     now = time.monotonic()
     bench.fault("kill agent", settled=now - LONG_S, began=now + LONG_S)
+    assert not bench.value_may_be_missing(index)
+    bench.fault("torn calls", settled=now - LONG_S, began=now + LONG_S)
     assert not bench.value_may_be_missing(index)
     bench.fault("torn journal", settled=now - LONG_S, began=now + LONG_S)
     assert bench.value_may_be_missing(index)
