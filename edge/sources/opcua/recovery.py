@@ -16,6 +16,15 @@ from edge.sources.opcua.publishing import Receipts
 
 logger = logging.getLogger(__name__)
 
+_NEVER = (
+    ua.StatusCodes.BadServiceUnsupported,
+    ua.StatusCodes.BadNotSupported,
+    ua.StatusCodes.BadNotImplemented,
+    ua.StatusCodes.BadUserAccessDenied,
+    ua.StatusCodes.BadInsufficientClientProfile,
+)
+"""What a server says that lets no other session go on with a subscription, or not this user's."""
+
 
 @dataclass(slots=True)
 class Memory:
@@ -25,6 +34,7 @@ class Memory:
     a restart, however it came, the numbering is exactly as far as the samples are.
     """
 
+    device: str
     of: str
     """Mark of the settings that the monitored items were made by."""
     receipts: Receipts = field(default_factory=Receipts)
@@ -87,7 +97,7 @@ class Memory:
     @classmethod
     def load(cls, bookmarks: Mapping[str, str], settings: OpcUaSettings) -> Memory:
         """What an earlier run kept, if its settings made the same monitored items."""
-        memory = cls(mark_of(settings))
+        memory = cls(settings.device, mark_of(settings))
         taken, _, rest = bookmarks.get(settings.device, "").partition(" ")
         kept = json.loads(rest or "{}")
         if not kept:
@@ -136,7 +146,9 @@ async def let_go(client: Client, memory: Memory, server: str) -> None:
         if result.StatusCode.is_good():
             await client.uaclient.delete_subscriptions([number])
     except ua.UaStatusCodeError as error:  # its lifetime will end it
-        logger.info("subscription %d cannot be let go of: %s", number, error)
+        logger.info(
+            "source %s: subscription %d cannot be let go of: %s", memory.device, number, error
+        )
 
 
 async def take_over(client: Client, memory: Memory, server: str) -> list[int] | None:
@@ -153,12 +165,11 @@ async def take_over(client: Client, memory: Memory, server: str) -> list[int] | 
         (result,) = await client.uaclient.transfer_subscriptions(parameters)
         result.StatusCode.check()
     except ua.UaStatusCodeError as error:
-        if error.code not in _GONE:
+        if error.code in _NEVER:
             memory.transferable = False
-        logger.info("subscription %d cannot be gone on with: %s", number, error)
+        logger.info(
+            "source %s: subscription %d cannot be gone on with: %s", memory.device, number, error
+        )
         return None
-    logger.info("subscription %d is gone on with", number)
+    logger.info("source %s: subscription %d is gone on with", memory.device, number)
     return list(result.AvailableSequenceNumbers or ())
-
-
-_GONE = {ua.StatusCodes.BadSubscriptionIdInvalid, ua.StatusCodes.BadNoSubscription}
