@@ -3,21 +3,25 @@
 asyncua 2.1 differs from the standard where a gateway's promise depends on it, and each is put
 right here: an overflowing queue sets the Overflow bit (Part 4, StatusCode), a deadband is measured
 from the last report and not from the last value, a message stays republishable until it is
-acknowledged, republishing what is gone is an error, and a transferred subscription answers the
-publish requests of its new session. Notifications also skip the deep copy
-of each value, which costs more than all else on the way: the values written here are immutable.
+acknowledged, republishing what is gone is an error, a transferred subscription answers the publish
+requests of its new session, and one whose session timed out lives on for its own lifetime.
+Notifications also skip the deep copy of each value, which costs more than all else on the way: the
+values written here are immutable.
 """
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 from asyncua import ua
 from asyncua.common.utils import ServiceError
+from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.server.address_space import AddressSpace
 from asyncua.server.internal_server import InternalServer
+from asyncua.server.internal_session import InternalSession
 from asyncua.server.internal_subscription import InternalSubscription
 from asyncua.server.monitored_item_service import (
     MonitoredItemData,
@@ -29,6 +33,8 @@ from asyncua.ua.status_codes import StatusCodes
 
 OVERFLOW = 0x0000_0480
 """InfoType DataValue and its Overflow bit, within a status code."""
+
+_ANYBODY = User(role=UserRole.Anonymous)
 
 
 class KeptValues(MonitoredItemValues):
@@ -145,8 +151,28 @@ class PlcSubscriptionService(SubscriptionService):
         return results
 
 
+class PlcSession(InternalSession):
+    """Leaves its subscriptions behind when it times out."""
+
+    async def close_session(self, delete_subs: bool = True) -> None:
+        timed_out = asyncio.current_task() is self._timeout_task
+        await super().close_session(delete_subs and not timed_out)
+
+
 def use_plc_subscriptions(iserver: InternalServer) -> None:
     """Give a server that has not started these subscriptions in place of asyncua's."""
+
+    def create_session(name: str, user: User = _ANYBODY, external: bool = False) -> InternalSession:
+        return PlcSession(
+            iserver,
+            iserver.aspace,
+            iserver.subscription_service,
+            name,
+            user=user,
+            external=external,
+        )
+
+    iserver.create_session = create_session  # type: ignore[method-assign]
     service = PlcSubscriptionService(iserver.aspace, iserver)
     iserver.subscription_service = service
     iserver.isession.subscription_service = service

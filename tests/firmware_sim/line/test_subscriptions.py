@@ -106,6 +106,31 @@ def test_a_subscription_outlives_its_connection_and_its_messages_wait_for_their_
     play(story)
 
 
+def test_a_subscription_outlives_a_session_that_timed_out() -> None:
+    async def scene() -> None:
+        async with PlcServer("urn:test", "127.0.0.1", 0) as server:
+            inner = server._iserver
+            inner.min_session_timeout_ms = 100
+            await server.listen()
+            gone = Client(server.endpoint)
+            gone.session_timeout = 300
+            await gone.connect()
+            subscription = await gone.create_subscription(20, Collector())
+            gone.disconnect_socket()
+            await until_true(lambda: not inner._external_sessions)
+            async with Client(server.endpoint) as client:
+                parameters = ua.TransferSubscriptionsParameters(
+                    SubscriptionIds=[subscription.subscription_id]
+                )
+                (result,) = await client.uaclient.transfer_subscriptions(parameters)
+                assert result.StatusCode.is_good()
+            with suppress(OSError, ua.UaError, TimeoutError):
+                await gone.disconnect()
+            assert not inner.subscription_service.subscriptions
+
+    asyncio.run(scene())
+
+
 async def abandoned_subscription(server: PlcServer, node: ua.NodeId) -> Any:
     """Number of a subscription to a node whose client has lost its connection."""
     host, _, port = server.endpoint.removeprefix("opc.tcp://").rstrip("/").partition(":")
