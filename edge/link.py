@@ -23,7 +23,9 @@ _CONNECT_S = 10.0
 _CLOSE_S = 2.0
 _MISC_S = 1.0
 INBOX_LIMIT = 1000
-"""Messages that wait to be read; what comes on top is dropped, and the streams ask for it again."""
+INBOX_BYTES = 8 * 1024 * 1024
+"""Messages that wait to be read, and what they weigh; what comes on top is dropped, and the streams
+ask for it again."""
 
 
 class LinkError(OSError):
@@ -65,6 +67,7 @@ class Link:
             reason = f"{named}: {error.strerror or error}"
             raise LinkError(f"{self._place()}: {reason}") from error
         self._inbox: deque[Message] = deque()
+        self._inbox_bytes = 0
         self._wake = asyncio.Event()
         self._connected: asyncio.Future[None] = self._loop.create_future()
         self._subscribed: dict[int, asyncio.Future[None]] = {}
@@ -132,7 +135,9 @@ class Link:
             if not self._inbox:
                 self._check_open()
                 return None
-        return self._inbox.popleft()
+        message = self._inbox.popleft()
+        self._inbox_bytes -= len(message.payload)
+        return message
 
     def nudge(self) -> None:
         """Make `receive` return: there is something to send."""
@@ -249,8 +254,10 @@ class Link:
             granted.set_result(None)
 
     def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
-        if len(self._inbox) >= INBOX_LIMIT:
+        size = self._inbox_bytes + len(message.payload)
+        if len(self._inbox) >= INBOX_LIMIT or size > INBOX_BYTES:
             self.dropped += 1
             return
+        self._inbox_bytes = size
         self._inbox.append(Message(message.topic, bytes(message.payload), message.retain))
         self._wake.set()

@@ -59,6 +59,9 @@ REBIRTH_EVERY_S = 2.0
 REBIRTH_MOST_S = 60.0
 """While no answer comes the births become rarer, up to this."""
 HEALTH_EVERY_S = 5.0
+OLD_WORD_S = 600.0
+"""After so long without its host, an online state counts though one heard before was newer: the
+host's clock was set back, and it would else stay away until that has caught up."""
 
 
 class HostOfflineError(LinkError):
@@ -108,6 +111,9 @@ class EdgeNode:
         self._command_topic = node_topic(group, "NCMD", node)
         self._hosts: defaultdict[str, HostWatch] = defaultdict(HostWatch)
         """The primary host as each server shows it."""
+        self._absent_since = time.monotonic()
+        self._voided: HostState | None = None
+        """The online state of this connection that counts for nothing, being older than another."""
         self._last: dict[int, Value] = {}
         self._recalled: set[int] = set()
         self._next_at_start: int | None = journal.state.next
@@ -175,10 +181,12 @@ class EdgeNode:
                 raise
             finally:
                 self._session = None
+                self._absent_since = time.monotonic()
                 _say(link, topic, encode(death_payload(bd_seq, _now_ms())))
         finally:
             figures.connected = figures.host_online = False
             self._hosts[broker.place].disconnected()
+            self._voided = None
             if not link.opened:
                 self._bd_seq.not_used()
             await link.close()
@@ -195,6 +203,10 @@ class EdgeNode:
             message = await link.receive(left_s)
             if message is not None and message.topic == self._state_topic:
                 self._hear_host(message)
+            if self._voided and time.monotonic() - self._absent_since > OLD_WORD_S:
+                logger.warning("the clock of the host was set back; its state counts from now on")
+                self._hosts[self._servers.current.place] = HostWatch()
+                self._hosts[self._servers.current.place].heard(self._voided)
             if not self._host_online:
                 self._host_condition.fail("is not online; samples are kept until it is")
         self._host_condition.recover()
@@ -205,9 +217,12 @@ class EdgeNode:
 
     def _hear_host(self, message: Message) -> None:
         try:
-            self._hosts[self._servers.current.place].heard(HostState.parse(message.payload))
+            state = HostState.parse(message.payload)
         except StateError as error:
             logger.warning("a message on %s is not a host's state: %s", message.topic, error)
+            return
+        self._hosts[self._servers.current.place].heard(state)
+        self._voided = state if state.online and not self._host_online else None
         self._figures.uplink.host_online = self._host_online
 
     def _nudge(self) -> None:

@@ -118,17 +118,20 @@ async def test_a_second_client_of_the_same_name_takes_over(broker: LocalBroker) 
     await second.close()
 
 
+@pytest.mark.parametrize(("bound", "most"), [("INBOX_LIMIT", 10), ("INBOX_BYTES", 10)])
 async def test_an_inbox_that_is_not_read_stays_bounded(
-    broker: LocalBroker, monkeypatch: pytest.MonkeyPatch
+    broker: LocalBroker, monkeypatch: pytest.MonkeyPatch, bound: str, most: int
 ) -> None:
-    monkeypatch.setattr(links, "INBOX_LIMIT", 10)
+    monkeypatch.setattr(links, bound, most)
     link = await connected(broker.port, "one")
     await link.subscribe([("here", 0)])
     for n in range(30):
-        link.publish("here", str(n).encode(), 0)
+        link.publish("here", chr(ord("A") + n).encode(), 0)
     await until(lambda: link.dropped == 20, "what is too much")
     got = [message.payload async for message in _read(link)]
-    assert got == [str(n).encode() for n in range(10)]
+    assert got == [chr(ord("A") + n).encode() for n in range(10)]
+    link.publish("here", b"more", 0)
+    await until(lambda: link._inbox, "room for one more")
     await link.close()
 
 

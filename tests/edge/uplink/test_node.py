@@ -452,3 +452,19 @@ async def test_the_backlog_leaves_at_its_rate_and_from_the_end_that_is_wished(
     assert arrived[0] == 32.0, "the newest run that the burst allows"
     figures = gw.figures.uplink
     assert (figures.sent, figures.drained, figures.resent) == (3, 40, 0)
+
+
+async def test_a_host_whose_clock_was_set_back_is_believed_in_the_end(
+    tmp_path: Path, broker: LocalBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node, "OLD_WORD_S", 0.5)
+    monkeypatch.setattr(node, "RESEND_AFTER_S", 0.1)
+    with Hub(broker.port, GROUP, NODE) as hub:
+        hub.say_state(online=True, at_ms=9_000_000_000_000)
+        async with gateway(tmp_path, broker.port) as gw:
+            await until(lambda: hub.births, "the birth")
+            hub.say_state(online=False, at_ms=9_000_000_000_001)
+            await until(lambda: hub.deaths, "the death")
+            hub.say_state(online=True)
+            await gw.append()
+            await until(lambda: gw.journal.depth == 0, "the sample")
