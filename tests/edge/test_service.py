@@ -372,6 +372,9 @@ async def test_stopped_it_flushes_and_a_second_signal_ends_it_at_once(
                 await until(lambda: hub.samples[-1].value == 101, "one that is not answered")
                 os.kill(gateway.pid, signal.SIGTERM)
                 await until(lambda: gateway.output.count("stopping: ") == 2, "the stop")
+                await asyncio.sleep(1.5)
+                said = gateway.output
+                assert said.count("agent: stopped") == 1, "it waits for the answer, up to 5 s"
                 assert await asyncio.to_thread(gateway.stop) == -signal.SIGTERM
 
 
