@@ -9,6 +9,7 @@ import socket
 import pytest
 from asyncua import ua
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from edge.sources.opcua import OpcUaSettings
 from edge.sources.opcua.identity import Application
@@ -16,6 +17,8 @@ from edge.sources.opcua.refusals import Attempt, explain
 from tests.fixtures.certificates import make_identity
 
 OWN = make_identity("gateway", uri="urn:test:gateway", key_number=9)
+assert isinstance(OWN.key, RSAPrivateKey)
+SHOWN = Application(OWN.certificate, (), OWN.key, "urn:test:gateway")
 CODES = ua.StatusCodes
 
 
@@ -31,7 +34,7 @@ def attempt(*, secured: bool, logging_in: bool = False, **user: str) -> Attempt:
     )
     found = Attempt(settings.endpoint, settings, logging_in=logging_in)
     if secured:
-        found.application = Application(OWN.certificate, (), OWN.key, "urn:test:gateway")
+        found.application = SHOWN
     return found
 
 
