@@ -50,6 +50,7 @@ class Subscription:
         self._items = items
         self._memory = memory
         self._figures = figures
+        figures.refused_nodes = len(memory.refused)
         self._id = memory.receipts.subscription_id
         self._namespaces: list[str] = []
 
