@@ -14,6 +14,7 @@ from asyncua import ua
 from edge.journal import Gap, JournalSettings, SampleBatch, TelemetryJournal
 from edge.sources.opcua import OpcUaSettings
 from edge.sources.opcua.intake import MAX_SAMPLES, Intake
+from protocols.sparkplug import DataType
 from tests.edge.sources.plc import START, us
 
 pytestmark = pytest.mark.anyio
@@ -184,3 +185,120 @@ async def test_an_unknown_handle_is_left_out_and_told_once(
         for sequence in (1, 2):
             assert await put(intake, journal, message(sequence, (99, 1.0, 1, 0))) == []
         assert len(caplog.records) == 1
+
+
+def stamped(handle: int, value: Any, at_ms: int, server_ms: float | None) -> ua.NotificationMessage:
+    """A message of one value with a server time."""
+    sent = message(1, (handle, value, at_ms, 0))
+    said = sent.NotificationData[0].MonitoredItems[0].Value
+    if server_ms is not None:
+        said.ServerTimestamp = START + timedelta(milliseconds=server_ms)
+    return sent
+
+
+async def test_a_server_time_is_kept_where_its_millisecond_is_another(tmp_path: Path) -> None:
+    async with intake_on(tmp_path) as (intake, journal):
+        kept: list[list[int] | None] = []
+        # C has a filter, A has none and after its first value goes the short way.
+        for handle in (0, 0, 0, 0, 2, 2):
+            at = 10 * (len(kept) + 1)
+            server = {1: None, 2: at + 0.9, 3: at + 1.2, 5: at - 4000}.get(len(kept), at + 7)
+            records = await put(intake, journal, stamped(handle, 9.0 * at, at, server))
+            (batch,) = records
+            assert isinstance(batch, SampleBatch)
+            kept.append([s and s - us(0) for s in batch.server_us] or None)
+        assert kept == [[17_000], None, None, [41_200], [57_000], [-3_940_000]]
+
+
+async def test_server_times_stay_with_their_samples_in_a_long_message(tmp_path: Path) -> None:
+    count = MAX_SAMPLES + 5
+    async with intake_on(tmp_path) as (intake, journal):
+        sent = message(1, *((0, float(n), n, 0) for n in range(count)))
+        items = sent.NotificationData[0].MonitoredItems
+        items[MAX_SAMPLES + 2].Value.ServerTimestamp = START + timedelta(hours=1)
+        first, second = await put(intake, journal, sent)
+        assert isinstance(first, SampleBatch)
+        assert isinstance(second, SampleBatch)
+        assert not first.server_us
+        assert list(second.server_us) == [0, 0, us(3_600_000), 0, 0]
+
+
+HELD = [
+    {"name": "A", "node": "ns=2;s=A", "swinging_door": 1.0, "class": "high"},
+    {"name": "B", "node": "ns=2;s=B", "at_most_every_s": 10},
+    {"name": "C", "node": "ns=2;s=C"},
+]
+
+
+def values_of(records: list[SampleBatch | Gap]) -> list[float]:
+    return [n for r in records if isinstance(r, SampleBatch) for n in r.numbers]
+
+
+@pytest.fixture
+def held_tags(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.edge.sources.test_intake.TAGS", HELD)
+
+
+async def store(intake: Intake, journal: TelemetryJournal, records: list[Any]) -> None:
+    """As a source does: records and marks in one transaction."""
+    marks = intake.marks()
+    if records or marks:
+        await journal.submit(*records, bookmarks=marks)
+
+
+@pytest.mark.usefixtures("held_tags")
+async def test_what_filters_hold_survives_the_process(tmp_path: Path) -> None:
+    async with intake_on(tmp_path) as (intake, journal):
+        records = intake.take(message(1, (0, 1.0, 0, 0), (1, 1.0, 0, 0), (2, 1.0, 0, 0)), us(0))
+        await store(intake, journal, records)
+        records = intake.take(message(2, (0, 1.2, 100, 0), (1, 2.0, 100, 0)), us(100))
+        assert records == []
+        await store(intake, journal, records)
+        # No flush: the process is killed.
+    async with intake_on(tmp_path) as (intake, journal):
+        records = intake.take(message(3, (2, 5.0, 200, 0)), us(200))
+        assert values_of(records) == [2.0, 5.0, 1.2]
+        times = {(t, n) for r in records if isinstance(r, SampleBatch)
+                 for t, n in zip(r.times_us, r.numbers, strict=True)}  # fmt: skip
+        assert times == {(us(100), 2.0), (us(200), 5.0), (us(100), 1.2)}
+        await store(intake, journal, records)
+    async with intake_on(tmp_path) as (intake, journal):  # and only once
+        assert values_of(intake.take(message(4, (2, 6.0, 300, 0)), us(300))) == [6.0]
+
+
+@pytest.mark.usefixtures("held_tags")
+async def test_held_samples_pass_in_time_and_at_the_end_of_a_session(tmp_path: Path) -> None:
+    async with intake_on(tmp_path) as (intake, journal):
+        for at in (0, 100, 200):
+            records = intake.take(message(1, (0, 1.0 + at / 1e4, at, 0), (1, at, at, 0)), us(at))
+            await store(intake, journal, records)
+        assert intake.due(us(10_099)) == []
+        records = list(intake.due(us(10_100)))  # ten seconds after B's first was held
+        assert values_of(records) == [200.0]
+        await store(intake, journal, records)
+        assert values_of(list(intake.flush())) == [1.02]
+        assert intake.flush() == []
+
+
+@pytest.mark.usefixtures("held_tags")
+async def test_a_held_sample_goes_out_under_the_datatype_it_had(tmp_path: Path) -> None:
+    async with intake_on(tmp_path) as (intake, journal):
+        intake.take(message(1, (1, 1.0, 0, 0), (1, 2.0, 10, 0)), us(0))
+        datatypes = []
+        for records in (intake.take(message(2, (1, "text", 20, 0)), us(20)), intake.flush()):
+            (batch,) = records
+            assert isinstance(batch, SampleBatch)
+            datatypes += [journal.tag(tag).datatype for tag in batch.tags]
+        assert datatypes == [DataType.Double, DataType.String]
+
+
+async def test_history_is_not_held(tmp_path: Path) -> None:
+    async with intake_on(tmp_path) as (intake, journal):
+        settings = OpcUaSettings.model_validate(
+            {"device": "press", "endpoint": "opc.tcp://x:1", "tags": HELD}
+        )
+        history = Intake(settings, journal, hold=False)
+        sent = message(1, *((0, 1.0, n, 0) for n in range(5)))
+        assert values_of(history.take(sent, us(0))) == [1.0] * 5
+        assert history.marks() == {}
+        assert intake.marks() == {}
