@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import math
 from array import array
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -340,7 +341,22 @@ def _whole(metric: Metric) -> int | None:
 def _describe_blobs(samples: Samples, said: Payload) -> None:
     """Give what is neither number nor text (bytes, arrays, tables) as JSON text."""
     for index in samples.blobs:
-        samples.texts[index] = json.dumps(said.metrics[index].value, default=_plain)
+        value = said.metrics[index].value
+        try:
+            samples.texts[index] = json.dumps(value, default=_plain, allow_nan=False)
+        except ValueError:  # JSON has no NaN
+            samples.texts[index] = json.dumps(_finite(value), default=_plain)
+
+
+def _finite(value: object) -> object:
+    """The value with NaN and infinities as the texts NaN, Infinity and -Infinity."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, DataSet):
+        return _finite(_plain(value))
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list) else value
 
 
 def _plain(value: object) -> object:

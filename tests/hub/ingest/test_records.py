@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -97,3 +100,24 @@ def test_record_that_is_new_moves_the_cursor_once() -> None:
     assert share.cursor == Cursor(7, 4)
     assert (share.counts.records, share.counts.samples, share.counts.duplicates) == (1, 1, 1)
     assert batch.rows.rows == 1
+
+
+def test_arrays_are_json_text_with_words_for_what_json_has_not() -> None:
+    session, batch = born(Delivery.STREAM), Batch()
+    types: dict[int | str, int] = {10: DataType.DoubleArray, 11: DataType.Int64Array}
+    device = replace(session.devices["line"], aliases=Aliases({}, types))
+    session.devices["line"] = device
+    values: dict[int, list[float] | list[int]] = {
+        10: [1.5, math.nan, -math.inf],
+        11: [2**63 - 1, -1],
+    }
+    metrics = [
+        Metric(None, 1, NOW_MS, DataType.Int64, 7),
+        Metric(None, 2, NOW_MS, DataType.Int64, 3),
+        *(Metric(None, alias, NOW_MS, int(types[alias]), v) for alias, v in values.items()),
+    ]
+    record = encode(Payload(NOW_MS, metrics, 1))
+    RecordReader(max_ahead=4).device_data(batch, session, "line", record, 0.0, NOW_MS)
+    stored = batch.rows.slice(0, batch.rows.size)
+    assert b'[1.5, "NaN", "-Infinity"]' in stored
+    assert b"[9223372036854775807, -1]" in stored
