@@ -13,7 +13,7 @@ import contextlib
 import logging
 import signal
 import sqlite3
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from edge.systemd import ServiceManager
 
 logger = logging.getLogger(__name__)
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _REOPEN_S = 5.0
 _STATUS_S = 5.0
 """How often `systemctl status` may get another line."""
@@ -46,7 +47,9 @@ async def run(config: EdgeConfig, path: Path | None = None) -> None:
     recent = RecentProblems()
     logging.getLogger().addHandler(recent)
     try:
-        await _Agent(config, path, recent).run()
+        agent = _Agent(config, path, recent)
+        with agent.hearing_signals():
+            await agent.run()
     finally:
         logging.getLogger().removeHandler(recent)
     logger.info("stopped")
@@ -75,10 +78,6 @@ class _Agent:
 
     async def run(self) -> None:
         """Until stopped."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._told_to_stop)
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._help(self._reload()))
         opened = False
         files = Condition(logger, f"data directory {self._config.data_dir}")
         try:
@@ -103,9 +102,24 @@ class _Agent:
         finally:
             await self._end_helpers()
 
+    @contextlib.contextmanager
+    def hearing_signals(self) -> Iterator[None]:
+        """Stop at SIGTERM and SIGINT, reload at SIGHUP."""
+        loop = asyncio.get_running_loop()
+        before = {number: signal.getsignal(number) for number in _SIGNALS}
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._told_to_stop)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._help(self._reload()))
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                loop.remove_signal_handler(number)
+                signal.signal(number, handler)
+
     def _told_to_stop(self) -> None:
-        """Stop in order. From now on a signal does what it does to any process."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        """Stop in order. From now on a signal ends the process as it ends any other."""
+        for number in _SIGNALS:
             asyncio.get_running_loop().remove_signal_handler(number)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)

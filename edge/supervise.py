@@ -139,13 +139,15 @@ class Watchdog:
         figures, silence_s = self._figures, self._silence_s
         heard_before_us = figures.last_heard_us
         while True:
+            looked_at = time.monotonic()
             ended, _ = await asyncio.wait([work], timeout=min(1.0, silence_s / 8))
             if ended:
                 work.result()
                 raise RuntimeError(f"source {figures.device} ended by itself")
-            if self._excused():
-                self._excuse()
             now = time.monotonic()
+            stood_still = now - looked_at > silence_s / 2  # a machine that slept, a loop held up
+            if stood_still or self._excused():
+                self._excuse()
             unheard_s, dead_s = now - self._last_heard(now), now - figures.beat_at
             if figures.state == "online" and unheard_s > silence_s / 2:
                 figures.enter("late", f"nothing heard for {silence_s / 2:g} s")

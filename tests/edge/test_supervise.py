@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
@@ -145,6 +146,7 @@ class Source:
         self.figures = figures
         self.begun = self.ended = 0
         self.beats = self.hears = True
+        self.every_s = SILENCE_S / 20
         self.deaf = asyncio.Event()
         """Unless set it does not end when it is cancelled."""
         self.deaf.set()
@@ -158,7 +160,7 @@ class Source:
                     self.figures.beat()
                 if self.hears:
                     self.figures.last_heard_us = (self.figures.last_heard_us or 0) + 1
-                await asyncio.sleep(SILENCE_S / 20)
+                await asyncio.sleep(self.every_s)
         finally:
             await self.deaf.wait()
             self.ended += 1
@@ -224,6 +226,16 @@ async def test_silence_while_the_disk_hangs_is_excused(source: Watched) -> None:
     assert made.figures.restarts == 0
     excused.clear()
     await until(lambda: made.figures.restarts == 1, "the restart")
+
+
+async def test_nobody_is_to_blame_when_the_whole_process_stood_still(source: Watched) -> None:
+    made, _, _ = source
+    made.every_s = SILENCE_S / 2  # mostly it is the watchdog that wakes first
+    for _ in range(5):
+        await asyncio.sleep(SILENCE_S / 4)
+        time.sleep(1.5 * SILENCE_S)  # noqa: ASYNC251 - that is what is tested
+    await asyncio.sleep(SILENCE_S / 4)
+    assert (made.begun, made.figures.restarts) == (1, 0)
 
 
 async def test_a_source_that_does_not_end_gets_no_second_one_beside_it(
