@@ -116,6 +116,12 @@ class Gateway:
             requests=requests,
         )
 
+    async def room(self, requests: int) -> None:
+        """Commit until so many requests are with the server."""
+        while sum(not request.done() for request in self.server.requests) < requests:
+            self.commit()
+            await turns()
+
     def note_alive(self) -> None:
         self.alive += 1
 
@@ -163,7 +169,9 @@ def run(server: Server, work: Callable[[Gateway], object], requests: int = 3) ->
 
 @given(
     st.integers(0, 2**32),
-    st.lists(st.sampled_from(["send", "drop", "lose", "commit", "alive", "turn"]), max_size=60),
+    st.lists(
+        st.sampled_from(["send", "swap", "drop", "lose", "commit", "alive", "turn"]), max_size=60
+    ),
     st.sampled_from([1, NUMBERS - 3]),
 )
 def test_each_message_once_and_in_order_or_missed(seed: int, steps: list[str], first: int) -> None:
@@ -176,12 +184,15 @@ def test_each_message_once_and_in_order_or_missed(seed: int, steps: list[str], f
         receipts.taken = (first - 2) % NUMBERS + 1
         lost: list[int] = []
         for step in [*steps, "alive"]:
-            while not server.requests:
-                gateway.commit()
-                await turns()
+            await gateway.room(2)
             match step:
                 case "send":
                     server.send(server.make())
+                case "swap":  # a server of several threads may be so
+                    earlier, later = server.make(), server.make()
+                    server.send(later)
+                    await turns(chance.randint(0, 9))
+                    server.send(earlier)
                 case "drop":  # it does not come, but can be asked for
                     server.make()
                 case "lose":
