@@ -90,7 +90,7 @@ def test_another_makers_server_whose_clock_is_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from edge.sources.opcua.connect import Connector
-    from tests.edge.sources.test_opcua import settings_for
+    from tests.edge.sources.reading import settings_for
 
     monkeypatch.setattr("edge.sources.opcua.clock.ROUND_S", 0.05)
     monkeypatch.setattr("edge.sources.opcua.clock.TICK_S", 0.05)

@@ -15,7 +15,7 @@ from edge.sources.opcua.items import Items
 from edge.sources.opcua.tags import TagSettings
 from firmware_sim.line.subscriptions import PlcMonitoredItems
 from tests.edge.sources.plc import run_plc, us
-from tests.edge.sources.test_opcua import reading, run, settings_for, until
+from tests.edge.sources.reading import reading, run, settings_for, until
 
 NODE = ua.NodeId.from_string("ns=2;s=Force")
 

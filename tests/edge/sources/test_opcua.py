@@ -6,8 +6,7 @@ import asyncio
 import logging
 import math
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,97 +14,15 @@ from typing import Any
 import pytest
 from asyncua import ua
 
-from edge.journal import Gap, JournalSettings, SampleBatch, TelemetryJournal
-from edge.sources import make_source
-from edge.sources.opcua import OpcUaSettings
+from edge.journal import Gap, SampleBatch
 from edge.sources.opcua.connect import node_id
-from edge.status import SourceFigures
 from protocols.sparkplug import DataType
 from tests.edge.journal.test_journal import small_disk
 from tests.edge.sources.plc import START, URI, free_port, run_plc, us
+from tests.edge.sources.reading import reading, run, settings_for, until
 
 BAD_SENSOR = ua.StatusCodes.BadSensorFailure
 UNCERTAIN = ua.StatusCodes.UncertainLastUsableValue
-
-
-class Devices:
-    """Hears which devices are online."""
-
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-
-    def device_online(self, device: str) -> None:
-        self.heard.append(f"{device} online")
-
-    def device_offline(self, device: str, reason: str) -> None:
-        self.heard.append(f"{device} offline")
-
-
-class Reading:
-    """A source that runs, and what it has put into the journal."""
-
-    def __init__(self, journal: TelemetryJournal, devices: Devices) -> None:
-        self.journal = journal
-        self.devices = devices
-
-    @property
-    def records(self) -> list[SampleBatch | Gap]:
-        found = self.journal.read(0, 2**53, 10**9)
-        return [s.record for s in found if isinstance(s.record, (SampleBatch, Gap))]
-
-    @property
-    def gaps(self) -> list[Gap]:
-        return [r for r in self.records if isinstance(r, Gap)]
-
-    def samples(self, name: str) -> list[tuple[int, Any, int]]:
-        """(time in µs, value, quality) of one tag, in order."""
-        ids = {t.id for t in self.journal.tags() if t.name == name}
-        return [
-            (
-                record.times_us[i],
-                record.others.get(i, record.numbers[i]),
-                record.qualities.get(i, 192),
-            )
-            for record in self.records
-            if isinstance(record, SampleBatch)
-            for i, tag in enumerate(record.tags)
-            if tag in ids
-        ]
-
-    def values(self, name: str) -> list[Any]:
-        return [value for _, value, _ in self.samples(name)]
-
-
-@asynccontextmanager
-async def reading(path: Path, settings: OpcUaSettings) -> AsyncIterator[Reading]:
-    journal = TelemetryJournal.open(path, JournalSettings(commit_ms=1, keep_free_mb=0))
-    devices = Devices()
-    figures = SourceFigures(settings.device)
-    task = asyncio.create_task(make_source(settings, journal, devices, figures).run())
-    try:
-        yield Reading(journal, devices)
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await journal.close()
-
-
-def settings_for(endpoint: str, *tags: str | dict[str, Any], **more: Any) -> OpcUaSettings:
-    listed = [{"name": t, "node": f"ns=2;s={t}"} if isinstance(t, str) else t for t in tags]
-    quick = {"publishing_ms": 20, "sampling_ms": 0, "timeout_s": 3, "retry_nodes_s": 0.1}
-    return OpcUaSettings.model_validate(
-        {"device": "press", "endpoint": endpoint, "tags": listed, **quick, **more}
-    )
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - looks at a file that others write
-            await asyncio.sleep(0.01)
-
-
-def run(work: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(work())  # type: ignore[arg-type]  # every `work` is a coroutine function
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from edge.journal import Gap
 from firmware_sim.proxy.proxy import FaultProxy
 from tests.edge.sources.plc import run_plc, us
-from tests.edge.sources.test_opcua import Reading, reading, run, settings_for, until
+from tests.edge.sources.reading import Reading, reading, run, settings_for, until
 
 
 @pytest.fixture

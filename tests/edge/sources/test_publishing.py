@@ -16,7 +16,7 @@ from asyncua.ua.uaerrors import (
     BadTooManyPublishRequests,
     UaStructParsingError,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.sources.opcua.publishing import (
@@ -167,6 +167,7 @@ def run(server: Server, work: Callable[[Gateway], object], requests: int = 3) ->
     return asyncio.run(whole())
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 2**32),
     st.lists(
@@ -352,6 +353,7 @@ def test_a_journal_that_failed_ends_the_pump() -> None:
     asyncio.run(work())
 
 
+@settings(deadline=None)
 @given(st.integers(1, NUMBERS), st.integers(0, 2**30))
 def test_numbers_are_counted_over_the_wrap(taken: int, steps: int) -> None:
     assert ahead(taken, (taken + steps - 1) % NUMBERS + 1) == steps

@@ -18,7 +18,7 @@ from edge.sources.opcua.structures import TypeBook
 from edge.sources.opcua.values import Unreadable
 from protocols.sparkplug import DataType
 from tests.edge.sources.plc import Plc, run_plc
-from tests.edge.sources.test_opcua import reading, run, settings_for, until
+from tests.edge.sources.reading import reading, run, settings_for, until
 
 
 @pytest.fixture
