@@ -66,7 +66,7 @@ def render(report: Mapping[str, Any]) -> str:
         f"{values['reordered']} out of order",
         f"events: {events['produced']} produced, {events['in_gaps']} in named gaps; "
         f"{report['cars']} cars, {report['calls']} calls, "
-        f"{report['calls_undecided']} decided by a person",
+        f"{report['calls_undecided']} left to a person",
         f"doubled, of any kind: {report['doubled']}",
     ]
     lines += [f"gaps: {count} × {cause}" for cause, count in report["gaps"].items()]
