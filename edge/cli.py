@@ -66,12 +66,14 @@ def check(config: ConfigPath = DEFAULT_PATH) -> None:
 @app.command()
 def run(config: ConfigPath = DEFAULT_PATH) -> None:
     """Run the gateway until it is told to stop (SIGTERM, Ctrl-C). Exit codes: 0, 1, 2."""
-    from edge import agent
     from edge.config import ConfigError, Reading
     from edge.journal import JournalError
 
+    reading = Reading(config)
+    from edge import agent  # while the file is read: that takes as long
+
     try:
-        loaded = Reading(config).result()
+        loaded = reading.result()
     except ConfigError as error:
         _refuse(error.problems, str(error))
     logging.basicConfig(
