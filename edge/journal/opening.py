@@ -70,6 +70,7 @@ def _open(path: Path, free: Callable[[Path], int]) -> Store:
             )
             with store.transaction():
                 store.bury_tail(frames)
+            store.fold_log()  # damaged again, the log must not take so long a step back
         if store.unsound_bookmarks:
             _forget_bookmarks(store)
     except BaseException:

@@ -327,6 +327,10 @@ class Store:
         pages: int = self._pragma("page_count") - self._pragma("freelist_count")
         return pages * self._pragma("page_size")
 
+    def fold_log(self) -> None:
+        """Bring the write-ahead log into the database, as far as readers allow it."""
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Close the file; the write-ahead log is folded in."""
         self._db.close()

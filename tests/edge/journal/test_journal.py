@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 from array import array
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -17,6 +21,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.calls import CallStore
 from edge.journal import (
     DirectoryInUseError,
     Gap,
@@ -31,7 +36,9 @@ from edge.journal import (
 )
 from edge.journal.records import Origin
 from edge.journal.store import connect
-from protocols.streams import State
+from edge.status import JournalFigures
+from protocols.streams import State, Writer
+from tests.edge.small_disk import needs_mount, small_disk
 
 NOW_US = 1_700_000_000_000_000
 SETTINGS = JournalSettings(commit_ms=1, keep_free_mb=0, retain_committed_h=0)
@@ -280,7 +287,7 @@ def test_closing_writes_what_is_pending(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def small_disk(size: int) -> Iterator[None]:
+def small_files(size: int) -> Iterator[None]:
     """No file of this process may grow beyond `size` bytes: the kernel refuses the write."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -298,7 +305,7 @@ def test_a_full_disk_holds_appends_back_until_there_is_room(
     async def work() -> None:
         async with opened(path) as journal:
             stored = 0
-            with small_disk(400_000):
+            with small_files(400_000):
                 waiting = None
                 while waiting is None:
                     append = asyncio.create_task(journal.append(batch(stored, size=1000)))
@@ -330,7 +337,7 @@ def test_a_full_disk_holds_appends_back_until_there_is_room(
 def test_closing_on_a_full_disk_refuses_what_waits(path: Path) -> None:
     async def work() -> None:
         journal = TelemetryJournal.open(path, SETTINGS)
-        with small_disk(50_000):
+        with small_files(50_000):
             tag = journal.tag_id("press", "Force", DOUBLE)
             waiting = asyncio.create_task(journal.append(batch(0, tag, size=100_000)))
             async with asyncio.timeout(30):
@@ -350,7 +357,7 @@ def test_closing_on_a_full_disk_refuses_what_waits(path: Path) -> None:
 def test_closing_when_there_is_room_again_writes_what_waits_with_its_tags(path: Path) -> None:
     async def work() -> None:
         journal = TelemetryJournal.open(path, SETTINGS)
-        with small_disk(50_000):
+        with small_files(50_000):
             tag = journal.tag_id("press", "Force", DOUBLE)
             waiting = asyncio.create_task(journal.append(batch(0, tag, size=100_000)))
             async with asyncio.timeout(30):
@@ -378,7 +385,7 @@ def test_a_new_epoch_on_a_full_disk_waits_for_room(path: Path) -> None:
                 begin(watermark)
 
             journal._store.begin_epoch = counted  # type: ignore[method-assign]  # to count
-            with small_disk(0):
+            with small_files(0):
                 asked = asyncio.create_task(journal.begin_epoch())
                 await asyncio.sleep(0.5)
                 assert not asked.done()
@@ -437,9 +444,11 @@ WRITER = textwrap.dedent(
 
 
 def test_kill_9_loses_nothing_that_was_acknowledged(path: Path) -> None:
+    """`JOURNAL_KILLS` says how often; each time at another moment."""
     acknowledged: dict[int, int] = {}
     epochs = set()
-    for lines in (30, 75, 160):
+    kills = int(os.environ.get("JOURNAL_KILLS", "3"))
+    for lines in [30, 75, 160, *(random.randrange(1, 400) for _ in range(kills - 3))]:
         child = subprocess.Popen(
             [sys.executable, "-c", WRITER, str(path)],
             stdout=subprocess.PIPE,
@@ -539,5 +548,143 @@ def test_a_damaged_bookmark_is_forgotten_and_a_gap(path: Path) -> None:
                     if isinstance(stored.record, Gap)
                 )
                 assert gap.cause == "note of a source damaged in the journal"
+
+    asyncio.run(work())
+
+
+@needs_mount
+def test_a_disk_that_is_full_is_a_state_with_a_gap_at_its_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A real file system, filled by another: appends wait, calls go on, and then all goes on."""
+
+    async def work(directory: Path) -> None:
+        settings = JournalSettings(commit_ms=1, keep_free_mb=0, reserve_mb=4)
+        calls = CallStore.open(directory / "calls.sqlite")
+        calls.read_state(State(5, 0, 10**6))
+        async with opened(directory / "journal.sqlite", settings) as journal:
+            figures = JournalFigures()
+            await journal.append(batch(0, size=100))
+            filler = directory / "filler"
+            with filler.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(directory).free - 2_000_000)
+            waiting = [journal.submit(batch(n, size=100)) for n in (1, 2)]
+            async with asyncio.timeout(30):
+                while not figures.full:
+                    await asyncio.sleep(0.01)
+                    journal.report(figures)
+            assert not any(append.done() for append in waiting), "the source feels it"
+            assert figures.free_bytes < 4 * 1024 * 1024
+            for n in range(20):
+                calls.lose(5, n, n + 1, "as good as a call")
+            assert calls.position().watermark == 20
+            filler.unlink()
+            async with asyncio.timeout(30):
+                assert await asyncio.gather(*waiting) == [1, 2]
+            journal.report(figures)
+            assert not figures.full
+            assert (figures.records, figures.evicted) == (4, 0)
+            found = [stored.record for stored in journal.read(0, 9)]
+            assert found[:3] == [batch(n, size=100) for n in range(3)]
+            gap = found[3]
+            assert isinstance(gap, Gap)
+            assert gap.cause == "gateway disk full"
+        calls.close()
+
+    with small_disk(32) as directory, caplog.at_level(logging.WARNING):
+        asyncio.run(work(directory))
+    said = [r.getMessage() for r in caplog.records if r.name == "edge.journal.journal"]
+    assert ["are for calls" in said[0], "written again" in said[1], len(said)] == [True, True, 2]
+
+
+def test_memory_and_answers_stay_small_over_a_long_outage(path: Path) -> None:
+    """The quick form of the outage in `tests.benchmarks.bench_journal`."""
+
+    async def work() -> None:
+        settings = JournalSettings(commit_ms=1, quota_mb=1, keep_free_mb=0)
+        async with opened(path, settings) as journal:
+            tag = journal.tag_id("press", "Force", DOUBLE)
+            writer = Writer(journal.state, window=128, resend_after_s=5.0, live_first=True)
+            sizes = []
+            for begin in range(0, 7000, 200):
+                waiting = [journal.submit(batch(begin + n, tag, size=10)) for n in range(200)]
+                await waiting[-1]
+                writer.appended(journal.state.next)
+                if begin >= 3000:
+                    sizes.append(tracemalloc.get_traced_memory()[0])
+            assert journal.evicted > 3000
+            assert journal.bytes <= 1024 * 1024
+            assert max(sizes) - min(sizes) < 300_000, "75 bytes a batch would be more"
+            first = journal.read(0, 9, 1)[0]
+            assert isinstance(first.record, Lost)
+            assert first.after > 3000, "one tombstone for all that went"
+
+    tracemalloc.start()
+    try:
+        asyncio.run(work())
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_is_too_old_goes_and_is_counted(path: Path) -> None:
+    async def work() -> None:
+        settings = JournalSettings(commit_ms=1, keep_free_mb=0, max_age_h={"normal": 24})
+        async with opened(path, settings) as journal:
+            for n in range(3):
+                await journal.append(batch(n))  # of 2023
+            db = connect(path)
+            db.execute("UPDATE record SET appended_us = 0 WHERE offset < 2")
+            db.close()
+        async with opened(path, settings) as journal:
+            found = [stored.record for stored in journal.read(0, 3)]
+            assert found == [Lost("expired: older than max_age_h", NOW_US, NOW_US + 1), batch(2)]
+            assert journal.depth == 3, "the tombstone is for the hub to hear of"
+
+    asyncio.run(work())
+
+
+def test_figures_count_what_goes(path: Path) -> None:
+    async def work() -> None:
+        settings = JournalSettings(commit_ms=1, quota_mb=1, keep_free_mb=0)
+        figures = JournalFigures()
+        async with opened(path, settings) as journal:
+            for n in range(80):
+                await journal.append(batch(n, size=1000))
+            db = connect(path)
+            db.execute("UPDATE record SET body = x'00' WHERE offset = 79")
+            db.close()
+            journal.read(70, 80)
+            await journal.append(batch(80))
+            journal.report(figures)
+            assert figures.evicted == journal.evicted > 0
+            assert figures.corrupt == 1
+            assert figures.appended == 80_001
+            assert figures.commits == 81
+            assert figures.records == 81
+            assert 0 < figures.bytes <= figures.quota_bytes == 1024 * 1024
+
+    asyncio.run(work())
+
+
+def test_a_new_epoch_begins_at_0_and_moves_no_row(path: Path) -> None:
+    async def work() -> None:
+        async with opened(path, JournalSettings(commit_ms=1, retain_committed_h=1)) as journal:
+            for n in range(6):
+                await journal.append(batch(n))
+            journal.committed(4)
+            state = await journal.begin_epoch()
+            assert (state.first_kept, state.next) == (0, 2)
+            assert [s.record for s in journal.read(0, 9)] == [batch(4), batch(5)]
+            assert [s.first for s in journal.read(0, 9)] == [0, 1]
+            assert await journal.append(batch(6)) == 2
+            assert journal.depth == 3
+            journal.committed(1)
+            assert journal.depth == 2
+        async with opened(path) as journal:
+            assert journal.epoch == state.epoch
+            assert [(s.first, s.record) for s in journal.read(1, 9)] == [
+                (1, batch(5)),
+                (2, batch(6)),
+            ]
 
     asyncio.run(work())

@@ -1,8 +1,10 @@
-"""The journal file against a model: any order of appends, trims, evictions, damage and restarts."""
+"""The journal file against a model: any order of appends, trims, evictions, expiry, damage, crashes
+and restarts."""
 
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sqlite3
 import tempfile
 from array import array
@@ -23,6 +25,7 @@ from edge.set_aside import KEPT
 MEGABYTE = 1024 * 1024
 NOW_US = 1_700_000_000_000_000
 PLENTY = 10**15
+HOUR_US = 3_600_000_000
 
 
 def batch(
@@ -49,17 +52,23 @@ def everything(path: Path) -> list[tuple[int, int, SampleBatch | Gap | Lost]]:
 
 
 class JournalFile(RuleBasedStateMachine):
-    """What the model holds for each offset: a record, or the cause of its loss."""
+    """What the model holds for each offset: a record, or the cause of its loss; none are the many
+    that a damaged log leaves at the end. Offsets are those of the file; `base` begins the epoch."""
 
     def __init__(self) -> None:
         super().__init__()
         self.directory = tempfile.TemporaryDirectory()
-        self.path = Path(self.directory.name) / "telemetry.db"
+        self.path = Path(self.directory.name) / "0" / "telemetry.db"
+        self.path.parent.mkdir()
         self.store = open_store(self.path, free=lambda _: PLENTY)
         self.epoch = self.store.position.epoch
+        self.base = 0
+        self.now_us = NOW_US
         self.model: dict[int, SampleBatch | Gap | str] = {}
+        self.appended_us: dict[int, int] = {}
         self.first_kept = self.next = self.watermark = 0
         self.last_us: dict[int, int] = {}
+        self.crashes = 0
 
     @initialize()
     def tags(self) -> None:
@@ -76,8 +85,9 @@ class JournalFile(RuleBasedStateMachine):
         with self.store.transaction():
             for size in sizes:
                 record = batch(self.next, size=size, sample_class=sample_class, first_tag=first_tag)
-                assert self.store.append(row_of(record, NOW_US), NOW_US) == self.next
+                assert self.store.append(row_of(record, NOW_US), self.now_us) == self.next
                 self.model[self.next] = record
+                self.appended_us[self.next] = self.now_us
                 self.last_us.update(dict.fromkeys(record.tags, NOW_US + self.next))
                 self.next += 1
 
@@ -85,8 +95,9 @@ class JournalFile(RuleBasedStateMachine):
     def append_gap(self, device: str | None, to_us: int | None) -> None:
         gap = Gap(device, NOW_US, to_us, "PLC unreachable")
         with self.store.transaction():
-            self.store.append(row_of(gap, NOW_US), NOW_US)
+            self.store.append(row_of(gap, NOW_US), self.now_us)
         self.model[self.next] = gap
+        self.appended_us[self.next] = self.now_us
         self.next += 1
 
     @rule()
@@ -104,7 +115,7 @@ class JournalFile(RuleBasedStateMachine):
     def trim(self, share: float) -> None:
         watermark = round(share * self.next)
         with self.store.transaction():
-            assert not self.store.trim(watermark, keep_from_us=NOW_US + 1)
+            assert not self.store.trim(watermark, keep_from_us=self.now_us + 1)
         self.watermark = max(self.watermark, min(watermark, self.next))
         self.first_kept = max(self.first_kept, self.watermark)
 
@@ -117,7 +128,7 @@ class JournalFile(RuleBasedStateMachine):
         kept = self.store.position.first_kept
         assert before.first_kept <= kept
         # Only tombstones may go: every row is young.
-        assert all(isinstance(self.model[o], str) for o in range(before.first_kept, kept))
+        assert all(isinstance(self.model[o], str) for o in self.among(before.first_kept, kept))
         self.first_kept = kept
 
     @rule()
@@ -128,13 +139,112 @@ class JournalFile(RuleBasedStateMachine):
         position = self.store.position
         assert self.first_kept <= position.first_kept <= max(self.first_kept, self.watermark)
         self.first_kept = position.first_kept
-        for offset in range(self.first_kept, self.next):
+        for offset in self.among(self.first_kept, self.next):
             if not isinstance(self.model[offset], str):
                 self.model[offset] = "evicted: journal full"
 
+    @rule(hours=st.integers(1, 5))
+    def time_passes(self, hours: int) -> None:
+        self.now_us += hours * HOUR_US
+
+    @rule(
+        max_age_h=st.dictionaries(st.sampled_from(SampleClass), st.integers(1, 12), max_size=3),
+    )
+    def expire(self, max_age_h: dict[SampleClass, int]) -> None:
+        limits = {which: self.now_us - age * HOUR_US for which, age in max_age_h.items()}
+        with self.store.transaction():
+            expired, more = self.store.expire(limits)
+        assert not more
+        for offset in self.among(max(self.first_kept, self.watermark), self.next):
+            record = self.model[offset]
+            if isinstance(record, SampleBatch) and record.sample_class in limits:
+                newest = max(self.appended_us[offset], *record.times_us)
+                if newest < limits[record.sample_class]:
+                    self.model[offset] = "expired: older than max_age_h"
+                    expired -= 1
+        assert expired == 0
+
+    @rule()
+    def begin_epoch(self) -> None:
+        before = self.epoch
+        with self.store.transaction():
+            self.store.begin_epoch(self.watermark)
+        self.epoch = self.store.position.epoch
+        self.base = self.first_kept = self.watermark = self.store.position.base
+        assert self.epoch != before
+        assert self.base >= self.first_kept
+
+    @rule()
+    def crash(self) -> None:
+        """The process is killed: what it has committed is in the files, nothing is closed."""
+        self._crash()
+        self.store = open_store(self.path, free=lambda _: PLENTY)
+        assert self.store.position.epoch == self.epoch
+
+    @rule(share=st.floats(0, 0.999), bit=st.integers(0, 7))
+    def crash_with_a_damaged_log(self, share: float, bit: int) -> None:
+        """A bit of the write-ahead log has flipped: the last transactions are undone, and what they
+        brought is lost by name, or is there all the same."""
+        log = self._crash()
+        content = bytearray(log.read_bytes()) if log.exists() else bytearray()
+        if content:
+            content[int(share * len(content))] ^= 1 << bit
+            log.write_bytes(content)
+        self.store = open_store(self.path, free=lambda _: PLENTY)
+        position = self.store.position
+        if position.set_aside:  # nothing was in the database yet
+            self._begin_anew()
+            return
+        assert position.next >= self.next, "an offset would be given a second time"
+        db = connect(self.path)
+        _, bad = read(db, 0, 2**53, 10**9)
+        db.close()
+        with self.store.transaction():
+            for first, after in bad:
+                self.store.bury(first, after)
+        self.tags()  # as the sources name them again; the first transaction may be among the lost
+        written = dict(self.model)
+        position = self.store.position
+        self.first_kept, self.next = position.first_kept, position.next
+        self.watermark, self.base, self.epoch = position.watermark, position.base, position.epoch
+        self.model = {}
+        for first, after, record in everything(self.path):
+            if isinstance(record, Lost):
+                self.model |= dict.fromkeys(range(first, min(after, first + 50)), record.cause)
+                continue
+            self.model[first] = record
+            self.appended_us.setdefault(first, self.now_us)
+            was = written.get(first)
+            assert record == was or isinstance(was, str | None)
+
+    def among(self, first: int, after: int) -> list[int]:
+        """The model's offsets among first … after - 1."""
+        return [offset for offset in self.model if first <= offset < after]
+
+    def _crash(self) -> Path:
+        self.crashes += 1
+        place = Path(self.directory.name) / str(self.crashes)
+        place.mkdir()
+        for part in ("", "-wal"):
+            if (file := self.path.with_name(self.path.name + part)).exists():
+                shutil.copy(file, place)
+        self.store.close()
+        self.path = place / self.path.name
+        return self.path.with_name(self.path.name + "-wal")
+
+    def _begin_anew(self) -> None:
+        self.epoch, self.base = self.store.position.epoch, 0
+        ((_, _, gap),) = everything(self.path)
+        assert isinstance(gap, Gap)
+        self.model, self.first_kept, self.next, self.watermark = {0: gap}, 0, 1, 0
+        self.appended_us = {0: self.now_us}
+        self.last_us = {}
+        self.tags()
+
     @rule(share=st.floats(0, 0.999), column=st.sampled_from(["body", "last_us", "device"]))
     def corrupt(self, share: float, column: str) -> None:
-        kept = [o for o in range(self.first_kept, self.next) if not isinstance(self.model[o], str)]
+        among = self.among(self.first_kept, self.next)
+        kept = [offset for offset in among if not isinstance(self.model[offset], str)]
         if not kept:
             return
         offset = kept[int(share * len(kept))]
@@ -160,6 +270,7 @@ class JournalFile(RuleBasedStateMachine):
         self.store.close()
         self.store = open_store(self.path, free=lambda _: PLENTY)
         assert self.store.position.epoch == self.epoch
+        assert self.store.position.base == self.base
         assert {t.name for t in self.store.tags.values()} == {f"t{n}" for n in range(1, 8)}
 
     @invariant()
@@ -173,10 +284,12 @@ class JournalFile(RuleBasedStateMachine):
         previous: tuple[int, int, object] | None = None
         for first, after, record in everything(self.path):
             assert first == at
-            for offset in range(first, after):
-                expected = self.model[offset]
+            for offset in self.among(first, after):
                 got = record.cause if isinstance(record, Lost) else record
-                assert got == expected
+                assert got == self.model[offset]
+            if len(self.among(first, after)) < after - first:
+                assert isinstance(record, Lost)
+                assert record.cause == "corrupt on disk"
             if previous is not None and isinstance(record, Lost):
                 before = previous[2]
                 assert not isinstance(before, Lost) or before.cause != record.cause
@@ -198,7 +311,7 @@ class JournalFile(RuleBasedStateMachine):
 
 TestJournalFile = JournalFile.TestCase
 TestJournalFile.settings = hypothesis_settings(
-    max_examples=60, stateful_step_count=25, deadline=None
+    max_examples=25, stateful_step_count=25, deadline=None
 )
 
 
@@ -393,3 +506,125 @@ def test_a_transaction_that_fails_leaves_the_times_of_tags_as_they_were(
     assert again.last_us == dict.fromkeys((1, 2, 3), NOW_US + stored)
     assert again.last_offset == dict.fromkeys((1, 2, 3), stored - 1)
     again.close()
+
+
+def test_very_many_tombstones_become_few_and_name_all_their_causes(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.journal.store._MOST_TOMBSTONES", 4)
+    store = open_store(path)
+    with store.transaction():
+        for n in range(12):
+            sample_class = SampleClass.NORMAL if n == 6 else SampleClass(2 * (n % 2))
+            store.append(row_of(batch(n, sample_class=sample_class), NOW_US), NOW_US)
+        store.expire({SampleClass.LOW: NOW_US + HOUR_US})
+        store.bury(1, 2)
+        store.bury(3, 6)
+        store.merge_tombstones()
+    found = everything(path)
+    kept = [first for first, _, record in found if isinstance(record, SampleBatch)]
+    assert kept == [6, 7, 9, 11]
+    first, after, lost = found[0]
+    assert (first, after) == (0, 6)
+    assert lost == Lost("corrupt on disk; expired: older than max_age_h", NOW_US, NOW_US + 5)
+    store.close()
+
+
+def test_a_long_hole_is_buried_as_one(path: Path) -> None:
+    store = open_store(path)
+    with store.transaction():
+        for n in range(10):
+            store.append(row_of(batch(n), NOW_US), NOW_US)
+        store._db.execute("DELETE FROM record WHERE offset BETWEEN 2 AND 8")
+        assert store.bury(0, 2) == 2
+        assert store.bury(0, 9) == 7
+    assert [(a, b) for a, b, record in everything(path) if isinstance(record, Lost)] == [(0, 9)]
+    store.close()
+
+
+def test_a_clock_that_was_wrong_makes_no_young_row_old(path: Path) -> None:
+    store = open_store(path)
+    with store.transaction():
+        store.append(row_of(batch(0), NOW_US), 0)  # the gateway did not know the time yet
+        store.append(row_of(batch(-NOW_US), NOW_US), NOW_US)  # nor did the PLC
+        assert store.expire({SampleClass.NORMAL: NOW_US}) == (0, False)
+        assert store.expire({SampleClass.NORMAL: NOW_US + 1}) == (2, False)
+    store.close()
+
+
+def test_damaged_files_go_before_rows_do_when_the_disk_runs_short(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.journal.store.LEAST_BYTES", 100_000)
+    path.write_text("damaged" * 1000)
+    free = PLENTY
+    store = open_store(path, free=lambda _: free)
+    fill(store, 10, PLENTY)
+    free = 0
+    assert fill(store, 1, PLENTY, keep_free=MEGABYTE) == 0
+    assert path.with_name("telemetry.db.damaged-1").stat().st_size == 0
+    assert fill(store, 3, PLENTY, keep_free=MEGABYTE) > 0
+    store.close()
+
+
+def test_a_file_of_the_first_release_is_taken_over(path: Path) -> None:
+    store = open_store(path)
+    with store.transaction():
+        store.remember(Tag(1, "press", "Force", 10, "kN"))
+        for n in range(4):
+            store.append(row_of(batch(n, size=1), NOW_US), NOW_US)
+        store.set_bookmark("press", "42")
+        store.bury(1, 2)
+        store.reflect()
+    position = store.position
+    rows = everything(path)
+    for table in ("log", "tag", "lost", "bookmark"):
+        store._db.execute(f"ALTER TABLE {table} DROP COLUMN row_check")
+    store._db.execute("ALTER TABLE log DROP COLUMN base")
+    store._db.execute("PRAGMA application_id = 0")
+    store._db.execute("PRAGMA user_version = 1")
+    store.close()
+    for _ in range(2):
+        store = open_store(path)
+        assert store.position == position
+        assert everything(path) == rows
+        assert store.tags == {1: Tag(1, "press", "Force", 10, "kN")}
+        assert store.last_us == {1: NOW_US + 3}
+        assert store.bookmarks == {"press": "42"}
+        store.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "whole"),
+    [
+        ("UPDATE log SET next = next + 2", False),
+        ("UPDATE log SET epoch = epoch + 1", False),
+        ("UPDATE tag SET name = 'Forde'", False),
+        ("UPDATE lost SET after = after + 1", True),
+        ("UPDATE bookmark SET text = '43'", True),
+    ],
+)
+def test_no_table_is_believed_without_its_check(path: Path, change: str, whole: bool) -> None:
+    store = open_store(path)
+    with store.transaction():
+        store.remember(Tag(1, "press", "Force", 10, "kN"))
+        for n in range(4):
+            store.append(row_of(batch(n, size=1), NOW_US), NOW_US)
+        store.set_bookmark("press", "42")
+        store.bury(1, 2)
+    epoch = store.position.epoch
+    store._db.execute(change)
+    store.close()
+    store = open_store(path)
+    assert (store.position.epoch == epoch) == whole
+    if whole:
+        assert store.bookmarks.get("press") in ("42", None)
+        assert [first for first, _, _ in everything(path)][:4] == [0, 1, 2, 3]
+    store.close()
+
+
+def test_a_mistake_of_our_own_condemns_no_file(path: Path) -> None:
+    store = open_store(path)
+    with pytest.raises(sqlite3.ProgrammingError), store.transaction():
+        store._db.execute("INSERT INTO bookmark VALUES (?, ?, ?)", (1, 2))
+    store.close()
