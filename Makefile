@@ -76,6 +76,7 @@ SEED    ?=
 RATE    ?=
 .PHONY: soak
 soak: build
+	@JOURNAL_KILLS=100 $(BIN)/pytest -q tests/edge/journal/test_journal.py -k kill_9
 	@$(BIN)/python -m tests.faults --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(RATE),--rate $(RATE)) --report bench-results/soak.json $(ARGS)
 
