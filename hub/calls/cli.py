@@ -1,4 +1,4 @@
-"""`lineside-hub contracts`."""
+"""`lineside-hub contracts` and `lineside-hub db restored`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import Annotated
 
 import typer
 
+from hub.calls.epochs import begin_all_anew
+from hub.store.cli import db, service_connection
 from protocols.jis.schema import json_schemas
 
 
 def register(app: typer.Typer) -> None:
     """Add this part's commands."""
     app.command("contracts")(contracts)
+    db.command("restored")(restored)
 
 
 def contracts(
@@ -30,3 +33,18 @@ def contracts(
     for name, schema in schemas.items():
         (out / f"{name}.schema.json").write_text(json.dumps(schema, indent=2) + "\n")
     typer.echo(f"{len(schemas)} schemas in {out}")
+
+
+def restored() -> None:
+    """Say that the database was put back from a backup: best before serve runs and cars pass.
+
+    What is called from then on takes places in the gateways' streams that calls since the backup
+    took, and gateways would pass over it as known. So each gets all open calls in a new epoch; a
+    call it has already is not built again.
+    """
+    with service_connection() as connection:
+        begun = begin_all_anew(connection)
+    for name, stream in begun.items():
+        typer.echo(f"{name}: calls begin anew with {stream.carried} that are open")
+    if not begun:
+        typer.echo("no calls were written to any gateway: nothing to begin anew")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import psycopg
 
+from hub.calls.epochs import begin_anew
 from hub.calls.lane import Lane, Link, Received
 from hub.calls.notify import CALL_STREAM, CHANGES, calls_changed
 from protocols.jis.envelope import (
@@ -24,7 +25,7 @@ from protocols.jis.envelope import (
 )
 from protocols.jis.topics import ROOT, jis_topic, parse_jis_topic
 from protocols.mqtt.broker import BrokerSettings
-from protocols.streams import Answer, Outcome, State, Writer, draw_epoch
+from protocols.streams import Answer, Outcome, State, Writer
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +36,6 @@ RESEND_AFTER_S = 3.0
 POLL_S = 1.0
 STATE_SPACING_S = 0.25
 """Between two states to one gateway, so that no disagreement becomes a storm of messages."""
-CLOSED_STATUSES = ["shipped", "refused"]
-"""Calls in these are not handed to a gateway that begins anew."""
 
 _OPEN_STREAMS = """
 SELECT s.gateway, g.group_id, g.node_id, s.epoch, s.first_kept, s.next_offset, s.watermark
@@ -65,20 +64,6 @@ FROM moved JOIN call_outbox o ON o.gateway = moved.gateway AND o.epoch = moved.e
 WHERE c.id = o.call
 RETURNING c.plant, c.line, c.owner, c.partner
 """
-_CLOSE = """
-UPDATE call_stream SET closed = true WHERE gateway = %s AND epoch = %s AND NOT closed
-RETURNING owner, partner
-"""
-_OPEN = "INSERT INTO call_stream (gateway, epoch, owner, partner) VALUES (%s, %s, %s, %s)"
-# An epoch holds a record of every call that is open: it began with them, and all later ones joined.
-_CARRY_OVER = """
-INSERT INTO call_outbox (gateway, epoch, record_offset, owner, partner, call, record)
-SELECT o.gateway, %(begun)s, row_number() OVER (ORDER BY o.record_offset) - 1,
-    o.owner, o.partner, o.call, o.record
-FROM call_outbox o JOIN jis_call c ON c.id = o.call
-WHERE o.gateway = %(gateway)s AND o.epoch = %(ended)s AND c.status <> ALL (%(closed)s)
-"""
-_SET_NEXT = "UPDATE call_stream SET next_offset = %s WHERE gateway = %s AND epoch = %s"
 
 
 @dataclass(slots=True)
@@ -217,24 +202,10 @@ class CallPublisher(Lane):
         return False
 
     def _begin_anew(self, connection: psycopg.Connection, stream: _Stream, why: str) -> None:
-        """Close the epoch; the next one begins with all calls that are open."""
-        ended, begun = stream.writer.epoch, draw_epoch()
-        with connection.transaction():
-            row = connection.execute(_CLOSE, (stream.gateway, ended)).fetchone()
-            if row is not None:
-                connection.execute(_OPEN, (stream.gateway, begun, *row))
-                carried = connection.execute(
-                    _CARRY_OVER,
-                    {
-                        "gateway": stream.gateway,
-                        "ended": ended,
-                        "begun": begun,
-                        "closed": CLOSED_STATUSES,
-                    },
-                ).rowcount
-                connection.execute(_SET_NEXT, (carried, stream.gateway, begun))
-                logger.warning("%s: its calls begin anew with %d that are open", why, carried)
-        self._begun.add((stream.gateway, begun))
+        begun = begin_anew(connection, stream.gateway, stream.writer.epoch)
+        if begun is not None:
+            self._begun.add((stream.gateway, begun.epoch))
+            logger.warning("%s: its calls begin anew with %d that are open", why, begun.carried)
         self._load(connection)
 
     def _is_ours(self, connection: psycopg.Connection, gateway: int, epoch: int | None) -> bool:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,13 +40,22 @@ def settings(broker: LocalBroker) -> BrokerSettings:
     return BrokerSettings(host=broker.host, port=broker.port, tls=False)
 
 
-@pytest.fixture
-def lane(database: Database, settings: BrokerSettings) -> Iterator[CallLane]:
-    make_world(database)
+@contextmanager
+def serving(database: Database, settings: BrokerSettings) -> Iterator[CallLane]:
+    """The call lane of a hub, for as long as this is open."""
     publisher = CallPublisher(database.dsn("ingest"), settings, "test")
     consumer = EventConsumer(database.dsn("ingest"), settings, "test")
     publisher.start()
     consumer.start()
-    yield CallLane(database, settings)
-    consumer.stop()
-    publisher.stop()
+    try:
+        yield CallLane(database, settings)
+    finally:
+        consumer.stop()
+        publisher.stop()
+
+
+@pytest.fixture
+def lane(database: Database, settings: BrokerSettings) -> Iterator[CallLane]:
+    make_world(database)
+    with serving(database, settings) as lane:
+        yield lane

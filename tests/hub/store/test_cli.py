@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from hub.calls.release import release
 from hub.cli import app
 from hub.store import Database
 from tests.fixtures.postgres import PASSWORDS, DatabaseServer
+from tests.hub.calls.world import OWNER, PLANT, POINT, make_world, passed_at
 from tests.hub.orders import SAMPLE_DAY, SAMPLE_PLANT
 
 
@@ -72,6 +74,24 @@ def test_from_files_to_a_sequence(configured: None) -> None:
     assert "20 orders" in run("orders", "generate", "--cars", "20", "--seed", "2").output
     made = run("sequence", "make", "--book", "day")
     assert "sequence 1 of 120 cars from day, mark 83024118" in made.output
+
+
+def test_after_a_restore_each_gateway_begins_anew(configured: None, database: Database) -> None:
+    assert "nothing to begin anew" in run("db", "restored").output
+    make_world(database, cars=1)
+    with database.connect("ingest") as connection:
+        release(connection, OWNER, PLANT, POINT, "0000001", passed_at(1))
+    said = run("db", "restored")
+    assert said.exit_code == 0
+    assert said.output.splitlines() == [
+        "seatworks/gw-seat: calls begin anew with 2 that are open",
+        "trimworks/gw-trim: calls begin anew with 1 that are open",
+    ]
+    with database.connect("ingest") as connection:
+        streams = connection.execute(
+            "SELECT next_offset, closed FROM call_stream ORDER BY gateway, closed"
+        ).fetchall()
+    assert streams == [(2, False), (2, True), (1, False), (1, True)]
 
 
 def test_bad_input_ends_with_its_reason(configured: None, tmp_path: Path) -> None:

@@ -1,0 +1,82 @@
+"""Epochs of the call streams: one ends, and the next begins with all calls that are open.
+
+So it goes when a gateway and the hub no longer agree on what was written: the gateway has lost its
+cursor, or the hub's database was put back from a backup. A call that a gateway has already keeps
+its state there, so one epoch too many costs only messages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import psycopg
+
+from protocols.streams import draw_epoch
+
+CLOSED_STATUSES = ["shipped", "refused"]
+"""Calls in these are not handed to a gateway that begins anew."""
+
+_CLOSE = """
+UPDATE call_stream SET closed = true WHERE gateway = %s AND epoch = %s AND NOT closed
+RETURNING owner, partner
+"""
+_OPEN = "INSERT INTO call_stream (gateway, epoch, owner, partner) VALUES (%s, %s, %s, %s)"
+# An epoch holds a record of every call that is open: it began with them, and all later ones joined.
+_CARRY_OVER = """
+INSERT INTO call_outbox (gateway, epoch, record_offset, owner, partner, call, record)
+SELECT o.gateway, %(begun)s, row_number() OVER (ORDER BY o.record_offset) - 1,
+    o.owner, o.partner, o.call, o.record
+FROM call_outbox o JOIN jis_call c ON c.id = o.call
+WHERE o.gateway = %(gateway)s AND o.epoch = %(ended)s AND c.status <> ALL (%(closed)s)
+"""
+_SET_NEXT = "UPDATE call_stream SET next_offset = %s WHERE gateway = %s AND epoch = %s"
+# In the order in which a release takes them, so that neither waits for the other in a ring.
+_OPEN_STREAMS = """
+SELECT s.gateway, s.epoch, g.group_id || '/' || g.node_id
+FROM call_stream s JOIN gateway g ON g.id = s.gateway WHERE NOT s.closed ORDER BY s.gateway
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An epoch that was begun."""
+
+    epoch: int
+    carried: int
+    """Calls it began with: all that were open."""
+
+
+def begin_anew(connection: psycopg.Connection, gateway: int, ended: int) -> Begun | None:
+    """Close the epoch `ended` of a gateway's calls and begin the next, in one transaction.
+
+    None: it was closed before, and nothing is changed. `connection` is of the role
+    `lineside_ingest`.
+    """
+    epoch = draw_epoch()
+    with connection.transaction():
+        tenants = connection.execute(_CLOSE, (gateway, ended)).fetchone()
+        if tenants is None:
+            return None
+        connection.execute(_OPEN, (gateway, epoch, *tenants))
+        carried = connection.execute(
+            _CARRY_OVER,
+            {"gateway": gateway, "ended": ended, "begun": epoch, "closed": CLOSED_STATUSES},
+        ).rowcount
+        connection.execute(_SET_NEXT, (carried, gateway, epoch))
+    return Begun(epoch, carried)
+
+
+def begin_all_anew(connection: psycopg.Connection) -> dict[str, Begun]:
+    """Begin anew with every gateway, by `group/node`: the database was put back from a backup.
+
+    The open epochs may have grown beyond the backup, and the gateways have committed that. What is
+    written into them since takes the same offsets, so a gateway would pass over it as repeated, and
+    once the stream is as long again, nothing shows that it is another.
+    """
+    begun = {}
+    with connection.transaction():
+        for gateway, ended, name in connection.execute(_OPEN_STREAMS).fetchall():
+            found = begin_anew(connection, gateway, ended)
+            if found is not None:
+                begun[name] = found
+    return begun
