@@ -10,10 +10,11 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Any
 
 from edge.calls.desk import Desk
-from edge.calls.store import Routes
+from edge.calls.store import LostEvent, Routes
 from edge.link import Link, LinkError, Message
 from edge.servers import Servers
 from edge.status import Condition, Figures
@@ -244,8 +245,16 @@ class CallLane:
 
 def _messages(epoch: int, sending: Sending, events: list[Any]) -> list[bytes]:
     """The records as they travel; what is not on the disk any more is named as lost."""
-    missing = sending.after - sending.first - len(events)
-    if not missing:
-        return [dump(Records(epoch=epoch, first=sending.first, records=events))]
-    cause = "events missing on the gateway's disk"
-    return [dump(Lost(epoch=epoch, first=sending.first, next=sending.after, cause=cause))]
+    at = sending.first
+    if at + len(events) != sending.after:
+        missing = "events missing on the gateway's disk"
+        return [dump(Lost(epoch=epoch, first=at, next=sending.after, cause=missing))]
+    messages: list[bytes] = []
+    for cause, group in groupby(events, lambda e: e.cause if isinstance(e, LostEvent) else None):
+        records = list(group)
+        if cause is None:
+            messages.append(dump(Records(epoch=epoch, first=at, records=records)))
+        else:
+            messages.append(dump(Lost(epoch=epoch, first=at, next=at + len(records), cause=cause)))
+        at += len(records)
+    return messages

@@ -94,7 +94,6 @@ class ResultReader:
             expected,
             found - 1,
         )
-        await self._desk.run(self._desk.store.miss_results, self._line, expected, found)
         return True
 
     async def _seen(

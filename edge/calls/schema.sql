@@ -28,7 +28,7 @@ CREATE TABLE event_stream (
 
 CREATE TABLE event (
     event_offset INTEGER PRIMARY KEY,
-    body         TEXT NOT NULL,
+    body         TEXT NOT NULL,                 -- as it travels; {"lost": cause} if it never can
     stored_us    INTEGER NOT NULL
 ) STRICT;
 
@@ -53,7 +53,7 @@ CREATE TABLE quarantine (
     stored_us     INTEGER NOT NULL
 ) STRICT;
 
--- Calls the hub no longer had, and results a PLC did not hold: what is missing, and why.
+-- Calls the hub no longer had: what is missing, and why.
 CREATE TABLE gap (
     id        INTEGER PRIMARY KEY,
     stream    TEXT NOT NULL,

@@ -6,7 +6,8 @@
 3. A call is handed over in the order of its `call_no`, per line; `offered` is on disk before the
    PLC sees it, and its decision comes with its event in one transaction.
 4. A result of a PLC is stored with its event in one transaction and counts once by its number.
-   Whatever the PLC reports of a call comes after the event that it was accepted.
+   Whatever the PLC reports of a call comes after the event that it was accepted. Numbers that were
+   passed over are an event that is lost, so that the hub has a gap for them.
 5. Events are kept until the hub has committed them, and `retain_committed_h` longer, so that a hub
    restored from a backup can ask again.
 6. A call is forgotten `retain_decided_h` after its decision, once the hub has committed that: what
@@ -51,6 +52,10 @@ _RESERVE_BYTES = 4 * 1024 * 1024
 _NOTES_KEPT = 10_000
 """Rows each of quarantine and gap."""
 _UPKEEP_EVERY_US = 3_600_000_000
+_LOST = "lost"
+"""Only key of the body of an event that is lost; no event has it. Its value is the cause."""
+_CAUSE_LENGTH = 200
+"""As `protocols.jis.envelope.Lost` takes it."""
 _RESULTS_REMEMBERED = 64
 """Digests kept per line: far more than a PLC holds unacknowledged."""
 
@@ -89,6 +94,13 @@ class TakenResult:
     event: Event | None
     reason: str
     raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class LostEvent:
+    """Stands in the event stream for what can never be told."""
+
+    cause: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,8 +296,13 @@ class CallStore:
         return row is not None and bytes(row[0]) == digest
 
     def take_results(self, line: str, results: Sequence[TakenResult]) -> None:
-        """Store results in order of their number, each with its event or in quarantine."""
+        """Store results in order of their number, each with its event or in quarantine. Numbers
+        between the last one taken and these are lost: the PLC does not hold them any more."""
         with self._transaction():
+            last = self.last_result(line)
+            if last is not None and results[0].no > last + 1:
+                missed = f"results {last + 1} … {results[0].no - 1} of line {line}"
+                self._lose_event(f"{missed}: not stored here, and not held by the PLC")
             for result in results:
                 if result.event is None:
                     self._quarantine(f"results/{line}", None, result.no, result.reason, result.raw)
@@ -301,11 +318,6 @@ class CallStore:
                 (line, results[-1].no - _RESULTS_REMEMBERED),
             )
 
-    def miss_results(self, line: str, first: int, after: int) -> None:
-        """The PLC no longer holds these results, and we never had them."""
-        with self._transaction():
-            self._add_gap(f"results/{line}", None, first, after, "not held by the PLC")
-
     def forget_results(self, line: str) -> None:
         """The PLC's numbers have begun anew: what was taken says nothing about them."""
         with self._transaction():
@@ -320,13 +332,13 @@ class CallStore:
         )
 
     def events(self, first: int, after: int) -> list[Any]:
-        """The events first … after - 1, as JSON values."""
+        """The events first … after - 1: JSON values, or `LostEvent`."""
         rows = self._db.execute(
             "SELECT body FROM event WHERE event_offset >= ? AND event_offset < ?"
             " ORDER BY event_offset",
             (first, after),
         )
-        return [json.loads(body) for (body,) in rows]
+        return [_event(body) for (body,) in rows]
 
     def commit_events(self, watermark: int) -> int:
         """The hub has committed all below. Lets go of what was kept long enough; returns the new
@@ -444,6 +456,9 @@ class CallStore:
     def _append_event(self, event: Event) -> int:
         return self._insert_event(event.model_dump_json())
 
+    def _lose_event(self, cause: str) -> None:
+        self._insert_event(json.dumps({_LOST: cause[:_CAUSE_LENGTH]}, ensure_ascii=False))
+
     def _insert_event(self, body: str) -> int:
         """Add an event; returns when, as it is stored with it."""
         now_us = _now_us()
@@ -545,10 +560,19 @@ def _salvage(path: Path) -> list[str]:
             "SELECT body FROM event WHERE event_offset >= (SELECT watermark FROM event_stream)"
             " ORDER BY event_offset"
         ):
-            with suppress(ValidationError):
-                EVENT_RECORD.validate_json(body)
+            with suppress(ValueError):
+                if not isinstance(_event(body), LostEvent):
+                    EVENT_RECORD.validate_json(body)
                 saved.append(body)
     return saved
+
+
+def _event(body: str) -> Any:
+    """A row's event: a JSON value, or `LostEvent`. Raises `ValueError`."""
+    value = json.loads(body)
+    if isinstance(value, dict) and value.keys() == {_LOST}:
+        return LostEvent(str(value[_LOST]))
+    return value
 
 
 def _now_us() -> int:

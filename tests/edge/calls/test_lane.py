@@ -8,6 +8,7 @@ import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from asyncua import ua
 from deploy.local.broker import LocalBroker
 from deploy.local.ports import free_port
 from edge.calls import CallLane, CallStore, Desk, LineSession, PlcError
+from edge.calls.store import TakenResult
 from edge.link import LinkError
 from edge.status import Figures
 from edge.supervise import keep_running
@@ -225,6 +227,24 @@ async def test_disk_restored_from_an_old_copy(
     assert len(set(told)) == len(told)
     assert kinds(hub.events)["accepted"] == 2
     assert caplog.text.count("this disk is an old copy") == 1
+
+
+async def test_the_hub_hears_of_results_that_a_disk_has_lost(
+    tmp_path: Path, broker: LocalBroker
+) -> None:
+    store = CallStore.open(tmp_path / "calls.sqlite")
+    for no in (1, 5):
+        event = Event(
+            kind="produced", key=calls(1, 1)[0].key, at=datetime.now(UTC), serial=f"S{no}"
+        )
+        store.take_results(NAME, [TakenResult(no, b"", event, "", "{}")])
+    store.close()
+    with Hub(broker.port, GROUP, NODE) as hub:
+        async with lane(tmp_path, broker.port, None) as figures:
+            await until(lambda: len(hub.events) == 2, "both results")
+            await until(lambda: figures.calls.events_pending == 0, "their commit")
+    assert [event.serial for event in hub.events] == ["S1", "S5"]
+    assert hub.events_in.lost == [(1, 2)]
 
 
 async def test_goes_to_the_server_where_the_hub_answers(

@@ -16,7 +16,7 @@ from edge.calls import results as results_module
 from edge.calls.handover import HandOver
 from edge.calls.plc import LinePlc, SlotReading
 from edge.calls.results import ResultReader
-from edge.calls.store import TakenResult
+from edge.calls.store import LostEvent, TakenResult
 from edge.sources.opcua.connect import close, connect
 from edge.status import Condition
 from firmware_sim.line.ledger import Result, read_ledger
@@ -87,9 +87,11 @@ async def read_all(plc: LinePlc, path: Path, last: int) -> list[tuple[str, str]]
     with contextlib.suppress(asyncio.CancelledError):
         await running
     events = [
-        (event["kind"], event["serial"] or "")
+        ("lost", event.cause)
+        if isinstance(event, LostEvent)
+        else (event["kind"], event["serial"] or "")
         for event in await desk.run(store.events, 0, 100)
-        if event["kind"] != "accepted"
+        if isinstance(event, LostEvent) or event["kind"] != "accepted"
     ]
     desk.close()
     return events
@@ -141,7 +143,8 @@ async def test_results_that_the_plc_does_not_hold_any_more(
         store.close()
         await plc.acknowledge(readings[:4])
         events = await read_all(plc, path, RESULTS)
-        assert events == as_told(results[:2] + results[4:])
+        lost = ("lost", "results 3 … 4 of line P1/SEAT1: not stored here, and not held by the PLC")
+        assert events == [*as_told(results[:2]), lost, *as_told(results[4:])]
     assert "results 3 … 4 were never seen" in caplog.text
 
 

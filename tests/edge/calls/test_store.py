@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.calls.plc import SlotReading
-from edge.calls.store import CallStore, TakenResult
+from edge.calls.store import CallStore, LostEvent, TakenResult
 from protocols.jis.messages import Call, Event
 from protocols.streams import Answer, State
 from tests.edge.plant import LINE, PART_GROUPS, PLANT, calls
@@ -141,6 +141,21 @@ def test_a_new_event_epoch_begins_with_what_is_not_known_committed(path: Path) -
     assert state == State(state.epoch, 0, 2)
     assert state.epoch != before.epoch
     assert store.events(0, 2) == last
+    store.close()
+
+
+def test_results_that_are_missing_stand_as_a_lost_event_in_any_file(path: Path) -> None:
+    store = CallStore.open(path)
+    store.take_results(NAME, [result(1)])
+    store.take_results(NAME, [result(5), result(6)])
+    lost = LostEvent("results 2 … 4 of line P1/SEAT1: not stored here, and not held by the PLC")
+    events = store.events(0, 9)
+    assert events[1] == lost
+    assert [event["kind"] for event in (events[0], *events[2:])] == ["produced"] * 3
+    store.reopen_events()
+    assert store.events(0, 9) == events
+    store.begin_anew(sqlite3.DatabaseError("damaged"))
+    assert store.events(0, 9) == events
     store.close()
 
 
