@@ -83,11 +83,24 @@ def test_before_a_value_that_is_new_lies_a_gap_from_where_the_device_stood(
 
 
 def test_a_tag_that_stood_still_for_long_makes_no_gap_longer_than_its_device_was_away(
+    hub: psycopg.Connection, node: Node
+) -> None:
+    node.birth(OLD)
+    node.record(0, [1.0], alias=COUNT, at_ms=BASE_MS + 1000)
+    node.record(1, [5.0], at_ms=BASE_MS + 300_000)
+    node.answered(OLD, 2)
+    node.birth(NEW)
+    node.record(0, [2.0], alias=COUNT, at_ms=BASE_MS + 320_000)
+    node.answered(NEW, 1)
+    assert gaps(hub) == [("line", 180_000, 320_000)]
+
+
+def test_a_tag_that_came_later_than_its_device_has_all_of_that_in_the_gap(
     hub: psycopg.Connection, replaced: Node
 ) -> None:
     replaced.record(0, [2.0], alias=COUNT, at_ms=BASE_MS + 20_000)
     replaced.answered(NEW, 1)
-    assert gaps(hub) == [("line", 8_000, 20_000)]
+    assert gaps(hub) == [("line", 1_000, 20_000)]
 
 
 def test_a_clock_set_back_meanwhile_widens_the_gap_by_how_long_nothing_came(
