@@ -29,6 +29,8 @@ from protocols.sparkplug import DataType
 Row = dict[str, Any]
 Identity = tuple[str, datetime, float | str]
 """A value of a line as it travels: its tag's name at the hub, source time, and value."""
+Place = tuple[int, tuple[int, int]]
+"""Where a row was stored: its transaction, and within that its partition and page."""
 _EVER = datetime.min.replace(tzinfo=UTC)
 SHOWN = 3
 """Findings of one kind shown one by one; the rest is counted."""
@@ -336,7 +338,8 @@ class SampleFindings:
     """With its index in the ledger."""
     doubled: list[Identity] = field(default_factory=list)
     reordered: list[Identity] = field(default_factory=list)
-    """Came after a later value of its tag, both live or both historical."""
+    """Came after a later value of its tag, both live or both historical: in a later transaction, or
+    in the same one and behind it on the same page."""
     strange: list[str] = field(default_factory=list)
     """Never produced, or with another value."""
 
@@ -351,17 +354,30 @@ def produced_by(line: LineTruth, entries: Sequence[Entry]) -> list[tuple[int, Id
 
 
 def compare(
-    produced: Sequence[tuple[int, Identity]], rows: Iterable[tuple[Identity, bool]]
+    produced: Sequence[tuple[int, Identity]], rows: Iterable[tuple[Identity, bool, Place]]
 ) -> SampleFindings:
-    """Compare what was produced, in its order, with what is committed, in the order in which it
-    came; of each row its identity and whether it came as historical."""
+    """Compare what was produced, in its order, with what is committed, by transaction and by the
+    order on each page; of each row its identity, whether it came as historical, and its place.
+
+    Which of two pages a transaction filled first cannot be told: one COPY fills its page, then the
+    room left on an older page, then a new page.
+    """
     findings = SampleFindings()
     waiting: dict[Identity, list[int]] = {}
     for index, identity in reversed(produced):
         waiting.setdefault(identity, []).append(index)
     times = {identity[:2]: identity[2] for _, identity in produced}
-    newest: dict[tuple[str, bool], int] = {}
-    for identity, historical in rows:
+    before: dict[tuple[str, bool], int] = {}
+    """The newest of each tag from earlier transactions."""
+    here: dict[tuple[tuple[str, bool], tuple[int, int]], int] = {}
+    """The same on each page that this transaction has filled."""
+    current = -1
+    for identity, historical, (transaction, page) in rows:
+        if transaction != current:
+            for (stream, _), index in here.items():
+                before[stream] = max(index, before.get(stream, -1))
+            here.clear()
+            current = transaction
         findings.committed += 1
         indices = waiting.get(identity)
         if indices is None:
@@ -372,9 +388,10 @@ def compare(
             findings.doubled.append(identity)
         else:
             index, stream = indices.pop(), (identity[0], historical)
-            if index < newest.get(stream, -1):
+            newest = max(before.get(stream, -1), here.get((stream, page), -1))
+            if index < newest:
                 findings.reordered.append(identity)
-            newest[stream] = max(index, newest.get(stream, -1))
+            here[stream, page] = max(index, newest)
     findings.missing = sorted(
         (index, identity) for identity, indices in waiting.items() for index in indices
     )
@@ -441,11 +458,12 @@ def _events(database: psycopg.Connection[Any], line: LineTruth) -> list[Row]:
 
 def _samples(
     database: psycopg.Connection[Any], line: LineTruth, since: datetime = _EVER
-) -> Iterator[tuple[Identity, bool]]:
-    """The samples of that source time and later, in the order in which they were stored: by
-    transaction, then place. Nothing updates or deletes samples, so places follow the time too."""
+) -> Iterator[tuple[Identity, bool, Place]]:
+    """The samples of that source time and later, by transaction and then place. Nothing updates or
+    deletes samples, so on one page places follow the order of storing; see `compare`."""
     rows = database.execute(
-        """SELECT t.name, s.time, s.value, s.text, t.datatype, s.historical
+        """SELECT t.name, s.time, s.value, s.text, t.datatype, s.historical,
+                  s.xmin::text::bigint, s.tableoid::bigint, (s.ctid::text::point)[0]::bigint
            FROM lineside.sample s
            JOIN lineside.tag t ON t.id = s.tag_id
            JOIN lineside.device d ON d.id = t.device
@@ -454,9 +472,9 @@ def _samples(
            ORDER BY s.xmin::text::bigint, s.tableoid, s.ctid""",
         (line.group, line.node, line.device, since),
     )
-    for name, time, value, text, datatype, historical in rows:
+    for name, time, value, text, datatype, historical, transaction, partition, page in rows:
         plain = text if datatype == DataType.String else value
-        yield (name, time, plain), historical
+        yield (name, time, plain), historical, (transaction, (partition, page))
 
 
 def _gaps(database: psycopg.Connection[Any], line: LineTruth) -> list[Gap]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.local.verify import Gap, Identity, SampleFindings, compare
+from deploy.local.verify import Gap, Identity, Place, SampleFindings, compare
 from deploy.local.world import SUPPLIERS
 from firmware_sim.line.ledger import CallDecision, Ledger, Result, Sample
 from tests.faults.faults import KINDS, Cost, Fault
@@ -21,22 +21,28 @@ from tests.faults.stand import Cell
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 KEY = "P1/SEAT1/0000001/SEAT-FRONT/0"
 GAP = Gap("SEAT1", None, None, "test")
+LAST: Place = (1000, (0, 0))
+"""In a transaction after all others."""
 
 
 def value(tag: str, number: int) -> Identity:
     return tag, START + timedelta(milliseconds=number), float(number)
 
 
+Story = tuple[list[tuple[int, Identity]], list[tuple[Identity, bool, Place]]]
+
+
 @st.composite
-def arrivals(draw: st.DrawFn) -> tuple[list[tuple[int, Identity]], list[tuple[Identity, bool]]]:
+def arrivals(draw: st.DrawFn) -> Story:
     """What two tags produced, and how it may come in: some of it late, as historical, both in
-    order."""
+    order; each value in a transaction of its own."""
     produced = [(n, value(draw(st.sampled_from("AB")), n)) for n in range(draw(st.integers(2, 60)))]
     late = {n for n, _ in produced if draw(st.booleans())}
     live = [(identity, False) for n, identity in produced if n not in late]
     backlog = [(identity, True) for n, identity in produced if n in late]
     turns = draw(st.permutations([False] * len(live) + [True] * len(backlog)))
-    return produced, [(backlog if turn else live).pop(0) for turn in turns]
+    came = [(backlog if turn else live).pop(0) for turn in turns]
+    return produced, [(*row, (n, (0, 0))) for n, row in enumerate(came)]
 
 
 def wrongs(findings: SampleFindings) -> set[str]:
@@ -47,39 +53,48 @@ def wrongs(findings: SampleFindings) -> set[str]:
 
 
 @given(arrivals())
-def test_all_once_and_in_order_within_live_and_within_backlog_is_well(
-    story: tuple[list[tuple[int, Identity]], list[tuple[Identity, bool]]],
-) -> None:
+def test_all_once_and_in_order_within_live_and_within_backlog_is_well(story: Story) -> None:
     findings = compare(*story)
     assert findings.committed == len(story[0])
     assert wrongs(findings) == set()
 
 
 @given(arrivals(), st.data())
-def test_each_planted_wrong_is_found_and_no_other(
-    story: tuple[list[tuple[int, Identity]], list[tuple[Identity, bool]]], data: st.DataObject
-) -> None:
+def test_each_planted_wrong_is_found_and_no_other(story: Story, data: st.DataObject) -> None:
     produced, rows = story
     at = data.draw(st.integers(0, len(rows) - 1))
-    identity, historical = rows[at]
+    identity, historical, place = rows[at]
 
     lost = compare(produced, rows[:at] + rows[at + 1 :])
     assert [found for _, found in lost.missing] == [identity]
     assert wrongs(lost) == {"missing"}
 
-    doubled = compare(produced, [*rows, (identity, not historical)])
+    doubled = compare(produced, [*rows, (identity, not historical, LAST)])
     assert doubled.doubled == [identity]
     assert wrongs(doubled) == {"doubled"}
 
     wrong = (identity[0], identity[1], -1.0)
-    strange = compare(produced, [*rows[:at], (wrong, historical), *rows[at + 1 :]])
+    strange = compare(produced, [*rows[:at], (wrong, historical, place), *rows[at + 1 :]])
     assert len(strange.strange) == 1
     assert [found for _, found in strange.missing] == [identity]
 
-    late = compare(produced, [*rows[:at], *rows[at + 1 :], (identity, historical)])
-    overtaken = any((other[0], kind) == (identity[0], historical) for other, kind in rows[at + 1 :])
+    late = compare(produced, [*rows[:at], *rows[at + 1 :], (identity, historical, LAST)])
+    overtaken = any((row[0][0], row[1]) == (identity[0], historical) for row in rows[at + 1 :])
     assert late.reordered == ([identity] if overtaken else [])
     assert wrongs(late) <= {"reordered"}
+
+
+def test_between_two_pages_of_one_transaction_there_is_no_order() -> None:
+    first, second, third = ((n, value("A", n)) for n in range(3))
+    produced = [first, second, third]
+
+    def reordered(*came: tuple[tuple[int, Identity], Place]) -> list[Identity]:
+        return compare(produced, [(what, False, place) for (_, what), place in came]).reordered
+
+    old, new = (1, (7, 247)), (1, (7, 250))
+    assert reordered((third, old), (first, new), (second, new)) == []
+    assert reordered((third, new), (first, new), (second, new)) == [first[1], second[1]]
+    assert reordered((third, old), (first, new), (second, (2, (7, 250)))) == [second[1]]
 
 
 class Bench:

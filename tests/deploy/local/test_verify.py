@@ -52,10 +52,11 @@ class World:
     def problems(self) -> list[str]:
         return verify(self.connection, self.truths).problems
 
-    def add_to_ledger(self, line: str, entry: Entry) -> None:
+    def add_to_ledger(self, line: str, *entries: Entry) -> None:
         (truth,) = (truth for truth in self.truths if truth.line == line)
         writer = Ledger(truth.ledger)
-        writer.add(entry)
+        for entry in entries:
+            writer.add(entry)
         writer.close()
 
     def execute(self, statement: str) -> None:
@@ -283,6 +284,32 @@ def test_names_a_sample_that_came_after_a_later_one_of_its_kind(world: World) ->
     assert world.problems() == [
         "1 samples of SEAT1 out of order: Torque at 2026-03-02T06:00:02.000+00:00"
     ]
+
+
+@pytest.mark.parametrize(("between", "told"), [(0, True), (300, False)])
+def test_a_later_value_on_an_older_page_of_the_same_transaction_is_well(
+    world: World, between: int, told: bool
+) -> None:
+    """A COPY may fill the room of an older page after its newest, so that only on one page the
+    places tell the order. `between` is how many rows, of another line, push them apart."""
+
+    def produced(n: int) -> Sample:
+        return Sample(NODE, micros(START + timedelta(seconds=n)), "Double", n / 4)
+
+    world.add_to_ledger("SEAT1", produced(10), produced(11))
+    world.add_to_ledger("TRIM1", *(produced(n) for n in range(10, 10 + between)))
+    world.execute(
+        f"""INSERT INTO sample (tag_id, time, value)
+            SELECT t.id, timestamptz '{START}' + n * interval '1 s', n / 4.0
+            FROM (SELECT 1 AS row, 'SEAT1' AS line, 11 AS n
+                  UNION ALL SELECT n, 'TRIM1', n FROM generate_series(10, {9 + between}) n
+                  UNION ALL SELECT 1000, 'SEAT1', 10) came
+            JOIN device d ON d.name = came.line
+            JOIN tag t ON t.device = d.id
+            ORDER BY came.row"""
+    )
+    wrong = "1 samples of SEAT1 out of order: Torque at 2026-03-02T06:00:10.000+00:00"
+    assert world.problems() == ([wrong] if told else [])
 
 
 def test_a_judge_says_what_may_be_missing(world: World) -> None:
