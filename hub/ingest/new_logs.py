@@ -28,9 +28,9 @@ ON CONFLICT (tag) DO UPDATE SET newest = excluded.newest, device_newest = exclud
 _COPY = f"COPY sample_first ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
 _SAME = """s.tag_id = f.tag_id AND s.time = f.time
         AND s.value IS NOT DISTINCT FROM f.value AND s.text IS NOT DISTINCT FROM f.text"""
-# Two minutes: a publishing interval may be one, its message is a batch for each class, and the last
-# of them may have come without the others, so that a tag's changes may be as much behind another's. A
-# device whose changes are all older than what is stored has had its clock set back.
+# Two minutes: a publishing interval may be one, its message is a batch for each class, and one may
+# have come without the others, so that a tag's changes may lie as much behind another's. A device
+# whose changes are all older than what is stored has had its clock set back.
 _NAME_GAPS = f"""
 WITH came AS (
     SELECT DISTINCT ON (tag_id) tag_id, time, value, text FROM sample_first ORDER BY tag_id, ctid
