@@ -17,7 +17,7 @@ from asyncua import ua
 from edge.journal import Gap, SampleBatch
 from edge.sources.opcua.connect import node_id
 from protocols.sparkplug import DataType
-from tests.edge.journal.test_journal import small_disk
+from tests.edge.journal.test_journal import small_files
 from tests.edge.sources.plc import START, URI, free_port, run_plc, us
 from tests.edge.sources.reading import reading, run, settings_for, until
 
@@ -61,8 +61,13 @@ def test_every_type_comes_into_the_journal_as_it_travels(path: Path) -> None:
         "guid": (guid, v.Guid, DataType.UUID, str(guid)),
         "local": (ua.LocalizedText("Hallo"), v.LocalizedText, DataType.String, "Hallo"),
         "named": (ua.QualifiedName("Speed", 2), v.QualifiedName, DataType.String, "2:Speed"),
-        "node": (ua.NodeId("x", 2), v.NodeId, DataType.String, "ns=2;s=x"),
-        "status": (ua.StatusCode(0x80310000), v.StatusCode, DataType.String, "BadNoCommunication"),
+        "node": (ua.NodeId.from_string("ns=2;s=x"), v.NodeId, DataType.String, "ns=2;s=x"),
+        "status": (
+            ua.StatusCode(ua.UInt32(0x80310000)),
+            v.StatusCode,
+            DataType.String,
+            "BadNoCommunication",
+        ),
         "range": (
             ua.Range(Low=-1.0, High=2.5),
             v.ExtensionObject,
@@ -276,7 +281,7 @@ def test_a_full_disk_is_felt_by_the_plc_and_loses_nothing(path: Path) -> None:
             async with reading(path, settings) as got:
                 await until(lambda: got.devices.heard == ["press online"])
                 texts = [f"{n:03}" + "x" * 5000 for n in range(60)]
-                with small_disk(150_000):
+                with small_files(150_000):
                     for n, text in enumerate(texts):
                         await plc.set("Text", text, at_ms=n + 1)
                         await asyncio.sleep(0.02)
@@ -296,7 +301,7 @@ def test_a_disk_that_is_full_from_the_start_is_not_the_plcs_silence(
 
     async def work() -> None:
         async with run_plc(Text=text) as plc, AsyncExitStack() as stack:
-            with small_disk(90_000):
+            with small_files(90_000):
                 settings = settings_for(plc.endpoint, "Text")
                 got = await stack.enter_async_context(reading(path, settings))
                 await until(lambda: got.journal.full)
