@@ -290,6 +290,33 @@ def test_a_message_that_cannot_be_taken_is_not_acknowledged() -> None:
     asyncio.run(work())
 
 
+def test_what_a_subscription_taken_over_owes_comes_before_what_is_new() -> None:
+    server = Server()
+
+    async def work() -> None:
+        gateway = Gateway(server)
+        gateway.receipts.taken = 1  # by the run that was killed
+        for _ in range(5):  # sent to its connection, but for the last
+            server.make()
+        owed = asyncio.create_task(gateway.pump.recover([4, 1, 3, 2]))
+        await asyncio.sleep(0)
+        assert not gateway.taken
+        new = server.make()  # while the earlier ones are asked for
+        await owed
+        assert gateway.taken == [2, 3, 4]
+        pump = asyncio.create_task(gateway.pump.run())
+        await turns()
+        assert server.acknowledged == [1]
+        server.send(new)
+        await turns()
+        assert gateway.taken == [2, 3, 4, 5, 6]
+        assert not gateway.missed
+        pump.cancel()
+        await asyncio.gather(pump, return_exceptions=True)
+
+    asyncio.run(work())
+
+
 def test_an_answer_that_cannot_be_read_is_asked_for_again() -> None:
     server = Server()
 
