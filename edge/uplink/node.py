@@ -387,6 +387,7 @@ class _Session:
                 self._device_death(device)
         self._born_at = now
         node._figures.uplink.births += 1
+        self._writer.reborn()
         self._writer.state_sent(now)
 
     def _named_tags(self) -> list[Tag]:
@@ -442,6 +443,8 @@ class _Session:
             else:
                 figures.sent += records
             self._send_records(sending)
+            if self._birth_wanted:
+                return False  # what is behind a record that waits for its tags' birth waits too
         return True
 
     def _send_records(self, sending: Sending) -> None:
@@ -460,6 +463,7 @@ class _Session:
             kinds = self._names.kinds(record.tags)
             if kinds is None:
                 self._recall(record)
+            if kinds is None or self._birth_wanted:
                 return
             seq = self._seq.take()
             payload = samples_payload(
@@ -482,6 +486,8 @@ class _Session:
                 if not historical:
                     self._note(record)
                 return
+        elif self._birth_wanted:
+            return
         else:
             seq = self._seq.take()
         if isinstance(record, Gap):
@@ -504,8 +510,8 @@ class _Session:
         return True
 
     def _recall(self, batch: SampleBatch) -> None:
-        """The last birth does not name all tags of this record; the next one will, and the record
-        goes again when it is overdue."""
+        """The last birth does not name all tags of this record; the next one will, and then the
+        writer begins again with it. Till then nothing is sent, lest it come out of order."""
         self._of._recalled.update(batch.tags)
         self._birth_wanted = True
 

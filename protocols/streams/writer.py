@@ -127,6 +127,17 @@ class Writer:
         self._live_from = self._live_at = self._backlog_end = self.next
         self._backlog_at = self.watermark
 
+    def reborn(self) -> None:
+        """A birth was said again on the same connection: the reader may have refused what came
+        without it, or it was not sent for want of it. Backlog that is in flight goes again, in
+        order, before what is behind it; what is live and in flight waits until it is overdue."""
+        end = self._live_from if self._live_first else self.next
+        for offset in [o for o in self._sent_at if o < end]:
+            del self._sent_at[offset]
+        self._resend = [offset for offset in self._resend if offset >= end]
+        self._backlog_at = self.watermark
+        self._backlog_end = self._live_from
+
     def wants_state(self, now: float) -> bool:
         """Whether the state is to be sent now; the caller then calls `state_sent`."""
         if self._answered:

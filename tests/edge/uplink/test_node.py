@@ -25,7 +25,8 @@ from edge.supervise import keep_running
 from edge.uplink import BirthDeathSequence, EdgeNode, node
 from edge.uplink.settings import UplinkSettings
 from protocols.mqtt.broker import BrokerSettings
-from protocols.sparkplug import DataType
+from protocols.sparkplug import DataType, Payload
+from protocols.streams import Cursor
 from tests.edge.hub import Hub
 from tests.edge.waiting import until
 
@@ -255,6 +256,48 @@ async def test_hub_restored_from_a_backup_asks_again(tmp_path: Path, broker: Loc
             await gw.append()
             await until(lambda: len(hub.samples) == 3, "what the backup did not have")
     assert sorted(values_of(hub)) == [0, 1, 2]
+
+
+async def test_a_restored_hub_gets_tags_no_longer_in_use_in_their_order(
+    tmp_path: Path, broker: LocalBroker
+) -> None:
+    gone = Gateway(tmp_path, broker.port)
+    old_tag = gone.journal.tag_id(DEVICE, "Old", DataType.Double)
+    with Hub(broker.port, GROUP, NODE) as hub:
+        async with running(gone):
+            for tag in (gone.tag, old_tag, gone.tag, gone.tag):
+                at = next(gone.count)
+                times, numbers = array("q", [DAY_US + at * 1000]), array("d", [at])
+                batch = SampleBatch(DEVICE, SampleClass.NORMAL, array("I", [tag]), times, numbers)
+                await gone.journal.append(batch)
+            await until(lambda: gone.journal.depth == 0, "the cursor")
+        assert hub.telemetry.cursor is not None
+        hub.telemetry.cursor = Cursor(hub.telemetry.cursor.epoch)
+        hub.samples.clear()
+        async with gateway(tmp_path, broker.port):
+            await until(lambda: len(hub.samples) == 4, "what the backup did not have")
+    assert values_of(hub) == [0, 1, 2, 3]
+
+
+async def test_after_a_rebirth_backlog_that_was_refused_goes_again_in_order(
+    tmp_path: Path, broker: LocalBroker
+) -> None:
+    with Hub(broker.port, GROUP, NODE) as hub:
+        backlog = Gateway(tmp_path, broker.port)
+        for _ in range(300):
+            await backlog.append()
+        take = hub._on_samples
+
+        def refuse_until_reborn(device: str, payload: Payload) -> None:
+            if len(hub.births) == 1 and len(hub.samples) >= 20:
+                hub.ask_rebirth()
+            else:
+                take(device, payload)
+
+        hub._on_samples = refuse_until_reborn  # type: ignore[method-assign]
+        async with running(backlog):
+            await until(lambda: len(hub.samples) == 300, "all")
+    assert values_of(hub) == list(range(300))
 
 
 @pytest.mark.parametrize("offline", [1, 8])

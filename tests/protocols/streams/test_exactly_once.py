@@ -196,6 +196,7 @@ STEP = st.one_of(
                 "lossy_round",
                 "fail",
                 "reconnect",
+                "reborn",
                 "restart_writer",
             ]
         ),
@@ -246,6 +247,8 @@ def test_each_record_arrives_exactly_once(
                 world.deliver_to_reader(at_record, fails=True)
             case "reconnect":
                 world.writer.connected()
+            case "reborn":
+                world.writer.reborn()
             case "restart_writer":
                 world.restart_writer()
     world.heal()

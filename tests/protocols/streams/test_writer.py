@@ -153,6 +153,40 @@ def test_a_new_connection_begins_with_the_state_and_sends_from_the_watermark() -
     assert drain(made, 0.3, 8) == [Sending(1, 3, late=True)]
 
 
+@pytest.mark.parametrize("live_first", [False, True])
+def test_after_a_rebirth_the_backlog_in_flight_goes_again_in_order(live_first: bool) -> None:
+    made = writer(State(7, 0, 10), live_first=live_first, window=8)
+    made.on_answer(Answer(7, 0), 0.0)
+    first = drain(made, 0.0, 2)
+    made.on_answer(Answer(7, 2), 0.1)
+    drain(made, 0.1, 2)
+    made.reborn()
+    again = [o for s in drain(made, 0.2) for o in range(s.first, s.after)]
+    assert again == list(range(2, 2 + sum(s.after - s.first for s in first)))
+
+
+def test_a_rebirth_leaves_alone_what_is_live_and_what_is_committed() -> None:
+    made = writer(State(7, 0, 10), live_first=True, window=8)
+    made.on_answer(Answer(7, 0), 0.0)
+    made.appended(11)
+    assert drain(made, 0.0, 8) == [Sending(10, 11, late=False), Sending(0, 4, late=True)]
+    made.on_answer(Answer(7, 0, ((1, 2),)), 0.1)
+    made.reborn()
+    assert drain(made, 0.1, 8) == [
+        Sending(0, 1, late=True),
+        Sending(2, 5, late=True),
+    ]
+    assert Sending(10, 11, late=True) in drain(made, 2.0, 8), "overdue as ever"
+
+
+def test_newest_first_a_rebirth_begins_again_at_the_newest() -> None:
+    made = writer(State(7, 0, 10), live_first=True, window=8, drain=Drain(newest_first=True))
+    made.on_answer(Answer(7, 0), 0.0)
+    assert drain(made, 0.0, 2) == [Sending(8, 10, late=True), Sending(6, 8, late=True)]
+    made.reborn()
+    assert drain(made, 0.1, 2) == [Sending(8, 10, late=True), Sending(6, 8, late=True)]
+
+
 def test_the_backlog_leaves_at_its_rate_and_live_does_not_wait_for_it() -> None:
     made = writer(State(7, 0, 1000), live_first=True, window=500, drain=Drain(per_s=16.0, burst=10))
     made.on_answer(Answer(7, 0), 0.0)
