@@ -1,7 +1,8 @@
 """The call lane: both just-in-sequence streams over one MQTT connection of their own.
 
 It reads `calls` and answers every receipt on `calls/ack`; it writes `events` and hears the answers
-on `events/ack`. The broker's session is persistent, but nothing relies on what it keeps.
+on `events/ack`. The broker's session is persistent once the hub has been heard, but nothing relies
+on what it keeps.
 """
 
 from __future__ import annotations
@@ -92,7 +93,9 @@ class CallLane:
 
     async def _serve_here(self, connected: Callable[[], None]) -> None:
         """One connection to the present server."""
-        link = Link(self._servers.current, self._client_id, clean_session=False)
+        # Until the hub is heard, what the broker has kept from before is dropped: an old answer
+        # would pass for the hub's first, which tells whether this file is an old copy.
+        link = Link(self._servers.current, self._client_id, clean_session=not self._heard)
         try:
             await link.connect()
             self._figures.calls.connected = True

@@ -22,6 +22,7 @@ from edge.link import LinkError
 from edge.status import Figures
 from edge.supervise import keep_running
 from firmware_sim.line.ledger import CallDecision, Result, read_ledger
+from protocols.jis.envelope import dump
 from protocols.jis.messages import Event
 from tests.edge.hub import Hub
 from tests.edge.plant import (
@@ -227,6 +228,30 @@ async def test_disk_restored_from_an_old_copy(
     assert len(set(told)) == len(told)
     assert kinds(hub.events)["accepted"] == 2
     assert caplog.text.count("this disk is an old copy") == 1
+
+
+async def test_an_answer_that_the_broker_kept_hides_no_old_copy(
+    tmp_path: Path, broker: LocalBroker
+) -> None:
+    old = tmp_path / "old"
+    with Hub(broker.port, GROUP, NODE) as hub:
+        async with lane(tmp_path / "new", broker.port, None):
+            hub.call(*calls(1, 1, line="SEAT9"))
+            await until(lambda: len(hub.events) == 1, "the refusal")
+        shutil.copytree(tmp_path / "new", old)
+        kept = dump(hub.events_in.answer())
+        async with lane(tmp_path / "new", broker.port, None):
+            hub.call(*calls(2, 2, line="SEAT9"))
+            await until(lambda: len(hub.events) == 3, "two more")
+        hub._publish(hub._topic("events/ack"), kept, 1)
+        hub.calls_answer = None
+        hub.swallow = lambda: hub.calls_answer is None or hub.calls_answer.watermark < 3
+        async with lane(old, broker.port, None) as figures:
+            hub.open_call_epoch([c.model_dump(mode="json") for c in calls(5, 3, line="SEAT9")])
+            await until(lambda: not hub.swallow(), "the calls")
+            await until(lambda: figures.calls.events_pending == 0, "all committed")
+    told = {event.key.production_no for event in hub.events}
+    assert told == {f"{number:07d}" for number in (1, 2, 3, 5, 6, 7)}
 
 
 async def test_the_hub_hears_of_results_that_a_disk_has_lost(
