@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no fault of what is tested: no test asserts a time.
+settings.register_profile("lineside", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lineside")
 
 pytest_plugins = [
     "tests.fixtures.leftovers",
