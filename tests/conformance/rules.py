@@ -119,6 +119,21 @@ def each_connection(
     return test
 
 
+def each_will(select: Callable[[Recording], Iterable[Connection]], *problems: Problem) -> Test:
+    """No connection lacks a will, and no will has one of these problems."""
+
+    def test(recording: Recording) -> Iterator[Finding]:
+        for connection in select(recording):
+            will = connection.will
+            if will is None:
+                yield Finding(connection.records[0], "no will")
+            else:
+                found = (problem(recording, will) for problem in problems)
+                yield Finding(will.record, next(filter(None, found), ""))
+
+    return test
+
+
 def edge_connections(recording: Recording) -> list[Connection]:
     return recording.edge
 

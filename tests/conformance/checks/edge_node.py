@@ -23,7 +23,6 @@ from tests.conformance.rules import (
     BOOLEAN,
     CROSSED_MS,
     REBIRTH,
-    Problem,
     bd_seq_unlike_will,
     born_before,
     connection_of,
@@ -31,6 +30,7 @@ from tests.conformance.rules import (
     each,
     each_connection,
     each_metric,
+    each_will,
     edge,
     edge_connections,
     has_seq,
@@ -90,21 +90,6 @@ def speaks_mqtt_5(connections: Callable[[Recording], list[Connection]]) -> Test:
 def _no_will(_: Recording, connection: Connection) -> str:
     will = connection.will
     return "" if will is not None and will.kind == "NDEATH" else "no NDEATH as will"
-
-
-def _will(*problems: Problem) -> Test:
-    """No edge connection lacks a will, and no will has one of these problems."""
-
-    def test(recording: Recording) -> Iterator[Finding]:
-        for connection in recording.edge:
-            will = connection.will
-            if will is None:
-                yield Finding(connection.records[0], "no will")
-            else:
-                found = (problem(recording, will) for problem in problems)
-                yield Finding(will.record, next(filter(None, found), ""))
-
-    return test
 
 
 def _only_bd_seq(recording: Recording, message: Message) -> str:
@@ -497,9 +482,9 @@ _DATA_QOS = Check("an NDATA goes at QoS 0", each(edge("NDATA"), qos(0)))
 _DATA_RETAIN = Check("an NDATA is not retained", each(edge("NDATA"), retain(False)))
 _NO_DEATH_SEQ = Check("an NDEATH bears no seq", each(deaths, has_seq))
 _WILL = Check("each CONNECT has an NDEATH as will", each_connection(edge_connections, _no_will))
-_WILL_QOS = Check("the will goes at QoS 1", _will(qos(1)))
-_WILL_RETAIN = Check("the will is not retained", _will(retain(False)))
-_WILL_BD_SEQ = Check("the will bears a bdSeq", _will(no_bd_seq))
+_WILL_QOS = Check("the will goes at QoS 1", each_will(edge_connections, qos(1)))
+_WILL_RETAIN = Check("the will is not retained", each_will(edge_connections, retain(False)))
+_WILL_BD_SEQ = Check("the will bears a bdSeq", each_will(edge_connections, no_bd_seq))
 _HOST_FIRST = Check("no birth before the primary host is online on this server", _online_at_birth)
 _LEFT_WITH_DEATH = Check("whoever leaves in order says NDEATH first", _death_before_goodbye())
 
@@ -548,10 +533,10 @@ CHECKS: dict[str, Entry] = {
     ),
     "message-flow-edge-node-birth-publish-will-message": _WILL,
     "message-flow-edge-node-birth-publish-will-message-topic": Check(
-        "the will goes to the node's NDEATH topic", _will(off_topic)
+        "the will goes to the node's NDEATH topic", each_will(edge_connections, off_topic)
     ),
     "message-flow-edge-node-birth-publish-will-message-payload": Check(
-        "the will is a Sparkplug payload", _will(no_protobuf)
+        "the will is a Sparkplug payload", each_will(edge_connections, no_protobuf)
     ),
     "message-flow-edge-node-birth-publish-will-message-payload-bdSeq": _WILL_BD_SEQ,
     "message-flow-edge-node-birth-publish-will-message-qos": _WILL_QOS,

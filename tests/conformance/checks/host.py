@@ -18,10 +18,10 @@ from tests.conformance.recording import (
 from tests.conformance.rules import (
     LATE_MS,
     REBIRTH,
-    Problem,
     connection_of,
     each,
     each_connection,
+    each_will,
     has_seq,
     has_value,
     host,
@@ -90,21 +90,6 @@ def _own_topic(recording: Recording) -> str:
 
 def _all_nodes(_: Recording) -> str:
     return f"{NAMESPACE}/any/DDATA/any/any"
-
-
-def _will(*problems: Problem) -> Test:
-    """No connection lacks a will, and no will has one of these problems."""
-
-    def test(recording: Recording) -> Iterator[Finding]:
-        for connection in recording.host:
-            will = connection.will
-            if will is None:
-                yield Finding(connection.records[0], "no will")
-            else:
-                found = (problem(recording, will) for problem in problems)
-                yield Finding(will.record, next(filter(None, found), ""))
-
-    return test
 
 
 def _no_will(_: Recording, connection: Connection) -> str:
@@ -473,10 +458,14 @@ _BIRTH_RETAIN = Check("STATE online is retained", each(states(True), retain(True
 _BIRTH_PAYLOAD = Check("a birth is JSON, online true and a time", each(_births, state_says(True)))
 _BIRTH_TIME = Check("a birth is timed as the will of its connection", each(_births, _as_in_will))
 _WILL = Check("each CONNECT has a will", each_connection(host_connections, _no_will))
-_WILL_TOPIC = Check("the will goes to the host's STATE topic", _will(state_off_topic))
-_WILL_QOS = Check("the will goes at QoS 1", _will(qos(1)))
-_WILL_RETAIN = Check("the will is retained", _will(retain(True)))
-_WILL_PAYLOAD = Check("the will is JSON, online false and a time", _will(state_says(False)))
+_WILL_TOPIC = Check(
+    "the will goes to the host's STATE topic", each_will(host_connections, state_off_topic)
+)
+_WILL_QOS = Check("the will goes at QoS 1", each_will(host_connections, qos(1)))
+_WILL_RETAIN = Check("the will is retained", each_will(host_connections, retain(True)))
+_WILL_PAYLOAD = Check(
+    "the will is JSON, online false and a time", each_will(host_connections, state_says(False))
+)
 _SAYS_OFFLINE = Check("whoever says goodbye said STATE offline before", _says_offline)
 _NO_DCMD = NotApplicable("the host sends no commands to devices", _device_commands)
 _CMD_TOPIC = Check("an NCMD goes to group and node", each(host("NCMD"), _command_topic))
@@ -512,7 +501,7 @@ CHECKS: dict[str, Entry] = {
     "host-topic-phid-death-required": _WILL,
     "host-topic-phid-death-payload": _WILL_PAYLOAD,
     "host-topic-phid-death-payload-timestamp-connect": Check(
-        "the will is timed like its CONNECT", _will(_untimely)
+        "the will is timed like its CONNECT", each_will(host_connections, _untimely)
     ),
     "host-topic-phid-death-payload-timestamp-disconnect-clean": Check(
         "a spoken STATE offline is timed like its sending", _not_older
