@@ -5,15 +5,13 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 
 from deploy.local.broker import EmbeddedBroker
 from deploy.local.demo import Screen, run
-from deploy.local.processes import ProcessError
+from deploy.local.processes import ProcessError, end_in_order
 from deploy.local.stack import BROKERS, StackSettings
 
 DEFAULT_CARS = 60
@@ -47,8 +45,7 @@ def main() -> int:
     chosen = options()
     # The parts' own logs go to files; here only what the demo cannot go on with.
     logging.basicConfig(level=logging.ERROR)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _end)
+    end_in_order()
     directory = chosen.directory or _fresh_directory()
     screen = Screen()
     screen.say(f"data and logs in {directory}")
@@ -86,13 +83,6 @@ def _takt(text: str) -> float:
     if not 0.05 <= seconds <= 3600:
         raise argparse.ArgumentTypeError("from 0.05 to 3600 seconds")
     return seconds
-
-
-def _end(_number: int, _frame: FrameType | None) -> None:
-    """End in order; a second Ctrl-C does not interrupt that, so that nothing is left running."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 
 TERM_GRACE_S = 10.0
 
@@ -115,3 +116,18 @@ class Process:
             os.killpg(self._child.pid, number)
         except ProcessLookupError:
             return
+
+
+def end_in_order() -> None:
+    """Let SIGINT and SIGTERM end this process by `KeyboardInterrupt`.
+
+    A second one does not interrupt that, so that nothing is left running.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt

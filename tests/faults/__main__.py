@@ -9,16 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-from deploy.local.processes import ProcessError
+from deploy.local.processes import ProcessError, end_in_order
 from tests.faults.disk import own_mounts
 from tests.faults.faults import KINDS
 from tests.faults.report import as_json, render
@@ -52,8 +50,7 @@ def main() -> int:
     seed = chosen.seed if chosen.seed is not None else time.time_ns() % 1_000_000
     # Before any thread: mounts of our own go with the last of our processes, however we end.
     mounts = own_mounts()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _end)
+    end_in_order()
     directory = chosen.directory or Path(".lineside") / f"faults-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     directory = directory.absolute()
     directory.mkdir(parents=True)
@@ -131,12 +128,6 @@ def _positive(text: str) -> float:
     if number <= 0:
         raise argparse.ArgumentTypeError("more than 0")
     return number
-
-
-def _end(_number: int, _frame: FrameType | None) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
