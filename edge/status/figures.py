@@ -1,5 +1,5 @@
 """The figures an agent reports of itself. Each has one writer, the part that knows it; readers are
-the uplink (`Gateway/…` metrics), the watchdog and the status endpoint.
+the uplink (`Gateway/…` and `Device/…` metrics), the watchdog and the status endpoint.
 
 All of it is written and read in the agent's event loop, without a lock. Counters begin at 0 with
 the agent and only grow; what survives a restart is in the journal.

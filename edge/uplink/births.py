@@ -128,14 +128,23 @@ def device_birth(
     return metrics
 
 
-def health(figures: Figures) -> dict[str, int]:
-    """The health metrics that change, by name; all Int64."""
+def health(figures: Figures) -> dict[str, int | None]:
+    """The health metrics that change, by name; all Int64. A clock's offset (the server's less ours)
+    is None until it was measured: a node metric, since it is of no record of the device's."""
     return {
         "Gateway/Journal Records": figures.journal.records,
         "Gateway/Journal Bytes": figures.journal.bytes,
         "Gateway/Calls Open": figures.calls.calls_open,
         "Gateway/Events Pending": figures.calls.events_pending,
+        **{
+            f"Device/{device}/Clock Offset ms": _rounded(source.clock_offset_ms)
+            for device, source in figures.sources.items()
+        },
     }
+
+
+def _rounded(number: float | None) -> int | None:
+    return None if number is None else round(number)
 
 
 def as_type(value: Value, datatype: int) -> Value:

@@ -13,7 +13,7 @@ import logging
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal, NoReturn
@@ -251,7 +251,8 @@ class _Session:
         self._birth_wanted = True
         self._birth_every_s = node._rebirth_every_s
         self._devices_changed: set[str] = set()
-        self._health: Mapping[str, int] = {}
+        self._health: dict[str, int | None] = {}
+        """As it was said last, of all metrics that the birth names."""
         self._health_at = -math.inf
 
     def device_changed(self, device: str) -> None:
@@ -418,12 +419,13 @@ class _Session:
         if now < self._health_at + HEALTH_EVERY_S:
             return
         self._health_at = now
-        figures = health(self._of._figures)
-        changed = {name: n for name, n in figures.items() if self._health.get(name) != n}
+        figures, said = health(self._of._figures), self._health
+        # A device that is new is named by the next birth, and not before.
+        changed = {name: n for name, n in figures.items() if said.get(name, n) != n}
         if changed:
             payload = node_data(changed, self._seq.take(), _now_ms(), historical=False)
             self.link.publish(self._data_topic, payload, 0)
-            self._health = figures
+            said.update(changed)
 
     def _send(self, now: float) -> bool:
         """Send what the writer says; True if it left off with more to send."""

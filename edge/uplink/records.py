@@ -111,7 +111,9 @@ def lost_payload(stored: Stored, lost: Lost, epoch: int, *, seq: int, now_ms: in
     return node_data({EPOCH: epoch, LOST: json.dumps(text)}, seq, now_ms, historical=True)
 
 
-def node_data(values: Mapping[str, int | str], seq: int, now_ms: int, *, historical: bool) -> bytes:
+def node_data(
+    values: Mapping[str, int | str | None], seq: int, now_ms: int, *, historical: bool
+) -> bytes:
     """An NDATA payload of these values by name, as of now. Their datatypes are in the NBIRTH: data
     leaves them out."""
     metrics = [

@@ -128,7 +128,7 @@ def _health(recording: Recording) -> list[Record]:
     found = [
         m.record
         for m in recording.from_edge("NDATA")
-        if all(x.name.startswith("Gateway/") for x in m.metrics)
+        if all(x.name.startswith(("Gateway/", "Device/")) for x in m.metrics)
     ]
     return found[-1:]
 

@@ -273,6 +273,10 @@ class Hub:
         self.births.append(payload)
         self._names.clear()
         self._types.clear()
+        for metric in payload.metrics:
+            assert metric.name is not None
+            assert metric.datatype is not None
+            self._types[metric.name] = metric.datatype
         values = {metric.name: metric.value for metric in payload.metrics}
         self.node_metrics.update({str(name): value for name, value in values.items()})
         numbers = [values[f"Stream/{name}"] for name in ("Epoch", "First Kept", "Next")]

@@ -19,6 +19,15 @@ function figures(gateway) {
   ];
 }
 
+// The clock that is furthest from its gateway's, if that is more than times on a page may be off.
+function clockOff(gateway) {
+  const [device, ms] = Object.entries(gateway.metrics)
+    .map(([name, value]) => [/^Device\/(.+)\/Clock Offset ms$/.exec(name)?.[1], value])
+    .filter(([of, value]) => of && value !== null)
+    .reduce((most, one) => (Math.abs(one[1]) > Math.abs(most[1]) ? one : most), ["", 0]);
+  return Math.abs(ms) >= 1000 && `clock of ${device} ${ms > 0 ? "+" : "−"}${(Math.abs(ms) / 1e3).toFixed(1)} s`;
+}
+
 export function showGateways(gateways) {
   document.getElementById("gateways").replaceChildren(...gateways.map((gateway) => {
     const state = gateway.conflict ? "conflict" : gateway.online ? "online" : "offline";
@@ -29,7 +38,7 @@ export function showGateways(gateways) {
     return el("article", `gateway ${state}`,
       el("header", "", el("i", ""), el("h3", "", gateway.gateway),
         el("p", "", state === "conflict" ? gateway.conflict : `${state}${since}`),
-        el("small", "", [version && `v${version}`, last].filter(Boolean).join(" · "))),
+        el("small", "", [version && `v${version}`, last, clockOff(gateway)].filter(Boolean).join(" · "))),
       el("dl", "", ...figures(gateway).map(([name, value, note]) =>
         el("div", "", el("dt", "", name), el("dd", "", value, el("small", "", note))))),
       el("p", gateway.gap_count ? "gap some" : "gap", gateway.gap_count

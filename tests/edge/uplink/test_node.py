@@ -20,7 +20,7 @@ from deploy.local.broker import LocalBroker
 from deploy.local.ports import free_port
 from edge.journal import Gap, JournalSettings, SampleBatch, SampleClass, TelemetryJournal
 from edge.link import Link, LinkError, Message
-from edge.status import Figures
+from edge.status import Figures, SourceFigures
 from edge.supervise import keep_running
 from edge.uplink import BirthDeathSequence, EdgeNode, node
 from edge.uplink.settings import UplinkSettings
@@ -456,6 +456,25 @@ async def test_no_data_between_the_request_of_a_rebirth_and_the_birth(
             await asyncio.sleep(0.2)
             assert len(hub.births) == 1
             assert hub.messages[crossed:] == []
+
+
+async def test_the_offset_of_each_server_s_clock_is_told_once_a_birth_has_named_it(
+    tmp_path: Path, broker: LocalBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node, "HEALTH_EVERY_S", 0.01)
+    name, other = (f"Device/{device}/Clock Offset ms" for device in (DEVICE, "oven"))
+    with Hub(broker.port, GROUP, NODE) as hub:
+        async with gateway(tmp_path, broker.port) as gw:
+            press = gw.figures.sources[DEVICE] = SourceFigures(DEVICE)
+            await until(lambda: hub.node_metrics.get(name, "") is None, "a birth without an offset")
+            press.clock_offset_ms = -2480.4
+            await until(lambda: hub.node_metrics[name] == -2480, "the offset")
+            # A reload brings another device: unknown to the hub until the next birth.
+            gw.figures.sources["oven"] = SourceFigures("oven", clock_offset_ms=7.0)
+            await asyncio.sleep(0.1)
+            assert other not in hub.node_metrics
+            gw.node.set_device("oven", online=True)
+            await until(lambda: hub.node_metrics.get(other) == 7, "the birth that names it")
 
 
 async def test_a_hub_without_an_answer_is_waited_for_at_rest(

@@ -47,9 +47,11 @@ def test_a_status_and_a_gateway_s_health_appear_by_themselves(
     with world.connect("ingest") as connection:
         connection.execute(
             "INSERT INTO gateway_status (gateway, owner, partner, online, since, metrics) VALUES"
-            " (1, 'seatworks', 'carmaker', true, now(), '{\"Gateway/Journal Records\": 4711}')"
+            " (1, 'seatworks', 'carmaker', true, now(), '{\"Gateway/Journal Records\": 4711,"
+            ' "Device/SEAT1/Clock Offset ms": -2480, "Device/SEAT2/Clock Offset ms": null}\')'
         )
     page.wait_for_selector(".gateway.online >> text=4\u202f711 records")
+    page.wait_for_selector(".gateway.online >> text=clock of SEAT1 \u22122.5 s")
 
 
 def test_a_tag_is_drawn_and_its_gap_named(page: Page, url: str, world: Database) -> None:
