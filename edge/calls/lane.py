@@ -217,7 +217,7 @@ class CallLane:
         outcome = writer.on_answer(answer, now)
         if answer.epoch == writer.epoch and not self._heard:
             self._heard = True
-            if answer.watermark > store.events_at_open:
+            if await run(store.is_old_copy, answer.watermark):
                 outcome = Outcome.ROLLED_BACK
         if outcome is Outcome.PROGRESS:
             writer.trimmed(await run(store.commit_events, writer.watermark))

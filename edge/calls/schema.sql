@@ -23,7 +23,9 @@ CREATE TABLE event_stream (
     epoch       INTEGER NOT NULL,
     first_kept  INTEGER NOT NULL,
     next_offset INTEGER NOT NULL,
-    watermark   INTEGER NOT NULL                -- all below is committed by the hub
+    watermark   INTEGER NOT NULL,               -- all below is committed by the hub
+    unheard_from INTEGER                        -- offset of the first event appended after an
+                                                -- opening of the file, until the hub answers
 ) STRICT;
 
 CREATE TABLE event (

@@ -47,7 +47,7 @@ from protocols.streams import Answer, Cursor, State, draw_epoch, read_state
 
 logger = logging.getLogger(__name__)
 
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 _RESERVE_BYTES = 4 * 1024 * 1024
 _NOTES_KEPT = 10_000
 """Rows each of quarantine and gap."""
@@ -136,6 +136,7 @@ class CallStore:
         self._retain_us = int(retain_committed_h * 3_600_000_000)
         self._retain_decided_us = int(retain_decided_h * 3_600_000_000)
         self._kept_up_us = 0
+        self._hub_heard = False
         self.set_aside = set_aside.count(path)
         """Damaged files before this one."""
         self.lost_by: str | None = None
@@ -148,8 +149,6 @@ class CallStore:
             if not set_aside.is_damage(error):
                 raise
             self.begin_anew(error)
-        self.events_at_open = self.event_state().next
-        """Next offset of the event stream when the file was opened: nothing beyond was sent yet."""
         self._keep_reserve()
 
     @classmethod
@@ -173,7 +172,6 @@ class CallStore:
         with self._transaction():
             for body in saved:
                 self._insert_event(body)
-        self.events_at_open = len(saved)
         self.lost_by = f"{error}; {len(saved)} events that the hub had not committed were saved"
 
     def spend_reserve(self) -> bool:
@@ -340,6 +338,18 @@ class CallStore:
         )
         return [_event(body) for (body,) in rows]
 
+    def is_old_copy(self, watermark: int) -> bool:
+        """The hub's first answer in the stream's epoch since the file was opened, to be told here
+        before any event is sent: whether the hub has more than can have been sent from this file.
+        What was appended meanwhile, over restarts too, was not sent."""
+        with self._transaction():
+            (bound,) = self._db.execute(
+                "SELECT coalesce(unheard_from, next_offset) FROM event_stream"
+            ).fetchone()
+            self._db.execute("UPDATE event_stream SET unheard_from = NULL")
+        self._hub_heard = True
+        return watermark > int(bound)
+
     def commit_events(self, watermark: int) -> int:
         """The hub has committed all below. Lets go of what was kept long enough; returns the new
         first offset kept."""
@@ -463,7 +473,10 @@ class CallStore:
         """Add an event; returns when, as it is stored with it."""
         now_us = _now_us()
         (offset,) = self._db.execute(
-            "UPDATE event_stream SET next_offset = next_offset + 1 RETURNING next_offset - 1"
+            "UPDATE event_stream SET next_offset = next_offset + 1,"
+            " unheard_from = CASE WHEN NOT ? THEN coalesce(unheard_from, next_offset) END"
+            " RETURNING next_offset - 1",
+            (self._hub_heard,),
         ).fetchone()
         self._db.execute("INSERT INTO event VALUES (?, ?, ?)", (offset, body, now_us))
         return now_us
@@ -521,6 +534,13 @@ _FORGET_NOTES = tuple(
 )
 
 
+_UPGRADES = {
+    1: "ALTER TABLE call ADD COLUMN decided_us INTEGER;",
+    2: "ALTER TABLE event_stream ADD COLUMN unheard_from INTEGER;",
+}
+"""From each earlier version to the next."""
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     commits = last_commit(path.with_name(f"{path.name}-wal"))
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -531,12 +551,12 @@ def _connect(path: Path) -> sqlite3.Connection:
         if version == 0:
             schema = resources.files("edge.calls").joinpath("schema.sql").read_text()
             database.executescript(f"BEGIN; {schema} PRAGMA user_version = {_SCHEMA_VERSION};")
-            database.execute("INSERT INTO event_stream VALUES (?, 0, 0, 0)", (draw_epoch(),))
+            database.execute("INSERT INTO event_stream VALUES (?, 0, 0, 0, NULL)", (draw_epoch(),))
             database.execute("COMMIT")
-        elif version == 1:
+        elif version in _UPGRADES:
+            steps = "".join(_UPGRADES[old] for old in range(version, _SCHEMA_VERSION))
             database.executescript(
-                "BEGIN; ALTER TABLE call ADD COLUMN decided_us INTEGER;"
-                f"PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
+                f"BEGIN; {steps} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
             )
         elif version != _SCHEMA_VERSION:
             raise sqlite3.OperationalError(
