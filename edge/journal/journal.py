@@ -567,6 +567,7 @@ def _refuse(waiting: list[asyncio.Future[Any]], error: JournalError) -> None:
     for done in waiting:
         if not done.done():
             done.set_exception(error)
+            done.exception()  # read, so that one that nobody awaits does not complain
 
 
 def _state_of(store: Store) -> State:

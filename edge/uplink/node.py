@@ -24,6 +24,7 @@ from edge.servers import Servers
 from edge.status import Condition, Figures
 from edge.uplink.bdseq import BirthDeathSequence
 from edge.uplink.births import CURSOR, Names, Value, device_birth, health, node_birth
+from edge.uplink.old_copy import OldCopyWatch
 from edge.uplink.records import gap_payload, lost_payload, node_data, samples_payload
 from edge.uplink.settings import UplinkSettings
 from protocols.jis.envelope import EnvelopeError, parse_answer
@@ -116,8 +117,7 @@ class EdgeNode:
         """The online state of this connection that counts for nothing, being older than another."""
         self._last: dict[int, Value] = {}
         self._recalled: set[int] = set()
-        self._next_at_start: int | None = journal.state.next
-        """Until the first answer: the hub cannot have more than that, as nothing was sent yet."""
+        self._old_copy = OldCopyWatch(journal)
         self._session: _Session | None = None
         self._host_condition = Condition(logger, f"host {host_id}")
         self._identity = Condition(logger, "telemetry stream")
@@ -310,9 +310,9 @@ class _Session:
             logger.warning("an answer of the hub is not readable: %s", error)
             return
         writer = self._writer
-        if answer.epoch == writer.epoch and self._of._next_at_start is not None:
-            start, self._of._next_at_start = self._of._next_at_start, None
-            if max([answer.watermark, *(after for _, after in answer.ahead)]) > start:
+        if answer.epoch == writer.epoch:
+            reached = max([answer.watermark, *(after for _, after in answer.ahead)])
+            if self._of._old_copy.hears(reached, self._of._nudge):
                 self._roll_back()
         outcome = writer.on_answer(answer, time.monotonic())
         if outcome in (Outcome.PROGRESS, Outcome.UNCHANGED):
@@ -433,6 +433,8 @@ class _Session:
         if state.first_kept > self._writer.first_kept:
             self._writer.trimmed(state.first_kept)
         self._writer.appended(state.next)
+        if self._of._old_copy.holds_back:
+            return False
         for _ in range(TURN):
             sending = self._writer.to_send(now, MAX_RECORDS)
             if sending is None:

@@ -300,9 +300,13 @@ async def test_after_a_rebirth_backlog_that_was_refused_goes_again_in_order(
     assert values_of(hub) == list(range(300))
 
 
-@pytest.mark.parametrize("offline", [1, 8])
+@pytest.mark.parametrize(("offline", "restarts"), [(1, 0), (8, 0), (8, 2)])
 async def test_disk_restored_from_an_old_copy(
-    tmp_path: Path, broker: LocalBroker, caplog: pytest.LogCaptureFixture, offline: int
+    tmp_path: Path,
+    broker: LocalBroker,
+    caplog: pytest.LogCaptureFixture,
+    offline: int,
+    restarts: int,
 ) -> None:
     """`offline`: records appended before the hub is heard, fewer or more than it has beyond."""
     with Hub(broker.port, GROUP, NODE) as hub:
@@ -319,6 +323,10 @@ async def test_disk_restored_from_an_old_copy(
         old.count = itertools.count(20)
         for _ in range(offline):
             await old.append()
+        for _ in range(restarts):
+            await old.journal.close()
+            old = Gateway(tmp_path / "old", broker.port)
+            old.count = itertools.count(20 + offline)
         before = old.journal.epoch
         async with running(old):
             await until(lambda: old.journal.epoch != before, "a new epoch")
