@@ -451,7 +451,7 @@ def _events(database: psycopg.Connection[Any], line: LineTruth) -> list[Row]:
                   concat_ws('/', c.plant, c.line, c.production_no, c.part_group, c.reorder_index)
                     AS key
            FROM lineside.call_event e JOIN lineside.jis_call c ON c.id = e.call
-           WHERE c.line = %(line)s""",
+           WHERE c.line = %(line)s AND e.source = 'supplier'""",
         {"line": line.line},
     )
 

@@ -237,9 +237,9 @@ class CallStore:
                     for offset in range(fresh_first, fresh_after):
                         record = records[offset - first]
                         try:
-                            call = CALL_RECORD.validate_python(record)
-                        except ValidationError as error:
-                            reason = first_problem(error, "record")
+                            call = _call(record)
+                        except ValueError as error:
+                            reason = _reason(error)
                             self._quarantine("calls", epoch, offset, reason, json.dumps(record))
                             quarantined.append(f"offset {offset}: {reason}")
                             continue
@@ -263,7 +263,7 @@ class CallStore:
         ).fetchone()
         if row is None:
             return None
-        return OpenCall(CALL_RECORD.validate_json(row[0]), offered=row[1] == "offered")
+        return OpenCall(Call.model_validate_json(row[0]), offered=row[1] == "offered")
 
     def offer(self, key: str) -> None:
         """The call is about to be shown to the PLC."""
@@ -585,6 +585,18 @@ def _salvage(path: Path) -> list[str]:
                     EVENT_RECORD.validate_json(body)
                 saved.append(body)
     return saved
+
+
+def _call(record: Any) -> Call:
+    """A record of the stream as a call. Raises `ValueError`."""
+    found = CALL_RECORD.validate_python(record)
+    if not isinstance(found, Call):
+        raise ValueError(f"kind {found.kind}: not known to this gateway")
+    return found
+
+
+def _reason(error: ValueError) -> str:
+    return first_problem(error, "record") if isinstance(error, ValidationError) else str(error)
 
 
 def _event(body: str) -> Any:

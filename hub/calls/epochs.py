@@ -13,21 +13,29 @@ import psycopg
 
 from protocols.streams import draw_epoch
 
-CLOSED_STATUSES = ["shipped", "refused"]
-"""Calls in these are not handed to a gateway that begins anew."""
+LEFT_STATUSES = [
+    "refused",
+    "shipped",
+    *("arrived", "mismatched", "confirmed", "consumed", "rejected", "returned"),
+    *("dropped", "scrapped", "stocked"),
+]
+"""Calls whose part is in one of these are not handed to a gateway that begins anew: the supplier
+has nothing to do with them any more."""
 
 _CLOSE = """
 UPDATE call_stream SET closed = true WHERE gateway = %s AND epoch = %s AND NOT closed
 RETURNING owner, partner
 """
 _OPEN = "INSERT INTO call_stream (gateway, epoch, owner, partner) VALUES (%s, %s, %s, %s)"
-# An epoch holds a record of every call that is open: it began with them, and all later ones joined.
+# An epoch holds all records of every call that is open, its changes too: it began with them, and
+# all later ones joined.
 _CARRY_OVER = """
-INSERT INTO call_outbox (gateway, epoch, record_offset, owner, partner, call, record)
+INSERT INTO call_outbox
+    (gateway, epoch, record_offset, owner, partner, call, revision, record)
 SELECT o.gateway, %(begun)s, row_number() OVER (ORDER BY o.record_offset) - 1,
-    o.owner, o.partner, o.call, o.record
+    o.owner, o.partner, o.call, o.revision, o.record
 FROM call_outbox o JOIN jis_call c ON c.id = o.call
-WHERE o.gateway = %(gateway)s AND o.epoch = %(ended)s AND c.status <> ALL (%(closed)s)
+WHERE o.gateway = %(gateway)s AND o.epoch = %(ended)s AND c.status <> ALL (%(left)s)
 """
 _SET_NEXT = "UPDATE call_stream SET next_offset = %s WHERE gateway = %s AND epoch = %s"
 # In the order in which a release takes them, so that neither waits for the other in a ring.
@@ -60,7 +68,7 @@ def begin_anew(connection: psycopg.Connection, gateway: int, ended: int) -> Begu
         connection.execute(_OPEN, (gateway, epoch, *tenants))
         carried = connection.execute(
             _CARRY_OVER,
-            {"gateway": gateway, "ended": ended, "begun": epoch, "closed": CLOSED_STATUSES},
+            {"gateway": gateway, "ended": ended, "begun": epoch, "left": LEFT_STATUSES},
         ).rowcount
         connection.execute(_SET_NEXT, (carried, gateway, epoch))
     return Begun(epoch, carried)

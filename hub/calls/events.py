@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from psycopg.types.json import Jsonb
 from pydantic import ValidationError
 
+from hub.calls.history import Place, add, find_call
 from hub.calls.lane import Lane, Link, Received
 from hub.calls.notify import CHANGES, calls_changed
-from hub.calls.status import next_status
+from hub.calls.shipments import store_line_event
+from hub.calls.unfit import UnfitError
 from protocols.jis.envelope import (
     AnswerMessage,
     EnvelopeError,
@@ -29,7 +30,7 @@ from protocols.jis.envelope import (
     dump,
     parse_writer_message,
 )
-from protocols.jis.messages import EVENT_RECORD
+from protocols.jis.messages import EVENT_RECORD, Event
 from protocols.jis.topics import ROOT, jis_topic, parse_jis_topic
 from protocols.mqtt.broker import BrokerSettings
 from protocols.refusal import first_problem
@@ -45,24 +46,12 @@ _MAY_COME_AGAIN = frozenset({"refused", "unclear"})
 REGISTRY_AGE_S = 5.0
 """How old the gateway registry may be when an unknown gateway speaks."""
 
-_FIND_CALL = """
-SELECT c.id, c.owner, c.partner, c.status, l.gateway
-FROM jis_call c JOIN supplier_line l ON l.plant = c.plant AND l.id = c.line
-WHERE c.plant = %s AND c.line = %s AND c.production_no = %s AND c.part_group = %s
-    AND c.reorder_index = %s
-FOR UPDATE OF c
-"""
 # A call is accepted once, whoever asks the PLC again; a result is known by part and instant.
 _TOLD_BEFORE = """
 SELECT FROM call_event
 WHERE call = %s AND gateway = %s AND epoch <> %s AND kind = %s
     AND (kind = 'accepted' OR (serial IS NOT DISTINCT FROM %s AND source_at = %s))
 LIMIT 1
-"""
-_STORE_EVENT = """
-INSERT INTO call_event
-    (owner, partner, gateway, epoch, record_offset, call, kind, serial, body, source_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 _QUARANTINE = """
 INSERT INTO quarantine (owner, partner, gateway, stream, epoch, record_offset, reason, raw)
@@ -95,10 +84,6 @@ VALUES (%s, 'events', %s, %s, %s, %s)
 
 class _MovedError(Exception):
     """Another process has moved this cursor: what we did is undone and read again."""
-
-
-class _UnfitError(Exception):
-    """A record that cannot be stored as an event; the text says why."""
 
 
 class _RepeatedError(Exception):
@@ -222,7 +207,7 @@ class EventConsumer(Lane):
                     changed.append(store(connection, gateway, cursor.epoch, offset, record))
                 except _RepeatedError:
                     repeated += 1
-                except _UnfitError as unfit:
+                except UnfitError as unfit:
                     self._quarantine(connection, gateway, cursor.epoch, offset, record, str(unfit))
         self._move(connection, gateway, position, acceptance.cursor, repeated)
         return changed
@@ -235,49 +220,53 @@ class EventConsumer(Lane):
         offset: int,
         record: Any,
     ) -> _Line:
-        """Add one event to its call's history. Raises `_RepeatedError`, `_UnfitError`, or what the
+        """Add one event to its call's history. Raises `_RepeatedError`, `UnfitError`, or what the
         database says."""
         try:
             event = EVENT_RECORD.validate_json(json.dumps(record))
         except ValidationError as error:
-            raise _UnfitError(first_problem(error, "record")) from None
+            raise UnfitError(first_problem(error, "record")) from None
+        place = Place(gateway.id, epoch, offset)
+        if not isinstance(event, Event):
+            return store_line_event(connection, event, record, place)
+        return self._store_call_event(connection, gateway, place, event, record)
+
+    def _store_call_event(
+        self,
+        connection: psycopg.Connection,
+        gateway: _Gateway,
+        place: Place,
+        event: Event,
+        record: Any,
+    ) -> _Line:
         key = event.key
-        row = connection.execute(
-            _FIND_CALL,
-            (key.plant, key.line, key.production_no, key.part_group, key.reorder_index),
-        ).fetchone()
-        if row is None:
-            raise _UnfitError(f"no such call: {str(key)!r}")
-        call, owner, partner, status, line_gateway = row
-        if line_gateway != gateway.id:
-            raise _UnfitError(f"a call of another gateway: {str(key)!r}")
-        known = (call, gateway.id, epoch, event.kind, event.serial, event.at)
+        call = find_call(connection, key)
+        if call is None:
+            raise UnfitError(f"no such call: {str(key)!r}")
+        if call.gateway != gateway.id:
+            raise UnfitError(f"a call of another gateway: {str(key)!r}")
+        known = (call.id, gateway.id, place.epoch, event.kind, event.serial, event.at)
         if (
             event.kind not in _MAY_COME_AGAIN
             and connection.execute(_TOLD_BEFORE, known).fetchone() is not None
         ):
             raise _RepeatedError
-        connection.execute(
-            _STORE_EVENT,
-            (
-                owner,
-                partner,
-                gateway.id,
-                epoch,
-                offset,
-                call,
-                event.kind,
-                event.serial,
-                Jsonb(record),
-                event.at,
-            ),
+        moved = add(
+            connection,
+            call,
+            "supplier",
+            event.kind,
+            event.at,
+            body=record,
+            serial=event.serial,
+            place=place,
+            actor=event.by,
         )
-        after = next_status(status, event)
-        if after is None:
-            logger.warning("call %s is %s: %s changes nothing", key, status, event.kind)
-        else:
-            connection.execute("UPDATE jis_call SET status = %s WHERE id = %s", (after, call))
-        return key.plant, key.line, owner, partner
+        if moved is not None and not moved.applied:
+            logger.warning(
+                "call %s (car %s, part %s): %s changes nothing", key, *call.pair, event.kind
+            )
+        return key.plant, key.line, call.owner, call.partner
 
     def _store_or_quarantine(
         self,
@@ -292,7 +281,7 @@ class EventConsumer(Lane):
             with connection.transaction():
                 return self._store(connection, gateway, epoch, offset, record)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
-            raise _UnfitError(str(error).partition("\n")[0]) from None
+            raise UnfitError(str(error).partition("\n")[0]) from None
 
     def _open(
         self,

@@ -55,14 +55,23 @@ WITH stream AS (
     UPDATE call_stream s SET watermark = %(watermark)s FROM stream
     WHERE s.gateway = stream.gateway AND s.epoch = stream.epoch
     RETURNING s.gateway, s.epoch, stream.watermark AS before
+), told AS (
+    SELECT o.call, max(o.revision) AS revision
+    FROM moved JOIN call_outbox o ON o.gateway = moved.gateway AND o.epoch = moved.epoch
+        AND o.record_offset >= moved.before AND o.record_offset < %(watermark)s
+    WHERE o.call IS NOT NULL GROUP BY o.call
 )
 UPDATE jis_call c
 SET acknowledged_at = coalesce(c.acknowledged_at, clock_timestamp()),
-    status = CASE WHEN c.status = 'released' THEN 'received' ELSE c.status END
-FROM moved JOIN call_outbox o ON o.gateway = moved.gateway AND o.epoch = moved.epoch
-    AND o.record_offset >= moved.before AND o.record_offset < %(watermark)s
-WHERE c.id = o.call
-RETURNING c.plant, c.line, c.owner, c.partner
+    acknowledged_revision = greatest(c.acknowledged_revision, told.revision)
+FROM told WHERE c.id = told.call
+RETURNING c.plant, c.line, c.owner, c.partner, c.id
+"""
+_NOTE_ACKNOWLEDGED = """
+INSERT INTO call_event (owner, partner, call, source, kind, body, source_at, message_id)
+SELECT owner, partner, id, 'gateway', 'acknowledged', '{}', acknowledged_at, 'acknowledged'
+FROM jis_call WHERE id = ANY (%s)
+ON CONFLICT (call, source, message_id) DO NOTHING
 """
 
 
@@ -169,7 +178,7 @@ class CallPublisher(Lane):
         with connection.transaction():
             changed = []
             for _, stream in sorted(progressed.items()):
-                changed += connection.execute(
+                acknowledged = connection.execute(
                     _ACKNOWLEDGE,
                     {
                         "gateway": stream.gateway,
@@ -177,6 +186,8 @@ class CallPublisher(Lane):
                         "watermark": stream.writer.watermark,
                     },
                 ).fetchall()
+                connection.execute(_NOTE_ACKNOWLEDGED, ([row[4] for row in acknowledged],))
+                changed += [row[:4] for row in acknowledged]
             for payload in calls_changed(changed):
                 connection.execute("SELECT pg_notify(%s, %s)", (CHANGES, payload))
         for stream in progressed.values():

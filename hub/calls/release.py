@@ -4,7 +4,7 @@ the gateways' streams, all in one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -28,7 +28,7 @@ from protocols.streams import draw_epoch
 # the first one did.
 _TAKE_TURN = "SELECT pg_advisory_xact_lock(hashtextextended('pass ' || %s || ' ' || %s, 0))"
 _CAR = """
-SELECT p.owner, c.id, o.production_no, o.colour, o.options, x.pass_no
+SELECT p.owner, c.id, o.production_no, o.colour, o.options, x.pass_no, o.vin, o.model
 FROM plant p
 LEFT JOIN control_point c ON c.plant = p.id AND c.id = %(control_point)s
 LEFT JOIN vehicle_order o ON o.plant = p.id AND o.production_no = %(production_no)s
@@ -73,10 +73,11 @@ WITH call AS (
     INSERT INTO jis_call
         (owner, partner, plant, line, production_no, part_group, reorder_index, call_no,
          sequence_no, part_no, quantity, colour, unloading_point, rack, slot, control_point,
-         called_at, required_at)
+         called_at, required_at, revision, priority, pre_series, vin, model)
     VALUES (%(owner)s, %(partner)s, %(plant)s, %(line)s, %(production_no)s, %(part_group)s,
         %(reorder_index)s, %(call_no)s, %(sequence_no)s, %(part_no)s, %(quantity)s, %(colour)s,
-        %(unloading_point)s, %(rack)s, %(slot)s, %(control_point)s, %(called_at)s, %(required_at)s)
+        %(unloading_point)s, %(rack)s, %(slot)s, %(control_point)s, %(called_at)s, %(required_at)s,
+        %(revision)s, %(priority)s, %(pre_series)s, %(vin)s, %(model)s)
     RETURNING id
 )
 INSERT INTO call_outbox (gateway, epoch, record_offset, owner, partner, call, record)
@@ -158,7 +159,7 @@ def release(
         ).fetchone()
         if row is None or row[0] != tenant:
             raise UnknownError(f"no plant {plant}")
-        _, known_point, ordered, colour, options, passed_before = row
+        _, known_point, ordered, colour, options, passed_before, vin, model = row
         if known_point is None:
             names = connection.execute(_CONTROL_POINTS, (plant,)).fetchall()
             hint = did_you_mean(control_point, [name for (name,) in names])
@@ -174,6 +175,7 @@ def release(
             control_point,
             Car(production_no, colour, frozenset(options)),
             passed_at,
+            {"vin": vin, "model": model},
         )
         told = _write(connection, tenant, numbered)
         told.append((CHANGES, Change("sequence", plant, None, (tenant,)).dump()))
@@ -230,8 +232,9 @@ def _number(
     control_point: str,
     car: Car,
     passed_at: datetime,
+    of_car: Mapping[str, str | None],
 ) -> list[_Numbered]:
-    """The calls of this car, with the next numbers of their lines.
+    """The calls of this car, with the next numbers of their lines. `of_car`: its VIN and model.
 
     Racks are filled in the order of the calls: slot 1 holds what is fitted first.
     """
@@ -248,6 +251,7 @@ def _number(
             part = parts[group.part_group]
             try:
                 call = _call(plant, control_point, passed_at, car, group, part, call_no)
+                call = call.model_copy(update=of_car)
             except OverflowError:
                 raise UnfitError(
                     f"{group.part_group} of car {car.production_no} cannot be called: required_at "

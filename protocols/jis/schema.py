@@ -7,11 +7,28 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from protocols.jis.envelope import AnswerMessage, Lost, Records, StateMessage
-from protocols.jis.messages import Call, Event
+from protocols.jis.messages import (
+    Call,
+    CallChange,
+    Delay,
+    Delivery,
+    Event,
+    Instruction,
+    LineState,
+    Preview,
+    Shipment,
+)
 
 CONTRACTS: dict[str, type[Any]] = {
     "call": Call,
+    "change": CallChange,
+    "instruction": Instruction,
+    "preview": Preview,
+    "line_state": LineState,
+    "delivery": Delivery,
     "event": Event,
+    "shipment": Shipment,
+    "delay": Delay,
     "records": Records,
     "lost": Lost,
     "state": StateMessage,

@@ -240,7 +240,9 @@ class Hub:
             after = parsed.first + len(parsed.records)
             for offset in self.events_in.offer(parsed.epoch, parsed.first, after):
                 record = parsed.records[offset - parsed.first]
-                self.events.append(EVENT_RECORD.validate_python(record))
+                event = EVENT_RECORD.validate_python(record)
+                assert isinstance(event, Event)
+                self.events.append(event)
         if not self.swallow():
             self._publish(self._topic("events/ack"), dump(self.events_in.answer()), 1)
 

@@ -137,7 +137,11 @@ def world(database_server: DatabaseServer, database: Database, tmp_path: Path) -
             release(connection, OWNER, PLANT, POINT, f"{number:07d}", passed_at(number))
     # No role of the hub may do what the harm below does.
     name = str(conninfo_to_dict(database.conninfo)["dbname"])
-    superuser = make_conninfo(database_server.embedded.dsn(name), options="-c search_path=lineside")
+    # Nor do the triggers that guard the histories stand in its way.
+    superuser = make_conninfo(
+        database_server.embedded.dsn(name),
+        options="-c search_path=lineside -c session_replication_role=replica",
+    )
     with psycopg.connect(superuser, autocommit=True) as connection:
         yield World(connection, tmp_path)
 

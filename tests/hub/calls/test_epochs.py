@@ -15,6 +15,7 @@ from protocols.mqtt.broker import BrokerSettings
 from tests.fixtures.postgres import DatabaseServer
 from tests.hub.calls.conftest import CallLane, serving
 from tests.hub.calls.world import (
+    BUILD,
     OWNER,
     PLANT,
     POINT,
@@ -22,6 +23,7 @@ from tests.hub.calls.world import (
     eventually,
     make_world,
     passed_at,
+    tell,
 )
 
 OF_SEATS = "SELECT count(*) FROM jis_call WHERE line = 'SEAT1' AND acknowledged_at IS NULL"
@@ -129,7 +131,7 @@ def test_each_gateway_begins_anew_with_what_is_open(database: Database) -> None:
     with database.connect("ingest") as connection:
         assert begin_all_anew(connection) == {}
         release(connection, OWNER, PLANT, POINT, "0000001", passed_at(1))
-        connection.execute("UPDATE jis_call SET status = 'shipped' WHERE part_group = 'SEAT-REAR'")
+        tell(connection, "part_group = 'SEAT-REAR'", *BUILD)
         begun = begin_all_anew(connection)
         streams = connection.execute(
             "SELECT epoch, next_offset FROM call_stream WHERE NOT closed ORDER BY gateway"

@@ -4,7 +4,7 @@ from deploy.local.broker import LocalBroker
 from hub.store import Database
 from tests.fixtures.postgres import DatabaseServer
 from tests.hub.calls.conftest import CallLane
-from tests.hub.calls.world import Supplier, eventually
+from tests.hub.calls.world import BUILD, Supplier, eventually, tell
 
 
 def all_acknowledged(lane: CallLane) -> bool:
@@ -61,8 +61,8 @@ def test_a_gateway_without_cursor_gets_all_open_calls_in_a_new_epoch(lane: CallL
             lane.pass_car(number)
         eventually(lambda: all_acknowledged(lane), "acknowledgement")
         with lane.database.connect("ingest") as connection:
-            connection.execute("UPDATE jis_call SET status = 'shipped' WHERE call_no = 1")
-            connection.execute("UPDATE jis_call SET status = 'refused' WHERE call_no = 2")
+            tell(connection, "call_no = 1", *BUILD)
+            tell(connection, "call_no = 2", "refused")
         supplier.forget()
         eventually(lambda: len(supplier.calls) == 4, "the open calls")
         lane.pass_car(4)

@@ -7,7 +7,7 @@ import pytest
 
 from hub.calls.release import Release, UnfitError, UnknownError, release
 from hub.store import Database
-from protocols.jis.messages import CALL_RECORD
+from protocols.jis.messages import CALL_RECORD, Call
 from tests.hub.calls.world import OWNER, PLANT, POINT, add_order, make_world, passed_at
 
 
@@ -46,6 +46,7 @@ def test_what_is_sent_is_the_call(world: Database) -> None:
         ).fetchone()
     assert record is not None
     call = CALL_RECORD.validate_python(record[0])
+    assert isinstance(call, Call)
     assert call.part_no == "SF-BASE"
     assert (call.rack, call.slot, call.sequence_no) == ("SEAT1-00001", 1, 1)
     assert call.called_at == passed_at(1)

@@ -24,9 +24,15 @@ OWNER_ALONE = {
     "control_point_pass",
 }
 SEATS_ALONE = {"gateway_status", "device", "tag", "stream_cursor", "gap", "quarantine"}
-SHARED = {"jis_call", "call_outbox", "call_event", "call_stream"}
+SHARED = {"jis_call", "call_outbox", "demand"}
+SHARED_BY_LINE = {
+    *("call_stream", "rack", "shipment"),
+    *("line_event", "exception", "line_mode", "line_stop"),
+}
 NOBODYS = {"schema_migration", "unregistered_node"}
 """Tables without a tenant, which the API does not see."""
+FOR_ALL = {"net_status", "net_move"}
+"""The rules of the trade, the same for everybody."""
 
 FILL = """
 INSERT INTO control_point_pass (plant, control_point, production_no, owner, pass_no, passed_at)
@@ -60,6 +66,22 @@ INSERT INTO call_outbox (gateway, epoch, record_offset, owner, partner, call, re
 INSERT INTO call_event (owner, partner, gateway, epoch, record_offset, call, kind, body, source_at)
     SELECT c.owner, c.partner, l.gateway, 7, c.call_no, c.id, 'produced', '{}', now()
     FROM jis_call c JOIN supplier_line l ON l.id = c.line;
+INSERT INTO demand (plant, production_no, part_group, line, owner, partner, car, part_no, quantity,
+        colour, version)
+    SELECT plant, 'D1', id, line, owner, partner, 'planned', 'P', 1, 'RED', 1 FROM part_group;
+INSERT INTO rack (plant, line, rack, owner, partner, slots, load_order)
+    SELECT plant, id, 'R1', owner, partner, 4, 'forward' FROM supplier_line;
+INSERT INTO shipment (plant, line, id, owner, partner, departed_at, body)
+    SELECT plant, id, 'T1', owner, partner, now(), '{}' FROM supplier_line;
+INSERT INTO line_event (plant, line, owner, partner, gateway, epoch, record_offset, kind, body,
+        source_at)
+    SELECT plant, id, owner, partner, gateway, 7, 1, 'shipment', '{}', now() FROM supplier_line;
+INSERT INTO exception (plant, line, owner, partner, kind, subject, severity, told, source_at)
+    SELECT plant, id, owner, partner, 'gap', id, 'info', '{}', now() FROM supplier_line;
+INSERT INTO line_mode (plant, line, owner, partner, mode, since, set_by, reason)
+    SELECT plant, id, owner, partner, 'buffer', now(), 'me', 'drill' FROM supplier_line;
+INSERT INTO line_stop (plant, line, owner, partner, cause, began_at, message_id)
+    SELECT plant, id, owner, partner, 'parts', now(), id FROM supplier_line;
 """
 
 
@@ -96,7 +118,7 @@ def count(connection: psycopg.Connection, table: str) -> int:
 def seen_by(world: Database, name: str) -> dict[str, int]:
     """Rows the API sees for this tenant, by table."""
     with world.connect("api") as connection, tenant(connection, name):
-        return {t: count(connection, t) for t in tables(connection) if t not in NOBODYS}
+        return {t: count(connection, t) for t in tables(connection) if t not in NOBODYS | FOR_ALL}
 
 
 def test_every_table_forces_its_policies(world: Database) -> None:
@@ -107,7 +129,7 @@ def test_every_table_forces_its_policies(world: Database) -> None:
                 "WHERE oid = %s::regclass",
                 [table],
             ).fetchone()
-            assert row == (table not in NOBODYS,), table
+            assert row == (table not in NOBODYS | FOR_ALL,), table
 
 
 def test_ingest_passes_the_policies_and_sees_all(world: Database) -> None:
@@ -119,7 +141,7 @@ def test_ingest_passes_the_policies_and_sees_all(world: Database) -> None:
 @pytest.mark.parametrize("role", ["api", "owner"])
 def test_without_a_tenant_nothing_is_seen(world: Database, role: str) -> None:
     with world.connect("api" if role == "api" else "owner") as connection:
-        for table in set(tables(connection)) - NOBODYS:
+        for table in set(tables(connection)) - NOBODYS - FOR_ALL:
             assert count(connection, table) == 0, table
 
 
@@ -143,8 +165,11 @@ def test_suppliers_see_their_own_and_no_order_of_the_plant(world: Database) -> N
         assert (seats[table], trim[table]) == (0, 0), table
     for table in SEATS_ALONE | {"gateway_traffic"}:
         assert (seats[table], trim[table]) == (1, 0), table
-    for table in SHARED - {"call_stream"}:
+    for table in SHARED:
         assert (seats[table], trim[table]) == (2, 3), table
+    for table in SHARED_BY_LINE:
+        assert (seats[table], trim[table]) == (1, 1), table
+    assert (seats["call_event"], trim["call_event"]) == (4, 6)
     assert (seats["tenant"], seats["gateway"], seats["supplier_line"]) == (2, 1, 1)
 
 

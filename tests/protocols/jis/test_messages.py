@@ -21,6 +21,7 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Z", "C"]), min
 
 def call(**changed: Any) -> dict[str, Any]:
     return {
+        "kind": "call",
         "key": KEY.model_dump(),
         "call_no": 1,
         "sequence_no": 9999,
@@ -52,6 +53,7 @@ def test_what_is_no_key_is_refused(text: str) -> None:
 
 def test_leading_zeros_survive_the_wire() -> None:
     read = CALL_RECORD.validate_json(CALL_RECORD.dump_json(Call(**call())))
+    assert isinstance(read, Call)
     assert (read.key.production_no, read.part_no) == ("0012", "0815")
 
 
