@@ -60,7 +60,13 @@ class Link:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         try:
-            self._client = make_client(settings, client_id, clean_session=clean_session, will=will)
+            self._client = make_client(
+                settings,
+                client_id,
+                clean_session=clean_session,
+                will=will,
+                largest_packet=INBOX_BYTES,
+            )
         except OSError as error:  # a password or certificate that cannot be read
             files = (settings.ca_file, settings.cert_file, settings.key_file)
             named = error.filename or ", ".join(str(file) for file in files if file is not None)

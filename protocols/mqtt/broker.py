@@ -12,6 +12,8 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from protocols.mqtt.bounded import LARGEST_PACKET, BoundedClient
+
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -71,18 +73,25 @@ class Will:
 
 
 def make_client(
-    settings: BrokerSettings, client_id: str, *, clean_session: bool, will: Will | None = None
+    settings: BrokerSettings,
+    client_id: str,
+    *,
+    clean_session: bool,
+    will: Will | None = None,
+    largest_packet: int = LARGEST_PACKET,
 ) -> mqtt.Client:
     """An MQTT 3.1.1 client, configured but not connected: the caller connects and runs its loop.
 
-    `clean_session` False asks the broker to keep subscriptions and queued QoS 1 messages.
+    `clean_session` False asks the broker to keep subscriptions and queued QoS 1 messages. Messages
+    of more than `largest_packet` bytes are passed over (`protocols.mqtt.bounded`).
     paho's own offline queue is bounded, and nothing relies on it: streams send again what was lost.
     """
-    client = mqtt.Client(
+    client = BoundedClient(
         CallbackAPIVersion.VERSION2,
         client_id=client_id,
         clean_session=clean_session,
         protocol=MQTTProtocolVersion.MQTTv311,
+        largest_packet=largest_packet,
     )
     client.on_socket_open = lambda _client, _data, sock: send_at_once(sock)
     client.max_queued_messages_set(1000)

@@ -1,0 +1,56 @@
+"""An MQTT client that holds no more of one message than it is told.
+
+MQTT 3.1.1 lets a message be 256 MB large, a client has no way to refuse one, and paho 2 puts all of
+it together before anybody may look at its length. To end the connection over it would help nobody:
+what a broker keeps for a session or as retained comes again with the next. So a message that is too
+large is read off the socket in pieces that are dropped; it is acknowledged as its QoS wants, and
+never delivered. Streams name or send again what was in it.
+
+It rests on insides of paho's (`_sock_recv`, `_in_packet`, `_handle_on_message`), for which there is
+no other way in; the tests with real brokers show that they are as they were.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import paho.mqtt.client as mqtt
+
+logger = logging.getLogger(__name__)
+
+LARGEST_PACKET = 16 * 1024 * 1024
+"""Bytes. A birth of 100,000 metrics has about half of that."""
+_PIECE = 64 * 1024
+_QOS = 0x06
+
+
+class BoundedClient(mqtt.Client):
+    """paho's client; of a message of more than `largest_packet` bytes only the topic is kept."""
+
+    def __init__(self, *args: Any, largest_packet: int = LARGEST_PACKET, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._largest_packet = largest_packet
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        """`bufsize` is what is missing of the packet."""
+        if bufsize <= self._largest_packet:
+            return super()._sock_recv(bufsize)
+        packet, head = self._in_packet["packet"], self._in_packet["command"]
+        if len(packet) >= 2:  # the topic's length; behind the topic stands what is acknowledged
+            topic = int.from_bytes(packet[:2], "big")
+            del packet[2 + topic + (2 if head & _QOS else 0) :]
+        return super()._sock_recv(_PIECE)
+
+    def _handle_on_message(self, message: mqtt.MQTTMessage) -> None:
+        size = self._in_packet["remaining_length"]
+        if size <= self._largest_packet:
+            super()._handle_on_message(message)
+            return
+        logger.warning(
+            "a message of %d bytes on %s is passed over: at most %d are taken; whoever sends it "
+            "must send less at a time",
+            size,
+            message.topic,
+            self._largest_packet,
+        )

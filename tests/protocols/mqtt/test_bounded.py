@@ -1,0 +1,83 @@
+"""A message that is too large is passed over on a real connection, and stops nothing behind it."""
+
+import queue
+from typing import Any
+
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from deploy.local.broker import LocalBroker
+from protocols.mqtt.bounded import BoundedClient
+
+LARGEST = 100_000
+PIECE = 65_536
+
+
+class Watched(BoundedClient):
+    """Notes how much of a packet it ever held."""
+
+    most = 0
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        self.most = max(self.most, len(self._in_packet["packet"]))
+        return super()._sock_recv(bufsize)
+
+
+def connected(
+    broker: LocalBroker,
+) -> tuple[Watched, "queue.Queue[tuple[str, int]]", "queue.Queue[int]"]:
+    """A client with a session that the broker keeps, the (topic, size) of what it is given, and the
+    subscriptions that it is granted."""
+    client = Watched(
+        CallbackAPIVersion.VERSION2,
+        client_id="bounded",
+        clean_session=False,
+        largest_packet=LARGEST,
+    )
+    got: queue.Queue[tuple[str, int]] = queue.Queue()
+    granted: queue.Queue[int] = queue.Queue()
+
+    def on_connect(*_: Any) -> None:
+        client.subscribe([("small", 1), ("large/#", 1)])
+
+    client.on_connect = on_connect
+    client.on_subscribe = lambda _client, _data, mid, *_: granted.put(mid)
+    client.on_message = lambda _client, _data, message: got.put(
+        (message.topic, len(message.payload))
+    )
+    client.connect("127.0.0.1", broker.port)
+    client.loop_start()
+    granted.get(timeout=10)
+    return client, got, granted
+
+
+@pytest.mark.parametrize("qos", [0, 1])
+def test_a_message_that_is_too_large_is_passed_over(
+    broker: LocalBroker, caplog: pytest.LogCaptureFixture, qos: int
+) -> None:
+    client, got, granted = connected(broker)
+    sender = mqtt.Client(CallbackAPIVersion.VERSION2)
+    sender.connect("127.0.0.1", broker.port)
+    sender.loop_start()
+    topic = "large/" + "t" * 200
+    fits = LARGEST - 2 - len(topic) - 2
+    for size in (500_000, fits, 400_000, LARGEST):
+        sender.publish(topic, b"x" * size, qos)
+    sender.publish("small", b"last", qos).wait_for_publish(10)
+    assert got.get(timeout=10) == (topic, fits)
+    assert got.get(timeout=10) == ("small", 4)
+    assert client.most <= LARGEST + PIECE
+    assert caplog.text.count(f"on {topic} is passed over: at most {LARGEST} are taken") == 3
+    # What was acknowledged does not come again with the next connection.
+    client.subscribe("small", 1)
+    granted.get(timeout=10)  # the broker has read all that was said before
+    client.disconnect()
+    client.loop_stop()
+    again, got, _ = connected(broker)
+    sender.publish("small", b"more", qos)
+    assert got.get(timeout=10) == ("small", 4)
+    assert caplog.text.count("is passed over") == 3
+    for one in (again, sender):
+        one.disconnect()
+        one.loop_stop()
