@@ -121,6 +121,12 @@ class Parts:
         lines = Difference.between(lines_of(old), lines_of(new))
         to_brokers = old.brokers != new.brokers or old.uplink != new.uplink
         said = []
+        if old.journal != new.journal:
+            limits = new.journal
+            self._journal.limit(limits)
+            self._journal.report(self._figures.journal)
+            self._desk.store.retain(limits.retain_committed_h, limits.retain_decided_h)
+            said.append("the journal keeps to its new limits")
         for device in sources.gone:
             await self._end(f"source {device}")
             del self._figures.sources[device], self._watchdogs[device]

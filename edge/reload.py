@@ -61,7 +61,6 @@ def refusals(old: EdgeConfig, new: EdgeConfig) -> list[str]:
         "gateway.group": (old.gateway.group, new.gateway.group),
         "gateway.node": (old.gateway.node, new.gateway.node),
         "data_dir": (old.data_dir, new.data_dir),
-        "journal": (old.journal, new.journal),
     }
     return [
         f"{key} cannot change while the agent runs; restart it for that, or put back what it was"

@@ -133,8 +133,7 @@ class CallStore:
         a new one is begun: the hub then sends all open calls again, under a new epoch."""
         self._path = path
         self._reserve = path.with_suffix(".reserve")
-        self._retain_us = int(retain_committed_h * 3_600_000_000)
-        self._retain_decided_us = int(retain_decided_h * 3_600_000_000)
+        self.retain(retain_committed_h, retain_decided_h)
         self._kept_up_us = 0
         self._hub_heard = False
         self.set_aside = set_aside.count(path)
@@ -173,6 +172,12 @@ class CallStore:
             for body in saved:
                 self._insert_event(body)
         self.lost_by = f"{error}; {len(saved)} events that the hub had not committed were saved"
+
+    def retain(self, committed_h: float, decided_h: float) -> None:
+        """Keep what the hub has committed, and calls that are decided, so long from now on. (Unlike
+        all else here this may be called from any thread.)"""
+        self._retain_us = int(committed_h * 3_600_000_000)
+        self._retain_decided_us = int(decided_h * 3_600_000_000)
 
     def spend_reserve(self) -> bool:
         """Make room on a full disk, once. False: the reserve is spent already."""

@@ -158,6 +158,13 @@ class TelemetryJournal:
         """Whether appends wait because the disk takes no more."""
         return self._full_since_us is not None
 
+    def limit(self, settings: JournalSettings) -> None:
+        """Go by other settings from the next commit on. Under a smaller quota, that one takes as
+        long as what has to go."""
+        with self._wake:
+            self._settings = settings
+            self._wake.notify()
+
     def report(self, figures: JournalFigures) -> None:
         """Write the journal's figures."""
         figures.records = self.depth

@@ -323,6 +323,31 @@ async def test_a_file_that_cannot_be_taken_in_changes_nothing(
             assert plc.sessions == 1
 
 
+async def test_the_journal_keeps_to_the_limits_of_a_new_file(
+    tmp_path: Path, broker: LocalBroker
+) -> None:
+    async with counted_plc(A="", B=1.0) as plc:
+        config = config_of(tmp_path, broker, {"one": plc})  # without a hub all of it stays
+        with agent(config, tmp_path) as gateway:
+            await asyncio.to_thread(gateway.start)
+            before = await until_online(config, "one")
+            for n in range(40):
+                await plc.set("A", f"{n:02}" * 25_000, at_ms=n)
+                await asyncio.sleep(0.06)  # a message each
+            assert before["journal"]["quota_bytes"] == 1024 * 2**20
+            journal = config.journal.model_copy(update={"quota_mb": 1})
+            write(config.model_copy(update={"journal": journal}), tmp_path)
+            code, output = await command(tmp_path, "reload")
+            assert (code, output) == (0, "the journal keeps to its new limits\n")
+            await plc.set("A", "done", at_ms=1000)
+            await until(lambda: "has reached its limit" in gateway.output, "the eviction")
+            await asyncio.sleep(1.1)  # figures are a second old at most
+            after = await figures(config)
+            assert 0 < after["journal"]["bytes"] <= after["journal"]["quota_bytes"] == 2**20
+            assert source_states(after) == source_states(before)
+            assert plc.sessions == 1
+
+
 async def test_other_brokers_are_gone_over_to_and_sources_do_not_feel_it(
     tmp_path: Path, broker: LocalBroker
 ) -> None:
