@@ -36,6 +36,6 @@ class LineSession:
             results = ResultReader(self._desk, plc, self._line)
             await plc.watch(hand_over.ring, results.ring)
             connected()
-            await until_one_ends(hand_over.run(), results.run())
+            await until_one_ends(hand_over.run(), results.run(), self._connector.watch(client))
         finally:
             await close(client, self._timeout_s)

@@ -87,7 +87,10 @@ class OpcUaSettings(BaseModel):
         title="Address of the server, opc.tcp://host:port, without user name and password"
     )
     more_endpoints: list[Endpoint] = Field(
-        default=[], title="Addresses of servers that hold the same tags, tried in this order"
+        default=[],
+        title="Addresses of servers that hold the same tags, tried in this order",
+        description="A server that says it has no data is left, a degraded one once another is "
+        "healthy (ServiceLevel).",
     )
     read: Reading = Field(
         default=Reading.SUBSCRIBE,

@@ -18,14 +18,12 @@ from edge.sources.opcua.certificates import split_chain
 from edge.sources.opcua.client import PlcClient
 from edge.sources.opcua.config import OpcUaSettings, SecuritySettings
 from edge.sources.opcua.identity import expiry_notice, own_application, own_user
+from edge.sources.opcua.redundancy import HEALTHY, NO_DATA, service_level, watch_service
 from edge.sources.opcua.refusals import Attempt, NotOfferedError, explain
 from edge.sources.opcua.trust import check_server
 from edge.status import Condition
 
 logger = logging.getLogger(__name__)
-
-_NO_DATA = 1
-"""Service level up to which a server of several has nothing to read (OPC 10000-4, 6.6.2.4.2)."""
 
 
 class ConnectFailedError(ConnectionError):
@@ -35,7 +33,8 @@ class ConnectFailedError(ConnectionError):
 class Connector:
     """Makes sessions with one PLC, at the first of its addresses that works and has data.
 
-    It stays with that one until it fails, and then tries the others in their order.
+    It stays with that one until it fails or `watch` ends the session, and then tries the others in
+    their order.
     """
 
     def __init__(self, settings: OpcUaSettings) -> None:
@@ -73,6 +72,28 @@ class Connector:
             raise failures[0]
         raise ConnectFailedError("no server can be used: " + "; ".join(map(str, failures)))
 
+    async def watch(self, client: Client) -> None:
+        """Beside a session: end it, by raising, when another of several servers is to be used."""
+        if len(self._endpoints) > 1:
+            await watch_service(client, self._find_healthy)
+        await asyncio.Event().wait()
+
+    async def _find_healthy(self) -> bool:
+        """Whether another server is healthy; if so the next session begins with it."""
+        for i, endpoint in enumerate(self._endpoints):
+            if i == self._at:
+                continue
+            with contextlib.suppress(ConnectFailedError, OSError):
+                client = await self._open(endpoint)
+                try:
+                    level = await service_level(client)
+                finally:
+                    await close(client, self._settings.timeout_s)
+                if level is not None and level >= HEALTHY:
+                    self._at = i
+                    return True
+        return False
+
     async def _open(self, endpoint: str) -> Client:
         settings = self._settings
         attempt = Attempt(endpoint, settings)
@@ -93,11 +114,10 @@ class Connector:
 
     async def _check_service(self, client: Client, endpoint: str) -> None:
         """Leave a server that stands by for another one. Raises `ConnectFailedError`."""
-        node = client.get_node(ua.NodeId(ua.Int32(ua.ObjectIds.Server_ServiceLevel)))
         level = None
-        with contextlib.suppress(OSError, ua.UaError):  # not all servers have it
-            level = await node.read_value()
-        if isinstance(level, int) and level <= _NO_DATA:
+        with contextlib.suppress(OSError):
+            level = await service_level(client)
+        if level is not None and level <= NO_DATA:
             await close(client, self._settings.timeout_s)
             raise ConnectFailedError(
                 f"{endpoint}: stands by and has no data (service level {level}); it is used when "

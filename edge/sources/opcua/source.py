@@ -93,7 +93,7 @@ class OpcUaSource:
             figures.reconnects = self._sessions
             self._sessions += 1
             session = _Session(client, self._settings, self._journal, self._kept, figures)
-            await session.run(announce)
+            await until_one_ends(session.run(announce), self._connector.watch(client))
         except Exception as error:
             reason = str(error) or type(error).__name__
             if client is not None:
