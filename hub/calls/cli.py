@@ -1,4 +1,4 @@
-"""`lineside-hub contracts` and `lineside-hub db restored`."""
+"""`lineside-hub contracts`, `lineside-hub calls …` and `lineside-hub db restored`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,33 @@ from typing import Annotated
 import typer
 
 from hub.calls.epochs import begin_all_anew
+from hub.calls.net_picture import draw_net
 from hub.store.cli import db, service_connection
+from protocols.jis.net import net_text, status_net
 from protocols.jis.schema import json_schemas
+
+calls = typer.Typer(no_args_is_help=True, help="Calls: the rules they follow, where they stand.")
 
 
 def register(app: typer.Typer) -> None:
     """Add this part's commands."""
+    app.add_typer(calls, name="calls")
     app.command("contracts")(contracts)
     db.command("restored")(restored)
+
+
+@calls.command()
+def net(
+    out: Annotated[
+        Path | None, typer.Option(help="Write the picture here (SVG) instead of the table.")
+    ] = None,
+) -> None:
+    """Print the status net of a call as its table, or draw it with --out."""
+    if out is None:
+        typer.echo(net_text(), nl=False)
+        return
+    out.write_text(draw_net(status_net()), encoding="utf-8")
+    typer.echo(f"the status net is drawn in {out}")
 
 
 def contracts(

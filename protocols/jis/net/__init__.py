@@ -17,7 +17,7 @@ from protocols.jis.net.model import (
     Status,
     Transition,
 )
-from protocols.jis.net.read import read_net, status_net
+from protocols.jis.net.read import net_text, read_net, status_net
 
 __all__ = [
     "START",
@@ -29,6 +29,7 @@ __all__ = [
     "Source",
     "Status",
     "Transition",
+    "net_text",
     "problems_of",
     "read_net",
     "status_net",

@@ -51,8 +51,12 @@ def read_net(text: str, name: str = "net.md") -> Net:
 @cache
 def status_net() -> Net:
     """The net of this release, read once."""
-    path = resources.files("protocols.jis.net").joinpath("net.md")
-    return read_net(path.read_text(encoding="utf-8"))
+    return read_net(net_text())
+
+
+def net_text() -> str:
+    """The table as people read it, in Markdown."""
+    return resources.files("protocols.jis.net").joinpath("net.md").read_text(encoding="utf-8")
 
 
 def _tables(text: str, name: str) -> dict[str, list[_Row]]:
