@@ -16,13 +16,13 @@ from psycopg.types.json import Jsonb
 from pydantic import ValidationError
 
 from hub.calls.notify import CALL_STREAM, CHANGES, Change, calls_changed
+from hub.calls.outbox import take_offsets
 from hub.orders.problems import did_you_mean
 from hub.orders.store import load_rules
 from hub.sequencing.explode import BillOfMaterial
 from hub.sequencing.model import Car
 from hub.sequencing.numbering import rack_and_slot, rack_name, sequence_number
 from protocols.jis.messages import Call, CallKey
-from protocols.streams import draw_epoch
 
 # Passes of one control point take turns, so that their numbers have no gap and a repeat finds what
 # the first one did.
@@ -59,14 +59,6 @@ WHERE g.plant = %s AND g.control_point = %s ORDER BY g.line, g.id
 _TAKE_NUMBERS = """
 UPDATE supplier_line SET next_call_no = next_call_no + %s WHERE plant = %s AND id = %s
 RETURNING next_call_no - %s
-"""
-_TAKE_OFFSETS = """
-UPDATE call_stream SET next_offset = next_offset + %s WHERE gateway = %s AND NOT closed
-RETURNING epoch, next_offset
-"""
-_OPEN_STREAM = """
-INSERT INTO call_stream (gateway, epoch, owner, partner) VALUES (%s, %s, %s, %s)
-ON CONFLICT (gateway) WHERE NOT closed DO NOTHING
 """
 _ADD_CALL = """
 WITH call AS (
@@ -321,7 +313,7 @@ def _write(
     for gateway, members in groupby(by_gateway, lambda n: n.group.gateway):
         called = list(members)
         partner = called[0].group.partner
-        epoch, after = _take_offsets(connection, gateway, owner, partner, len(called))
+        epoch, after = take_offsets(connection, gateway, owner, partner, len(called))
         told.append((CALL_STREAM, f"{gateway} {epoch} {after}"))
         for offset, item in enumerate(called, after - len(called)):
             fields = item.call.model_dump(exclude={"kind", "key"}) | item.call.key.model_dump()
@@ -334,18 +326,3 @@ def _write(
         (n.call.key.plant, n.group.line, owner, n.group.partner) for n in numbered
     )
     return told + [(CHANGES, payload) for payload in changed]
-
-
-def _take_offsets(
-    connection: psycopg.Connection, gateway: int, owner: str, partner: str, count: int
-) -> tuple[int, int]:
-    """(epoch, next offset) of the gateway's open stream, grown by `count`; opened if there is none.
-
-    Taking them locks the stream until the end of the transaction: offsets are committed in order.
-    """
-    while True:
-        row = connection.execute(_TAKE_OFFSETS, (count, gateway)).fetchone()
-        if row is not None:
-            return int(row[0]), int(row[1])
-        # None yet, or the publisher has just closed one and opened the next.
-        connection.execute(_OPEN_STREAM, (gateway, draw_epoch(), owner, partner))
