@@ -264,7 +264,7 @@ class Parts:
             f"line {name}",
             keep_running(
                 f"line {name}",
-                LineSession(self._desk, name, line.plc).serve,
+                LineSession(self._desk, name, line.plc, line.jis.hand_over).serve,
                 expected=(OSError, ua.UaError, PlcError, sqlite3.OperationalError),
                 hint_when_short_lived=_DROPPED,
             ),

@@ -3,6 +3,10 @@
 A call is `offered` on disk before the PLC sees it. After a restart or a time-out the echo is read
 before anything else: our key in it is the decision; otherwise the same key is shown again once the
 PLC is free, which it takes as the same call. While the PLC does not answer, the call stays open.
+
+A PLC whose echo names no call is shown each call once. The strobe that it shows, and the one before
+it, are on disk first: after a restart they tell whether the call was shown, and whether the echo is
+its answer. Where they do not, it is unclear, and a person decides.
 """
 
 from __future__ import annotations
@@ -11,8 +15,11 @@ import asyncio
 import contextlib
 import logging
 import time
+from datetime import UTC, datetime
+from typing import Literal
 
 from edge.calls.desk import Desk
+from edge.calls.nodes import UnfitCallError
 from edge.calls.plc import HandOverState, LinePlc
 from edge.calls.store import OpenCall
 from edge.status import Condition
@@ -25,7 +32,6 @@ ANSWER_S = 5.0
 _POLL_S = 1.0
 _PATIENCE = 3
 """Time-outs in a row before the log says so."""
-_STROBES = 2**32
 
 
 class HandOver:
@@ -55,6 +61,12 @@ class HandOver:
                 await self._hand_over(waiting)
 
     async def _hand_over(self, waiting: OpenCall) -> None:
+        if self._plc.echoes_key:
+            await self._show_until_taken(waiting)
+        else:
+            await self._show_once(waiting)
+
+    async def _show_until_taken(self, waiting: OpenCall) -> None:
         call, offered = waiting.call, waiting.offered
         while True:
             state = await self._plc.hand_over_state()
@@ -66,18 +78,64 @@ class HandOver:
                 continue
             if not offered:
                 await self._desk.run(self._desk.store.offer, str(call.key))
-                offered = True
-            await self._plc.write_call(call)
-            strobe = next_strobe(state)
+            if not await self._written(call, shown=offered):
+                return
+            offered = True
+            strobe = next_strobe(state, self._plc.strobes)
             await self._plc.write_strobe(strobe)
             answer = await self._echo(strobe)
             if answer is not None:
                 await self._decide(_decision(call, answer))
                 return
-            self._patience.fail(
-                f"the PLC does not answer to call {call.key}; it stays open and is shown again",
-                after=_PATIENCE,
-            )
+            self._complain(call, "is shown again")
+
+    async def _show_once(self, waiting: OpenCall) -> None:
+        call = waiting.call
+        state = await self._plc.hand_over_state()
+        strobe: int | None = None
+        if waiting.offered:
+            before, strobe = waiting.strobes or (0, 0)
+            if state.strobe == before != 0:  # 0 is what a PLC shows that has lost its memory
+                strobe = None
+        if strobe is None:
+            while not state.free:
+                await self._wait(_POLL_S)
+                state = await self._plc.hand_over_state()
+            strobe = next_strobe(state, self._plc.strobes)
+            strobes = state.strobe, strobe
+            await self._desk.run(self._desk.store.offer, str(call.key), strobes)
+            if not await self._written(call, shown=False):
+                return
+            await self._plc.write_strobe(strobe)
+            state = await self._plc.hand_over_state()
+        while state.strobe == strobe != 0:
+            if state.echo_strobe == strobe:
+                await self._decide(_answer(call, state))
+                return
+            answer = await self._echo(strobe)
+            state = answer or await self._plc.hand_over_state()
+            if answer is None:
+                self._complain(call, "is not shown again")
+        reason = f"the PLC's strobe is {state.strobe}, not that of this call: it may have lost it"
+        await self._decide(_event("unclear", call, datetime.now(UTC), reason))
+
+    async def _written(self, call: Call, *, shown: bool) -> bool:
+        """Write a call's fields. False: the PLC does not take one, which decides the call.
+        `shown`: an earlier time the PLC may have taken it all the same."""
+        try:
+            await self._plc.write_call(call)
+        except UnfitCallError as error:
+            reason = f"the call cannot be written to the PLC: {error}"
+            kind: Literal["refused", "unclear"] = "unclear" if shown else "refused"
+            await self._decide(_event(kind, call, datetime.now(UTC), reason))
+            return False
+        return True
+
+    def _complain(self, call: Call, but: str) -> None:
+        self._patience.fail(
+            f"the PLC does not answer to call {call.key}; it stays open and {but}",
+            after=_PATIENCE,
+        )
 
     async def _echo(self, strobe: int) -> HandOverState | None:
         """The echo that answers this strobe, or None if it does not come."""
@@ -105,22 +163,30 @@ class HandOver:
         self._changed.clear()
 
 
-def next_strobe(state: HandOverState) -> int:
-    """A strobe the PLC has seen neither last nor answered last; never 0."""
+def next_strobe(state: HandOverState, strobes: int = 2**32) -> int:
+    """A strobe the PLC has seen neither last nor answered last; never 0. There are so many."""
     strobe = state.strobe
     while True:
-        strobe = (strobe + 1) % _STROBES
+        strobe = (strobe + 1) % strobes
         if strobe and strobe != state.echo_strobe:
             return strobe
 
 
 def _decision(call: Call, state: HandOverState) -> Event:
-    """What the echo says of this call."""
+    """What an echo that names its call says of this one."""
     if state.echo_key != str(call.key):
         # It answers our strobe and names another call: whether it took ours nobody can tell.
         reason = f"the PLC answered with key {state.echo_key!r}"
-        return Event(kind="unclear", key=call.key, at=state.echo_at, reason=reason[:500])
+        return _event("unclear", call, state.echo_at, reason)
+    return _answer(call, state)
+
+
+def _answer(call: Call, state: HandOverState) -> Event:
+    """What the echo of this call says."""
     if state.echo_accepted:
         return Event(kind="accepted", key=call.key, at=state.echo_at)
-    reason = state.echo_reason or "the PLC gave no reason"
-    return Event(kind="refused", key=call.key, at=state.echo_at, reason=reason[:500])
+    return _event("refused", call, state.echo_at, state.echo_reason or "the PLC gave no reason")
+
+
+def _event(kind: Literal["refused", "unclear"], call: Call, at: datetime, reason: str) -> Event:
+    return Event(kind=kind, key=call.key, at=at, reason=reason[:500])

@@ -9,6 +9,7 @@ from edge.calls.desk import Desk
 from edge.calls.handover import HandOver
 from edge.calls.plc import LinePlc
 from edge.calls.results import ResultReader
+from edge.config.hand_over import HandOverSettings
 from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.opcua.connect import Connector, close
 from edge.status import Condition
@@ -20,8 +21,12 @@ logger = logging.getLogger(__name__)
 class LineSession:
     """Serves one line. `serve` is one OPC UA session; the caller starts the next."""
 
-    def __init__(self, desk: Desk, line: str, plc: OpcUaSettings) -> None:
+    def __init__(
+        self, desk: Desk, line: str, plc: OpcUaSettings, hand_over: HandOverSettings | None = None
+    ) -> None:
+        """`hand_over`: the nodes that take calls, if not those of a line PLC of ours."""
         self._desk = desk
+        self._settings = hand_over
         self._line = line
         self._timeout_s = plc.timeout_s
         self._connector = Connector(plc)
@@ -31,11 +36,14 @@ class LineSession:
         """Connect and work until the session fails (`OSError`, `ua.UaError`, `PlcError`)."""
         client = await self._connector.connect()
         try:
-            plc = await LinePlc.attach(client)
+            plc = await LinePlc.attach(client, self._settings)
             hand_over = HandOver(self._desk, plc, self._line, self._patience)
             results = ResultReader(self._desk, plc, self._line)
             await plc.watch(hand_over.ring, results.ring)
             connected()
-            await until_one_ends(hand_over.run(), results.run(), self._connector.watch(client))
+            works = [hand_over.run(), self._connector.watch(client)]
+            if plc.has_results:
+                works.append(results.run())
+            await until_one_ends(*works)
         finally:
             await close(client, self._timeout_s)

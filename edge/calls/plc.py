@@ -1,7 +1,9 @@
-"""A line PLC's nodes (`protocols.opcua.line`) over one connected OPC UA session."""
+"""A line PLC over one connected OPC UA session: the nodes of the hand-over (`edge.calls.nodes`),
+and the ring of results (`protocols.opcua.line`) of a PLC that has one."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -12,7 +14,9 @@ from typing import Any, Self
 from asyncua import Client, Node, ua
 from pydantic import ValidationError
 
+from edge.calls.nodes import HandOverNodes, PlcError, Target, UnfitCallError, nodes_of, own_nodes
 from edge.calls.store import TakenResult
+from edge.config.hand_over import HandOverSettings
 from protocols.jis.messages import Call, CallKey, Event
 from protocols.opcua import line
 from protocols.refusal import first_problem
@@ -20,12 +24,9 @@ from protocols.refusal import first_problem
 WATCH_MS = 50
 """Publishing interval of the subscription that wakes hand-over and results."""
 
-_ECHO = (line.ECHO_STROBE, line.ECHO_KEY, line.ECHO_ACCEPTED, line.ECHO_REASON)
+_UNFIT = (ua.StatusCodes.BadOutOfRange, ua.StatusCodes.BadTypeMismatch)
+"""It is the value that a PLC does not take, not the write."""
 _RESULT_KINDS = ("produced", "inspected", "packed", "shipped")
-
-
-class PlcError(Exception):
-    """The PLC does not offer what a line PLC must; the text says what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,62 +85,91 @@ class SlotReading:
 class LinePlc:
     """One line PLC. All functions raise `OSError` or `ua.UaError` when the session fails."""
 
-    def __init__(self, client: Client, namespace: int) -> None:
+    def __init__(self, client: Client, nodes: HandOverNodes, namespace: int | None) -> None:
+        """`namespace`: of `protocols.opcua.line`; None if the PLC has no ring of results."""
         self._client = client
+        self._nodes = nodes
         self._namespace = namespace
 
     @classmethod
-    async def attach(cls, client: Client) -> Self:
-        """Find the line's nodes on a connected session. Raises `PlcError` if it has none."""
-        try:
-            return cls(client, await client.get_namespace_index(line.NAMESPACE))
-        except ValueError:
+    async def attach(cls, client: Client, settings: HandOverSettings | None = None) -> Self:
+        """Find the nodes on a connected session: those that the settings name, or those of a line
+        PLC of ours. Raises `PlcError` if one is missing."""
+        namespace = None
+        with contextlib.suppress(ValueError):
+            namespace = await client.get_namespace_index(line.NAMESPACE)
+        if settings is not None:
+            return cls(client, await nodes_of(client, settings), namespace)
+        if namespace is None:
             raise PlcError(
                 f"the server has no namespace {line.NAMESPACE}: it is not a line PLC, or its "
-                "program lacks the hand-over nodes"
-            ) from None
+                "program lacks the hand-over nodes; jis[].hand_over names nodes of another kind"
+            )
+        return cls(client, own_nodes(namespace), namespace)
+
+    @property
+    def has_results(self) -> bool:
+        """Whether it keeps a ring of results."""
+        return self._namespace is not None
+
+    @property
+    def echoes_key(self) -> bool:
+        """Whether its answer names the call: then a call may be shown again."""
+        return self._nodes.echo_key is not None
+
+    @property
+    def strobes(self) -> int:
+        """How many strobes there are, from 0 on."""
+        return self._nodes.strobes
 
     async def watch(self, on_hand_over: Callable[[], None], on_result: Callable[[], None]) -> None:
         """Call back when something has changed; what it is must be read."""
+        nodes = self._nodes
+        hand_over = [node for node in (nodes.free, nodes.echo_strobe) if node is not None]
         subscription = await self._client.create_subscription(
-            WATCH_MS, _Bells(self._id(line.CALL_FREE), on_hand_over, on_result)
+            WATCH_MS, _Bells(hand_over, on_hand_over, on_result)
         )
-        names = [line.CALL_FREE, line.ECHO_STROBE]
-        names += [line.result_field(slot, "No") for slot in range(line.RESULT_SLOTS)]
+        results = []
+        if self.has_results:
+            results = [self._id(line.result_field(n, "No")) for n in range(line.RESULT_SLOTS)]
         await subscription.subscribe_data_change(
-            [self._client.get_node(self._id(name)) for name in names]
+            [self._client.get_node(node) for node in (*hand_over, *results)]
         )
 
     async def hand_over_state(self) -> HandOverState:
         """Free, strobe and echo. The echo's strobe, written last, is read first."""
-        free, strobe, *echo = await self._read([line.CALL_FREE, line.CALL_STROBE, *_ECHO])
+        nodes = self._nodes
+        wanted = {
+            "echo_strobe": nodes.echo_strobe,
+            "echo_key": nodes.echo_key,
+            "echo_accepted": nodes.echo_accepted,
+            "echo_reason": nodes.echo_reason,
+            "strobe": nodes.strobe.id,
+            "free": nodes.free,
+        }
+        asked = {name: node for name, node in wanted.items() if node is not None}
+        data = dict(zip(asked, await self._read(list(asked.values())), strict=True))
+        said = {name: _value(value) for name, value in data.items()}
+        strobe, echo_strobe = int(said["strobe"] or 0), int(said["echo_strobe"] or 0)
         return HandOverState(
-            free=bool(_value(free)),
-            strobe=int(_value(strobe) or 0),
-            echo_strobe=int(_value(echo[0]) or 0),
-            echo_key=str(_value(echo[1]) or ""),
-            echo_accepted=bool(_value(echo[2])),
-            echo_reason=str(_value(echo[3]) or ""),
-            echo_at=_aware(echo[0].SourceTimestamp),
+            free=bool(said.get("free", strobe == echo_strobe)),
+            strobe=strobe,
+            echo_strobe=echo_strobe,
+            echo_key=str(said.get("echo_key") or ""),
+            echo_accepted=bool(said.get("echo_accepted", True)),
+            echo_reason=str(said.get("echo_reason") or ""),
+            echo_at=_aware(data["echo_strobe"].SourceTimestamp),
         )
 
     async def write_call(self, call: Call) -> None:
-        """Write the fields of a call; the PLC reads them when the strobe changes."""
-        string, int32 = ua.VariantType.String, ua.VariantType.Int32
-        values: dict[str, tuple[Any, ua.VariantType]] = {
-            "Key": (str(call.key), string),
-            "PartNo": (call.part_no, string),
-            "Colour": (call.colour, string),
-            "Rack": (call.rack, string),
-            "SequenceNo": (call.sequence_no, int32),
-            "Slot": (call.slot, int32),
-            "Quantity": (call.quantity, int32),
-        }
-        await self._write([(line.call_field(name), *value) for name, value in values.items()])
+        """Write the fields of a call; the PLC reads them when the strobe changes. Raises
+        `UnfitCallError` if it does not take one of them."""
+        await self._write(self._nodes.values(call))
 
     async def write_strobe(self, strobe: int) -> None:
         """Tell the PLC that the fields stand."""
-        await self._write([(line.CALL_STROBE, strobe, ua.VariantType.UInt32)])
+        target = self._nodes.strobe
+        await self._write([(target, ua.Variant(strobe, target.variant))])
 
     async def results(self) -> list[SlotReading]:
         """The results that are not acknowledged, by number. `No`, written last, is read first."""
@@ -147,7 +177,7 @@ class LinePlc:
         names = [
             line.result_field(slot, name) for slot in range(line.RESULT_SLOTS) for name in fields
         ]
-        values = [_value(value) for value in await self._read(names)]
+        values = [_value(value) for value in await self._read([self._id(name) for name in names])]
         found = []
         for slot in range(line.RESULT_SLOTS):
             at = slot * len(fields)
@@ -159,43 +189,48 @@ class LinePlc:
 
     async def acknowledge(self, readings: Sequence[SlotReading]) -> None:
         """Let the PLC use these slots again."""
+        ack = ua.VariantType.Int64
+        names = {line.result_field(reading.slot, "Ack"): reading.no for reading in readings}
         await self._write(
             [
-                (line.result_field(reading.slot, "Ack"), reading.no, ua.VariantType.Int64)
-                for reading in readings
+                (Target(name, self._id(name), ack), ua.Variant(number, ack))
+                for name, number in names.items()
             ]
         )
 
     def _id(self, name: str) -> ua.NodeId:
-        return ua.NodeId(ua.String(name), ua.Int16(self._namespace))
+        return ua.NodeId(ua.String(name), ua.Int16(self._namespace or 0))
 
-    async def _read(self, names: Sequence[str]) -> list[ua.DataValue]:
-        values = await self._client.uaclient.read_attributes(
-            [self._id(name) for name in names], ua.AttributeIds.Value
-        )
-        for name, value in zip(names, values, strict=True):
+    async def _read(self, nodes: Sequence[ua.NodeId]) -> list[ua.DataValue]:
+        values = await self._client.uaclient.read_attributes(list(nodes), ua.AttributeIds.Value)
+        for node, value in zip(nodes, values, strict=True):
             if value.StatusCode is not None and not value.StatusCode.is_good():
-                raise PlcError(f"node {name} cannot be read: {value.StatusCode.name}")
+                raise PlcError(f"node {node.to_string()} cannot be read: {value.StatusCode.name}")
         return values
 
-    async def _write(self, values: Sequence[tuple[str, Any, ua.VariantType]]) -> None:
+    async def _write(self, values: Sequence[tuple[Target, ua.Variant]]) -> None:
         codes = await self._client.uaclient.write_attributes(
-            [self._id(name) for name, _, _ in values],
-            [ua.DataValue(ua.Variant(value, variant)) for _, value, variant in values],
+            [target.id for target, _ in values], [ua.DataValue(value) for _, value in values]
         )
-        for (name, _, _), code in zip(values, codes, strict=True):
+        for (target, value), code in zip(values, codes, strict=True):
+            if code.value in _UNFIT:
+                raise UnfitCallError(
+                    f"node {target.name} does not take {value.Value!s}: {code.name}"
+                )
             if not code.is_good():
-                raise PlcError(f"node {name} cannot be written: {code.name}")
+                raise PlcError(f"node {target.name} cannot be written: {code.name}")
 
 
 class _Bells:
     """asyncua's subscription handler: rings, and leaves the reading to those who wake up."""
 
     def __init__(
-        self, free: ua.NodeId, on_hand_over: Callable[[], None], on_result: Callable[[], None]
+        self,
+        hand_over: Sequence[ua.NodeId],
+        on_hand_over: Callable[[], None],
+        on_result: Callable[[], None],
     ) -> None:
-        echo = ua.NodeId(ua.String(line.ECHO_STROBE), free.NamespaceIndex)
-        self._hand_over = {free, echo}
+        self._hand_over = frozenset(hand_over)
         self._on_hand_over = on_hand_over
         self._on_result = on_result
 

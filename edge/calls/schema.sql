@@ -15,7 +15,9 @@ CREATE TABLE call (
     state    TEXT NOT NULL
         CHECK (state IN ('received', 'offered', 'accepted', 'refused', 'unclear')),
     received_us INTEGER NOT NULL,
-    decided_us  INTEGER                         -- as its event is stored
+    decided_us  INTEGER,                        -- as its event is stored
+    strobe_before INTEGER,                      -- of a PLC whose echo names no call: its strobe
+    strobe        INTEGER                       -- when this was offered, and the one to show it with
 ) STRICT;
 CREATE INDEX call_open ON call (line_key, call_no) WHERE state IN ('received', 'offered');
 

@@ -83,6 +83,9 @@ class OpenCall:
 
     call: Call
     offered: bool
+    strobes: tuple[int, int] | None = None
+    """The PLC's strobe before the call was shown, and the one to show it with; None if its echo is
+    to tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,19 +265,28 @@ class CallStore:
     def next_call(self, line: str) -> OpenCall | None:
         """What is to be handed over next on a line: the lowest `call_no` not yet decided."""
         row = self._db.execute(
-            "SELECT body, state FROM call WHERE line_key = ? AND state IN ('received', 'offered')"
+            "SELECT body, state, strobe_before, strobe FROM call"
+            " WHERE line_key = ? AND state IN ('received', 'offered')"
             " ORDER BY state = 'offered' DESC, call_no LIMIT 1",
             (line,),
         ).fetchone()
         if row is None:
             return None
-        return OpenCall(Call.model_validate_json(row[0]), offered=row[1] == "offered")
+        body, state, *strobes = row
+        return OpenCall(
+            Call.model_validate_json(body),
+            offered=state == "offered",
+            strobes=None if None in strobes else (strobes[0], strobes[1]),
+        )
 
-    def offer(self, key: str) -> None:
-        """The call is about to be shown to the PLC."""
+    def offer(self, key: str, strobes: tuple[int, int] | None = None) -> None:
+        """The call is about to be shown to the PLC; `strobes` as in `OpenCall`."""
+        before, strobe = strobes or (None, None)
         with self._transaction():
             self._db.execute(
-                "UPDATE call SET state = 'offered' WHERE key = ? AND state = 'received'", (key,)
+                "UPDATE call SET state = 'offered', strobe_before = ?, strobe = ?"
+                " WHERE key = ? AND state IN ('received', 'offered')",
+                (before, strobe, key),
             )
 
     def decide(self, event: Event) -> bool:
@@ -438,7 +450,7 @@ class CallStore:
         # A call known already keeps its state (a new epoch begins with all open calls). Until the
         # PLC has seen it, the newest text counts.
         stored = self._db.execute(
-            "INSERT INTO call VALUES (?, ?, ?, ?, ?, ?, NULL)"
+            "INSERT INTO call VALUES (?, ?, ?, ?, ?, ?, NULL, NULL, NULL)"
             " ON CONFLICT (key) DO UPDATE SET body = excluded.body, call_no = excluded.call_no"
             " WHERE state = 'received'",
             (
@@ -541,7 +553,9 @@ _FORGET_NOTES = tuple(
 
 _UPGRADES = {
     1: "ALTER TABLE call ADD COLUMN decided_us INTEGER;",
-    2: "ALTER TABLE event_stream ADD COLUMN unheard_from INTEGER;",
+    2: "ALTER TABLE event_stream ADD COLUMN unheard_from INTEGER;"
+    " ALTER TABLE call ADD COLUMN strobe_before INTEGER;"
+    " ALTER TABLE call ADD COLUMN strobe INTEGER;",
 }
 """From each earlier version to the next."""
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from edge.config.hand_over import HandOverSettings
 from edge.journal import JournalSettings
 from edge.sources.opcua.config import OpcUaSettings
 from edge.status.settings import StatusSettings
@@ -60,6 +61,10 @@ class JisLine(BaseModel):
     device: SparkplugName = Field(title="Device of a source: the PLC that builds the calls")
     part_groups: list[Identifier] = Field(
         min_length=1, title="Part groups that this line builds; other calls are refused"
+    )
+    hand_over: HandOverSettings | None = Field(
+        default=None,
+        title="Nodes that take the calls, if the PLC does not offer those of Lineside's own line",
     )
 
 

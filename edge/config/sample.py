@@ -93,6 +93,8 @@ def _skeleton(model: type[BaseModel]) -> list[str]:
         default = None if field.is_required() else field.default
         value = _yaml({field.alias or name: default})[0]
         lines.append(f"{value}  # {field.title}")
+        if (inner := model_in(field.annotation)) is not None:
+            lines += [f"  {line}" for line in _skeleton(inner)]
     return lines
 
 

@@ -12,6 +12,7 @@ from asyncua import ua
 from edge.calls import CallStore, Desk
 from edge.calls.handover import HandOver, next_strobe
 from edge.calls.plc import HandOverState, LinePlc
+from edge.config.hand_over import HandOverSettings
 from edge.sources.opcua.connect import close, connect
 from edge.status import Condition
 from firmware_sim.line.ledger import CallDecision, read_ledger
@@ -59,10 +60,10 @@ class FailingStore(CallStore):
     cut_before: str = ""
     cut_after: str = ""
 
-    def offer(self, key: str) -> None:
+    def offer(self, key: str, strobes: tuple[int, int] | None = None) -> None:
         if self.cut_before == "offer":
             raise PowerCutError("offer")
-        super().offer(key)
+        super().offer(key, strobes)
         if self.cut_after == "offer":
             raise PowerCutError("offer")
 
@@ -75,15 +76,23 @@ class FailingStore(CallStore):
         return decided
 
 
-async def hand_over(path: Path, endpoint: str, *, before: str = "", after: str = "") -> None:
-    """One life of a gateway: hands over what is open, and dies at the given step."""
+async def hand_over(
+    path: Path,
+    endpoint: str,
+    settings: HandOverSettings | None = None,
+    *,
+    before: str = "",
+    after: str = "",
+) -> None:
+    """One life of a gateway: hands over what is open, and dies at the given step. `settings`: to
+    nodes that they name."""
     store = FailingStore.open(path)
     store.cut_before, store.cut_after = before, after
     desk = Desk(store, [NAME])
     config = edge_config(path.parent, 1, int(endpoint.rstrip("/").rpartition(":")[2]))
     client = await connect(config.sources[0])
     try:
-        plc = await FailingPlc.attach(client)
+        plc = await FailingPlc.attach(client, settings)
         plc.cut_before, plc.cut_after = before, after
         work = HandOver(desk, plc, NAME, Condition(logging.getLogger(__name__), "line"))
         await plc.watch(work.ring, lambda: None)
@@ -116,7 +125,7 @@ async def test_interrupted_at_every_step(tmp_path: Path) -> None:
             path = tmp_path / f"{when}-{step}.sqlite"
             wanted = calls(1 + 2 * number, 2)
             receive(path, *reversed(wanted))
-            await hand_over(path, plc.endpoint, **{when: step})
+            await hand_over(path, plc.endpoint, None, **{when: step})
             await hand_over(path, plc.endpoint)
             keys = [str(call.key) for call in wanted]
             decided = [e for e in read_ledger(ledger) if isinstance(e, CallDecision)]

@@ -269,6 +269,8 @@ def test_a_file_of_the_release_before_is_taken_over(path: Path) -> None:
     store.receive(5, 0, records(1, 1), ROUTES)
     store._db.execute("ALTER TABLE call DROP COLUMN decided_us")
     store._db.execute("ALTER TABLE event_stream DROP COLUMN unheard_from")
+    for column in ("strobe_before", "strobe"):
+        store._db.execute(f"ALTER TABLE call DROP COLUMN {column}")
     store._db.execute("PRAGMA user_version = 1")
     store.close()
     store = CallStore.open(path)
