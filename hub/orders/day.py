@@ -7,20 +7,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from hub.orders.calendar_entry import shift_calendar
 from hub.orders.day_model import (
     MAX_RULES,
-    CalendarEntry,
     CarEntry,
     DayModel,
     PairEntry,
     PlainCarEntry,
-    SpanEntry,
     SupplyLineEntry,
     When,
 )
 from hub.orders.problems import MAX_SHOWN, nearest
 from hub.orders.yaml_file import Location, where
-from hub.sequencing.calendar import Break, Shift, ShiftCalendar, Span
+from hub.sequencing.calendar import ShiftCalendar
 from hub.sequencing.call_plan import SupplyLine, consumption
 from hub.sequencing.explode import BillOfMaterial
 from hub.sequencing.model import (
@@ -174,7 +173,7 @@ class _Maker:
         if entry is None:
             return None
         with self._noting(("calendar",)):
-            shifts = _shift_calendar(entry)
+            shifts = shift_calendar(entry, entry.takt_s)
             shifts.times(entry.start, len(self._numbers))  # refused if it cannot hold them all
             return DayCalendar(shifts, entry.start)
         return None
@@ -360,28 +359,3 @@ def _ratio(option: str, text: str, priority: str) -> Ratio:
 def _numbers(ratio: str) -> tuple[int, int]:
     most, window = ratio.split("/")
     return int(most), int(window)
-
-
-def _shift_calendar(entry: CalendarEntry) -> ShiftCalendar:
-    def spans(given: list[SpanEntry]) -> tuple[Span, ...]:
-        return tuple(Span(span.start, span.end) for span in given)
-
-    return ShiftCalendar(
-        zone=entry.zone,
-        takt_s=entry.takt_s,
-        first=entry.first,
-        last=entry.last,
-        shifts=tuple(
-            Shift(
-                shift.name,
-                shift.start,
-                shift.end,
-                frozenset(shift.weekdays),
-                frozenset(shift.dates),
-                tuple(Break(pause.start, pause.end) for pause in shift.breaks),
-            )
-            for shift in entry.shifts
-        ),
-        stops=spans(entry.stops),
-        overtime=spans(entry.overtime),
-    )

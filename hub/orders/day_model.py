@@ -5,22 +5,18 @@ Everything is bounded, so that what comes from outside cannot ask for more than 
 
 from __future__ import annotations
 
-import re
-from datetime import date, datetime, time
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
     model_validator,
 )
 
+from hub.orders.calendar_entry import Entry, Instant, WorkEntry
 from hub.orders.plant import Label, Name, RuleEntry
-from hub.sequencing.calendar import DAYS_AT_MOST, Weekday
 from hub.sequencing.model import Objective
 from hub.sequencing.numbering import LoadOrder
 
@@ -29,33 +25,12 @@ MAX_OPTIONS = 500
 MAX_LINES = 200
 MAX_RULES = 20_000
 
-_NUMBER = re.compile(r"\s*[+-]?[0-9.]+\s*")
-_CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?")
-
 ProductionNo = Annotated[str, Field(pattern=r"^[^/;\s]([^/;\t\r\n]{0,62}[^/;\s])?$")]
 """1 to 64 characters; no semicolon, since sequence files part their cells by it."""
 Position = Annotated[int, Field(strict=True, ge=1, le=MAX_CARS)]
 Weight = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 
 
-def _no_number(given: object) -> object:
-    """A number, quoted or not, would pass for seconds since 1970."""
-    if isinstance(given, (int, float)) or (isinstance(given, str) and _NUMBER.fullmatch(given)):
-        raise ValueError(f"should be a date and time, as in 2026-03-02T06:00, not {given!r}")
-    return given
-
-
-def _clock_text(given: object) -> object:
-    if not (isinstance(given, str) and _CLOCK.fullmatch(given)):
-        raise ValueError(f"should be a time as in 06:00, not {given!r}")
-    return given
-
-
-Instant = Annotated[datetime, BeforeValidator(_no_number)]
-"""Without a time zone it is meant by the plant's clock."""
-ClockTime = Annotated[
-    time, BeforeValidator(_clock_text, json_schema_input_type=str), Field(examples=["06:00"])
-]
 When = Annotated[
     Annotated[Position, Tag("position")] | Annotated[Instant, Tag("time")],
     Discriminator(lambda given: "time" if isinstance(given, (str, date)) else "position"),
@@ -74,12 +49,6 @@ RatioText = Annotated[
         examples=["1/3"],
     ),
 ]
-
-
-class Entry(BaseModel):
-    """A section of a day; unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class PlainCarEntry(Entry):
@@ -210,44 +179,11 @@ class PreSeriesEntry(Entry):
 _ROADEF_ORDER: list[Objective] = ["high_priority", "colour_changes", "low_priority"]
 
 
-class BreakEntry(Entry):
-    """A break in a shift."""
-
-    start: ClockTime = Field(title="By the plant's clock")
-    end: ClockTime = Field(title="By the plant's clock")
-
-
-class ShiftEntry(Entry):
-    """A time of work; one that ends before it starts ends on the next day."""
-
-    name: str = Field(min_length=1, max_length=64, title="What it is called", examples=["early"])
-    start: ClockTime = Field(title="By the plant's clock")
-    end: ClockTime = Field(title="By the plant's clock")
-    weekdays: list[Weekday] = Field(default=[], max_length=7, title="Days on which it starts")
-    dates: list[date] = Field(default=[], max_length=DAYS_AT_MOST, title="Dates on which it starts")
-    breaks: list[BreakEntry] = Field(default=[], max_length=50, title="No work in these")
-
-
-class SpanEntry(Entry):
-    """A stretch of time; without a time zone, by the plant's clock."""
-
-    start: Instant = Field(title="First instant of it")
-    end: Instant = Field(title="First instant after it")
-
-
-class CalendarEntry(Entry):
+class CalendarEntry(WorkEntry):
     """When the plant works, and when the day's first car starts."""
 
-    zone: str = Field(
-        min_length=1, max_length=64, title="Time zone of the plant's clock", examples=["UTC"]
-    )
     takt_s: float = Field(gt=0, le=86_400, title="Seconds of work from one car to the next")
-    first: date = Field(title="First day of the calendar")
-    last: date = Field(title="Last day of the calendar")
     start: Instant = Field(title="When the day's first car starts")
-    shifts: list[ShiftEntry] = Field(default=[], max_length=50, title="Regular times of work")
-    stops: list[SpanEntry] = Field(default=[], max_length=1_000, title="No work in these")
-    overtime: list[SpanEntry] = Field(default=[], max_length=1_000, title="Work outside the shifts")
 
 
 class DayModel(Entry):

@@ -10,9 +10,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hub.orders.calendar_entry import WorkEntry, shift_calendar
 from hub.orders.problems import did_you_mean
+from hub.orders.profile import Profile, load_order_at
 from hub.orders.yaml_file import Location, YamlFile, where
+from hub.sequencing.calendar import CalendarError
 from hub.sequencing.explode import BomRule
+from hub.sequencing.numbering import LoadOrder
 
 TenantId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Name = Annotated[str, Field(pattern=r"^[^/\s{}]{1,20}$")]
@@ -51,8 +55,11 @@ class PlantEntry(_Part):
 
     id: Label
     owner: TenantId
-    takt_s: float = Field(gt=0, allow_inf_nan=False)
+    takt_s: float = Field(gt=0, le=86_400, allow_inf_nan=False)
     control_points: list[Label] = Field(min_length=1, title="In the order cars pass them")
+    calendar: WorkEntry | None = Field(
+        default=None, title="When the plant works; without it, it never rests"
+    )
 
 
 class RuleEntry(_Part):
@@ -96,8 +103,17 @@ class LineEntry(_Part):
     unloading_point: Label
     lead_s: float = Field(ge=0, allow_inf_nan=False)
     rack_slots: int = Field(ge=1, le=10_000)
+    load_order: LoadOrder | None = Field(
+        default=None, title="Whether slot 1 holds what is fitted first, or last; by its dock"
+    )
     sequence_wrap: int = Field(default=9999, ge=1, le=2_000_000_000)
+    profile: Profile = Profile()
     part_groups: list[PartGroupEntry] = Field(min_length=1)
+
+    @property
+    def loads(self) -> LoadOrder:
+        """As said, or as the dock at its unloading point asks for."""
+        return self.load_order or load_order_at(self.profile.dock(self.unloading_point))
 
 
 class PlantFile(_Part):
@@ -154,6 +170,12 @@ def _contradictions(plant: PlantFile) -> list[tuple[Location, str]]:
                 loc = ("lines", i, "part_groups", k, "control_point")
                 hint = did_you_mean(group.control_point, points)
                 found.append((loc, f"no control point {group.control_point!r}{hint}"))
+    found += _profile_contradictions(plant)
+    if plant.plant.calendar is not None:
+        try:
+            shift_calendar(plant.plant.calendar, plant.plant.takt_s)
+        except CalendarError as error:
+            found.append((("plant", "calendar"), str(error)))
     known_tenant(("plant", "owner"), plant.plant.owner)
     for i, gateway in enumerate(plant.gateways):
         known_tenant(("gateways", i, "owner"), gateway.owner)
@@ -166,4 +188,25 @@ def _contradictions(plant: PlantFile) -> list[tuple[Location, str]]:
         elif gateways[line.gateway].partner != plant.plant.owner:
             partner = gateways[line.gateway].partner
             found.append((loc, f"{line.gateway} delivers to {partner}, not to {plant.plant.owner}"))
+    return found
+
+
+def _profile_contradictions(plant: PlantFile) -> list[tuple[Location, str]]:
+    """Control points of profiles that the plant does not have, or that its part groups belie."""
+    found: list[tuple[Location, str]] = []
+    points = plant.plant.control_points
+    for i, line in enumerate(plant.lines):
+        released_at = sorted({group.control_point for group in line.part_groups})
+        for point, step in line.profile.control_points.items():
+            loc: Location = ("lines", i, "profile", "control_points", point)
+            if point not in points:
+                found.append((loc, f"no control point {point!r}{did_you_mean(point, points)}"))
+            elif (step == "build") != (point in released_at):
+                names = ", ".join(released_at)
+                found.append(
+                    (loc, f"{step}, but the part groups of {line.id} are called at {names}")
+                )
+        if line.profile.late_red_s > line.profile.late_yellow_s:
+            loc = ("lines", i, "profile", "late_red_s")
+            found.append((loc, "is more than late_yellow_s: a call turns yellow before red"))
     return found

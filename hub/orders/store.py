@@ -50,10 +50,12 @@ def store_plant(connection: psycopg.Connection, plant: PlantFile) -> None:
         _store_owned(
             connection,
             f"plant {plant.plant.id}",
-            "INSERT INTO plant (id, owner, takt_s) VALUES (%(id)s, %(owner)s, %(takt_s)s) "
-            "ON CONFLICT (id) DO UPDATE SET takt_s = excluded.takt_s "
-            "WHERE plant.owner = excluded.owner",
-            plant.plant.model_dump(exclude={"control_points"}),
+            "INSERT INTO plant (id, owner, takt_s, calendar) "
+            "VALUES (%(id)s, %(owner)s, %(takt_s)s, %(calendar)s) "
+            "ON CONFLICT (id) DO UPDATE SET takt_s = excluded.takt_s, "
+            "calendar = excluded.calendar WHERE plant.owner = excluded.owner",
+            plant.plant.model_dump(include={"id", "owner", "takt_s"})
+            | {"calendar": _jsonb(plant.plant.calendar)},
         )
         for rank, point in enumerate(plant.plant.control_points, 1):
             connection.execute(
@@ -86,16 +88,18 @@ def _store_line(
         connection,
         f"line {line.id}",
         "INSERT INTO supplier_line (plant, id, owner, partner, gateway, unloading_point, lead_s, "
-        "rack_slots, sequence_wrap) "
+        "rack_slots, sequence_wrap, load_order, profile) "
         "SELECT %(plant)s, %(id)s, %(owner)s, %(partner)s, g.id, %(unloading_point)s, %(lead_s)s, "
-        "%(rack_slots)s, %(sequence_wrap)s "
+        "%(rack_slots)s, %(sequence_wrap)s, %(load_order)s, %(profile)s "
         "FROM gateway g WHERE group_id = %(group)s AND node_id = %(node)s "
         "ON CONFLICT (plant, id) DO UPDATE SET gateway = excluded.gateway, "
         "unloading_point = excluded.unloading_point, lead_s = excluded.lead_s, "
-        "rack_slots = excluded.rack_slots, sequence_wrap = excluded.sequence_wrap "
+        "rack_slots = excluded.rack_slots, sequence_wrap = excluded.sequence_wrap, "
+        "load_order = excluded.load_order, profile = excluded.profile "
         "WHERE supplier_line.partner = excluded.partner",
         common
         | line.model_dump(exclude={"part_groups"})
+        | {"load_order": line.loads, "profile": _jsonb(line.profile)}
         | gateway.model_dump(exclude={"owner", "partner"}),
     )
     for group in line.part_groups:
@@ -117,6 +121,10 @@ def _store_line(
             _store_rules(
                 connection, plant.plant.id, plant.plant.owner, {group.id: gateway.owner}, rules
             )
+
+
+def _jsonb(entry: BaseModel | None) -> Jsonb | None:
+    return None if entry is None else Jsonb(entry.model_dump(mode="json"))
 
 
 def _store_owned(

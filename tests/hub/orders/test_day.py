@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.orders import day_model
+from hub.orders import calendar_entry, day_model
 from hub.orders.day import PRE_SERIES, Day
 from hub.orders.day_file import read_day, schema
 from hub.orders.problems import InputError
@@ -50,7 +50,7 @@ def day_of(tmp_path: Path, text: str) -> Day:
 def test_the_sample_shows_every_key() -> None:
     text = SAMPLE_DAY_FILE.read_text()
     models = [each for each in vars(day_model).values() if isinstance(each, type)]
-    keys = {n for m in models if issubclass(m, day_model.Entry) for n in m.model_fields}
+    keys = {n for m in models if issubclass(m, calendar_entry.Entry) for n in m.model_fields}
     assert {key for key in keys if f"{key}:" not in text} == set()
 
 
@@ -297,7 +297,7 @@ def test_every_key_says_what_it_is() -> None:
     untitled = [
         f"{model.__name__}.{name}"
         for model in models
-        if issubclass(model, day_model.Entry)
+        if issubclass(model, calendar_entry.Entry)
         for name, field in model.model_fields.items()
         if field.title is None
     ]

@@ -13,6 +13,7 @@ import pytest
 from hub.orders.generate import generate
 from hub.orders.plant import read_plant
 from hub.orders.problems import InputError
+from hub.orders.profile import Profile, stored_profile
 from hub.orders.roadef import read_folder
 from hub.orders.store import import_book, load_book, load_rules, store_plant
 from hub.sequencing import BillOfMaterial, make_sequence
@@ -157,3 +158,16 @@ def test_a_sequence_is_stored_in_order(plant: psycopg.Connection) -> None:
     assert [n for (n,) in stored] == [car.production_no for car in chain.cars]
     score = plant.execute("SELECT method, score->>'mark' FROM production_sequence").fetchone()
     assert score == ("given", "83024118")
+
+
+def test_the_profile_of_a_line_comes_back(plant: psycopg.Connection, tmp_path: Path) -> None:
+    path = tmp_path / "plant.yaml"
+    path.write_text(SAMPLE_PLANT.read_text().replace("DOCK-7: drive_through", "DOCK-7: rear"))
+    given = read_plant(path)
+    store_plant(plant, given)
+    found = plant.execute("SELECT id, load_order, profile FROM supplier_line ORDER BY id")
+    (_, seats, profile), (_, trim, bare) = found.fetchall()
+    assert (seats, trim) == ("reversed", "forward")
+    assert stored_profile(profile) == given.lines[0].profile
+    assert stored_profile(bare) == Profile()
+    assert stored_profile({**profile, "of_another_version": 1}).needed_s == 9060
