@@ -10,6 +10,7 @@ import typer
 
 from hub.api import cli as api
 from hub.calls import cli as calls
+from hub.edi import cli as edi
 from hub.orders import cli as orders
 from hub.sequencing import cli as sequencing
 from hub.store import cli as store
@@ -33,7 +34,7 @@ def _logging(
     )
 
 
-for part in (api, store, orders, sequencing, calls):
+for part in (api, store, orders, sequencing, calls, edi):
     part.register(app)
 
 
