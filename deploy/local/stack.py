@@ -46,6 +46,7 @@ SELECT count(*), (array_agg(s.score ->> 'mark'))[1]
 FROM lineside.sequence_position p JOIN lineside.production_sequence s ON s.id = p.sequence
 WHERE s.id = (SELECT max(id) FROM lineside.production_sequence)
 """
+_LINES_READ = "SELECT count(*) FROM lineside.device WHERE online"
 BROKERS: Mapping[str, type[LocalBroker]] = {
     broker.kind: broker for broker in (EmbeddedBroker, Mosquitto)
 }
@@ -117,7 +118,13 @@ class LocalStack:
         self._open.close()
 
     def start_plant(self) -> None:
-        """Let the cars move: the plant passes its control point, a car each takt."""
+        """Let the cars move: the plant passes its control point, a car each takt.
+
+        Not before each gateway reads its line. Calls do not wait for samples, so a line may be at
+        work before its gateway has subscribed, and of what a tag was till then it is told only the
+        last value. Raises `ProcessError` if it takes too long, or a part has ended by itself."""
+        if not wait_for(self._lines_are_read, START_TIMEOUT_S):
+            raise ProcessError(f"the gateways do not read their lines; the logs are in {self.logs}")
         self.plant = self._process(
             "plant",
             [
@@ -230,6 +237,12 @@ class LocalStack:
         self.gateways[supplier.node] = gateway
         self._run(gateway)
         self._say(f"supplier {supplier.group}: line {supplier.line}, gateway {supplier.node}")
+
+    def _lines_are_read(self) -> bool:
+        self.check_alive()
+        with self.database() as database:
+            (read,) = database.execute(_LINES_READ).fetchone() or (0,)
+        return bool(read == len(SUPPLIERS))
 
     def _ledger(self, supplier: Supplier) -> Path:
         return self.settings.directory / supplier.node / "plc-ledger.jsonl"
