@@ -30,18 +30,26 @@ class Cursor:
     watermark: int = 0
     ahead: Ranges = ()
 
-    def accept(self, first: int, after: int, *, max_ahead: int = 0) -> Acceptance:
+    def accept(
+        self, first: int, after: int, *, max_ahead: int = 0, backlog_in_order: bool = False
+    ) -> Acceptance:
         """Offer the records first … after - 1 of this cursor's epoch.
 
         `max_ahead` is how many separate ranges may stand above the watermark. 0 is a stream that is
         strictly in order: an offer that begins above the watermark is then left alone, and the
         answer tells the writer where to go on. An offer that would need more ranges is left alone
         too, so that the cursor stays small whatever the way does.
+
+        `backlog_in_order`: they are backlog that the writer sends oldest first. Those above the
+        watermark are left alone then, whatever ranges there may be: one before them got lost, and
+        will come again.
         """
         if not 0 <= first <= after:
             raise ValueError(f"not a range of offsets: {first}, {after}")
         fresh = without([(max(first, self.watermark), after)], self.ahead)
         if not fresh:
+            return Acceptance(self, ())
+        if backlog_in_order and first > self.watermark:
             return Acceptance(self, ())
         cursor = _cursor(self.epoch, [(0, self.watermark), *self.ahead, *fresh])
         return Acceptance(self, ()) if len(cursor.ahead) > max_ahead else Acceptance(cursor, fresh)

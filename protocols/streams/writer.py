@@ -7,6 +7,7 @@ the answers. The log itself (journal, outbox) is the caller's; this knows only o
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -41,7 +42,8 @@ class Drain:
     with `per_s` records a second. What is sent again empties it too, but never waits for it.
 
     `newest_first`: the newest run of the backlog that the reader lacks goes first, and within a run
-    (`max_records` of `Writer.to_send`) the records go in order; without it, all go in order. The
+    (`max_records` of `Writer.to_send`) the records go in order; without it, all go in order, and
+    one that got lost holds up those behind it, which go again after it (`Cursor.accept`). The
     order is one for the whole stream. One per device would need a range of the reader's cursor for
     almost every record: where two devices' records alternate and one is sent from either end, a
     hole is left beside each of them.
@@ -99,7 +101,9 @@ class Writer:
         self._answered = False
         self._state_sent_at: float | None = None
         self._backlog_at = self._live_from = self._live_at = state.first_kept
-        self._backlog_end = state.first_kept
+        self._backlog_end = self._connected_at = state.first_kept
+        self._backlog_sent = 0
+        """Backlog below it was sent on this connection."""
         self._bucket = float(self._drain.burst)
         self._bucket_at = -math.inf
 
@@ -124,16 +128,16 @@ class Writer:
         self._resend.clear()
         self._answered = False
         self._state_sent_at = None
-        self._live_from = self._live_at = self._backlog_end = self.next
+        self._live_from = self._live_at = self._backlog_end = self._connected_at = self.next
         self._backlog_at = self.watermark
+        self._backlog_sent = 0
 
     def reborn(self) -> None:
         """A birth was said again on the same connection: the reader may have refused what came
         without it, or it was not sent for want of it. Backlog that is in flight goes again, in
         order, before what is behind it; what is live and in flight waits until it is overdue."""
         end = self._live_from if self._live_first else self.next
-        for offset in [o for o in self._sent_at if o < end]:
-            del self._sent_at[offset]
+        self._take_back(o for o in self._sent_at if o < end)
         self._resend = [offset for offset in self._resend if offset >= end]
         self._backlog_at = self.watermark
         self._backlog_end = self._live_from
@@ -237,7 +241,11 @@ class Writer:
         while after < limit and self._is_missing(after):
             after += 1
         self._backlog_at = after
-        return self._sending(at, after, now, late=at < self._live_from)
+        # What was live went out once, before it became backlog.
+        was_live = self._live_first and at >= self._connected_at
+        again = was_live or at < self._backlog_sent
+        self._backlog_sent = max(self._backlog_sent, after)
+        return self._sending(at, after, now, late=at < self._live_from, again=again)
 
     def _newest(self, room: int, now: float) -> Sending | None:
         """The last such run of the backlog; if the reader's cursor is full, below its last range,
@@ -338,12 +346,30 @@ class Writer:
         if now - oldest < self._resend_after_s:
             return
         overdue = [o for o, t in self._sent_at.items() if now - t >= self._resend_after_s]
+        if self._live_first and not self._drain.newest_first:
+            self._begin_backlog_again(overdue)
+            return
         if not self._live_first:
             # The reader takes nothing behind a hole, so all that is in flight goes again, in order.
             overdue = list(self._sent_at)
-        for offset in overdue:
-            del self._sent_at[offset]
+        self._take_back(overdue)
         self._resend = sorted({*self._resend, *overdue})
+
+    def _begin_backlog_again(self, overdue: list[int]) -> None:
+        """The reader takes no backlog behind a hole, so all of it that is in flight goes again, in
+        order. What was live and got lost is backlog now, and has its turn after what is older."""
+        live_from = self._live_from
+        if any(offset >= live_from for offset in overdue):
+            self._live_from = self._backlog_end = self._live_at
+        if any(offset < live_from for offset in overdue):
+            overdue = [*overdue, *(o for o in self._sent_at if o < live_from)]
+        self._take_back({*overdue})
+        self._backlog_at = self.watermark
+
+    def _take_back(self, offsets: Iterable[int]) -> None:
+        """They are not in flight any more."""
+        for offset in [*offsets]:
+            del self._sent_at[offset]
 
     def _take_resend(self, max_records: int) -> tuple[int, int] | None:
         first = self._resend.pop(0)

@@ -176,7 +176,34 @@ def test_a_rebirth_leaves_alone_what_is_live_and_what_is_committed() -> None:
         Sending(0, 1, late=True),
         Sending(2, 5, late=True),
     ]
-    assert Sending(10, 11, late=True) in drain(made, 2.0, 8), "overdue as ever"
+    assert drain(made, 2.0, 8) == [], "overdue, and behind what is older"
+    made.on_answer(Answer(7, 9), 2.0)
+    assert drain(made, 2.0, 8) == [Sending(9, 11, late=True)]
+
+
+def test_behind_a_lost_record_of_the_backlog_all_of_it_goes_again_in_order() -> None:
+    made = writer(State(7, 0, 9), live_first=True, window=8)
+    made.on_answer(Answer(7, 0), 0.0)
+    assert drain(made, 0.0, 8) == [Sending(0, 4, late=True)]
+    made.appended(11)
+    assert drain(made, 0.5, 8) == [Sending(9, 11, late=False)]
+    made.on_answer(Answer(7, 1, ((9, 11),)), 1.0)  # 1 got lost, and the reader left 2 and 3 alone
+    assert drain(made, 1.0, 8) == [Sending(4, 5, late=True)]
+    assert drain(made, 2.0, 8) == [Sending(1, 5, late=True)]
+    assert made.to_send(2.0) is None
+
+
+def test_a_lost_live_record_waits_for_the_backlog_before_it() -> None:
+    made = writer(State(7, 0, 6), live_first=True, window=8)
+    made.on_answer(Answer(7, 0), 0.0)
+    made.appended(8)
+    assert drain(made, 0.0, 8) == [Sending(6, 8, late=False), Sending(0, 4, late=True)]
+    made.on_answer(Answer(7, 4, ((7, 8),)), 1.9)  # 6 got lost
+    assert drain(made, 1.9, 8) == [Sending(4, 6, late=True)]
+    made.appended(9)
+    assert drain(made, 2.0, 1) == [Sending(8, 9, late=False), Sending(6, 7, late=True)]
+    made.on_answer(Answer(7, 9), 2.1)
+    assert made.backlog == 0
 
 
 def test_newest_first_a_rebirth_begins_again_at_the_newest() -> None:
