@@ -124,6 +124,14 @@ class TelemetryJournal:
         return self._state.epoch
 
     @property
+    def repeats_from(self) -> int | None:
+        """From this offset on samples may repeat some that the hub has of this gateway: it is the
+        end of what a damaged write-ahead log has lost, or 0 if this epoch was begun because the
+        file is an old copy. None: the hub has of this epoch what it has, and of none before."""
+        end = max(self._store.repeats_from - self._base, 0)
+        return end if end or self._base else None
+
+    @property
     def depth(self) -> int:
         """Offsets that the hub has not committed, tombstones included."""
         return self._state.next - max(self._watermark, self._state.first_kept)

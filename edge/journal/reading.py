@@ -14,6 +14,9 @@ from edge.journal.records import Gap, Lost, SampleBatch, Stored
 from protocols.streams import merged, without
 
 CORRUPT = "corrupt on disk"
+TORN = "corrupt on disk: the end of the write-ahead log"
+"""Of what was written last before the file was opened: the hub may have some of it, and a source
+that goes on from what is left may bring that a second time."""
 
 
 def read(

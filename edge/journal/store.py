@@ -21,7 +21,7 @@ from typing import Any
 
 from edge.journal import body as bodies
 from edge.journal.errors import DamagedError, JournalError
-from edge.journal.reading import CORRUPT, read
+from edge.journal.reading import CORRUPT, TORN, read
 from edge.journal.records import GAP_CLASS, Gap, Origin, SampleBatch, SampleClass, Tag
 from edge.journal.upgrade import from_version_1
 from edge.set_aside import is_damage, let_go
@@ -122,6 +122,8 @@ class Store:
         """The sources' notes as they were when the file was opened."""
         self.unsound_bookmarks: list[str] = []
         """Names of those that do not match their checksums."""
+        self.repeats_from = 0
+        """Offset from which on samples may repeat what was lost before it: see `TORN`."""
         self._dirty: set[int] = set()
         self._recall_times = False
         self._free = free
@@ -288,7 +290,8 @@ class Store:
         ).fetchone() or (None,)
         self.reflect()
         self.position = replace(self.position, next=after, reflected=after)
-        self._entomb(first, after, CORRUPT, from_us, now_us)
+        self._entomb(first, after, TORN, from_us, now_us)
+        self.repeats_from = after
 
     def merge_tombstones(self) -> None:
         """Where there are very many tombstones, make one of those that touch, so that they stay few
@@ -389,6 +392,9 @@ class Store:
         ]
         if unsound:  # what they stood for is then found to be missing, and buried again
             self._db.executemany("DELETE FROM lost WHERE first = ?", unsound)
+        (self.repeats_from,) = self._db.execute(
+            "SELECT coalesce(max(after), 0) FROM lost WHERE instr(cause, ?)", (TORN,)
+        ).fetchone()
         self._read_times()
 
     def _read_times(self) -> None:

@@ -17,6 +17,7 @@ from protocols.streams import State
 
 EPOCH, OFFSET = "Stream/Epoch", "Stream/Offset"
 GAP, LOST, CURSOR = "Stream/Gap", "Stream/Lost", "Stream/Cursor"
+BACKLOG_ORDER, REPEATS_FROM = "Stream/Backlog Order", "Stream/Repeats From"
 
 Value = float | int | bool | str | list[bool] | list[int] | list[float] | None
 
@@ -74,8 +75,17 @@ class Names:
         return None if 0 in kinds else kinds
 
 
-def node_birth(bd_seq: int, state: State, figures: Figures, now_ms: int) -> list[Metric]:
-    """Metrics of an NBIRTH: it is the stream's state."""
+def node_birth(
+    bd_seq: int,
+    state: State,
+    figures: Figures,
+    now_ms: int,
+    *,
+    backlog_order: str,
+    repeats_from: int | None,
+) -> list[Metric]:
+    """Metrics of an NBIRTH: it is the stream's state. The hub takes backlog that is said to go
+    oldest first in order alone, and looks from `repeats_from` on for what it has already."""
     int64, text = DataType.Int64, DataType.String
     metrics: list[tuple[str, DataType, Value]] = [
         (BD_SEQ, int64, bd_seq),
@@ -83,6 +93,8 @@ def node_birth(bd_seq: int, state: State, figures: Figures, now_ms: int) -> list
         (EPOCH, int64, state.epoch),
         ("Stream/First Kept", int64, state.first_kept),
         ("Stream/Next", int64, state.next),
+        (BACKLOG_ORDER, text, backlog_order),
+        (REPEATS_FROM, int64, repeats_from),
         (OFFSET, int64, None),
         (GAP, text, None),
         (LOST, text, None),

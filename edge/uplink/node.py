@@ -310,10 +310,8 @@ class _Session:
             logger.warning("an answer of the hub is not readable: %s", error)
             return
         writer = self._writer
-        if answer.epoch == writer.epoch:
-            reached = max([answer.watermark, *(after for _, after in answer.ahead)])
-            if self._of._old_copy.hears(reached, self._of._nudge):
-                self._roll_back()
+        if answer.epoch == writer.epoch and self._of._old_copy.hears(answer, self._of._nudge):
+            self._roll_back()
         outcome = writer.on_answer(answer, time.monotonic())
         if outcome in (Outcome.PROGRESS, Outcome.UNCHANGED):
             self._journal.committed(writer.watermark)
@@ -378,7 +376,14 @@ class _Session:
         self._writer.appended(self._journal.state.next)
         self._health = health(node._figures)
         now_ms = _now_ms()
-        birth = node_birth(self._bd_seq, self._writer.state, node._figures, now_ms)
+        birth = node_birth(
+            self._bd_seq,
+            self._writer.state,
+            node._figures,
+            now_ms,
+            backlog_order=node._settings.backlog_order,
+            repeats_from=self._journal.repeats_from,
+        )
         topic = node_topic(node._group, "NBIRTH", node._node)
         self.link.publish(topic, encode(Payload(now_ms, birth, self._seq.begin())), 0)
         for device in self._names.devices:
@@ -499,7 +504,9 @@ class _Session:
                 record, epoch, stored.first, seq=seq, now_ms=now_ms, historical=historical
             )
         else:
-            payload = lost_payload(stored, record, epoch, seq=seq, now_ms=now_ms)
+            payload = lost_payload(
+                stored, record, epoch, seq=seq, now_ms=now_ms, historical=historical
+            )
         self.link.publish(self._data_topic, payload, 0)
 
     def _is_too_large(self, payload: bytes, stored: Stored) -> bool:

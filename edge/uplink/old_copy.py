@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from edge.journal import TelemetryJournal
+from protocols.streams import Answer
 
 _BOOKMARK = "uplink"
 """No source's: those begin with a device and a slash."""
@@ -37,14 +38,16 @@ class OldCopyWatch:
         never have room again if it held back what waits to leave it."""
         return self._noting and not self._journal.full
 
-    def hears(self, reached: int, done: Callable[[], None]) -> bool:
-        """The hub has records of the journal's epoch up to `reached`. True if this is its first
-        answer and they are more than were sent; else `done` is called once `holds_back` is over.
+    def hears(self, answer: Answer, done: Callable[[], None]) -> bool:
+        """The hub's position in the journal's epoch. True if this is its first answer and it has
+        more than was sent; else `done` is called once `holds_back` is over.
         """
         bound, self._bound = self._bound, None
         if bound is None:
             return False
-        if reached > bound:
+        if max([answer.watermark, *(after for _, after in answer.ahead)]) > bound:
+            # What was there when it was copied is the same in both: it need not go again.
+            self._journal.committed(min(answer.watermark, bound))
             return True
         self._noting = True
 

@@ -98,7 +98,9 @@ def gap_payload(
     return node_data(values, seq, now_ms, historical=historical)
 
 
-def lost_payload(stored: Stored, lost: Lost, epoch: int, *, seq: int, now_ms: int) -> bytes:
+def lost_payload(
+    stored: Stored, lost: Lost, epoch: int, *, seq: int, now_ms: int, historical: bool
+) -> bytes:
     """A tombstone as an NDATA payload."""
     text = {
         "first": stored.first,
@@ -108,7 +110,8 @@ def lost_payload(stored: Stored, lost: Lost, epoch: int, *, seq: int, now_ms: in
         "from": _iso(lost.from_us),
         "to": _iso(lost.to_us),
     }
-    return node_data({EPOCH: epoch, LOST: json.dumps(text)}, seq, now_ms, historical=True)
+    values: dict[str, int | str] = {EPOCH: epoch, LOST: json.dumps(text)}
+    return node_data(values, seq, now_ms, historical=historical)
 
 
 def node_data(

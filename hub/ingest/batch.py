@@ -8,6 +8,7 @@ from typing import Any
 
 from hub.ingest.gaps import Gap
 from hub.ingest.inbox import Message
+from hub.ingest.new_logs import Awaited
 from hub.ingest.registry import Gateway
 from hub.ingest.rows import RowBuffer
 from hub.ingest.session import Session
@@ -35,7 +36,7 @@ class Share:
     answer: bool = False
     counts: Counts = field(default_factory=Counts)
     status: dict[str, Any] = field(default_factory=dict)
-    awaited: frozenset[int] = frozenset()
+    awaited: Awaited = field(default_factory=Awaited)
     """Tags that will be awaited once the batch is committed: see `new_logs`."""
     repeats: int = 0
     """Samples among those counted that were stored before."""

@@ -15,6 +15,8 @@ from protocols.streams import State
 EPOCH = "Stream/Epoch"
 FIRST_KEPT = "Stream/First Kept"
 NEXT = "Stream/Next"
+BACKLOG_ORDER = "Stream/Backlog Order"
+REPEATS_FROM = "Stream/Repeats From"
 OFFSET = "Stream/Offset"
 GAP = "Stream/Gap"
 LOST = "Stream/Lost"
@@ -81,6 +83,17 @@ def stream_state(payload: Payload) -> State | None:
     if not (0 < epoch < MAX_OFFSET and 0 <= first <= after < MAX_OFFSET):
         raise BirthError(f"no stream stands at epoch {epoch}, first kept {first}, next {after}")
     return State(epoch, first, after)
+
+
+def stream_notes(payload: Payload) -> tuple[bool, int | None]:
+    """What else an NBIRTH says of its stream: whether backlog comes oldest first, and the offset
+    from which on samples may repeat earlier ones, because the gateway's disk has lost that it told
+    them. Gateways of earlier releases say neither."""
+    values = {metric.name: metric.value for metric in payload.metrics}
+    repeats_from = values.get(REPEATS_FROM)
+    if not isinstance(repeats_from, int) or not 0 <= repeats_from < MAX_OFFSET:
+        repeats_from = None
+    return values.get(BACKLOG_ORDER) == "oldest_first", repeats_from
 
 
 def tag_births(metrics: Iterable[Metric]) -> list[TagBirth]:

@@ -75,7 +75,7 @@ def _store_firsts(conn: psycopg.Connection, batch: Batch, *, careful: bool) -> l
         try:
             with conn.transaction() if careful else nullcontext():
                 stored, came = new_logs.store(conn, gateway, cursor.epoch, rows)
-            share.awaited -= came
+            share.awaited = share.awaited.but(came)
             share.repeats += record.rows - stored
         except _REFUSALS as error:
             if not careful:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import psycopg
 from psycopg.types.range import Range
 
 from hub.ingest import new_logs
+from hub.ingest.new_logs import Awaited
 from hub.ingest.registry import Gateway
-from protocols.streams import Cursor, Opening, Ranges
+from protocols.streams import Cursor, Opening, Ranges, contains
 
 STREAM = "telemetry"
 
@@ -26,10 +27,15 @@ class Position:
     cursor: Cursor | None = None
     version: int = 0
     closed: frozenset[int] = frozenset()
-    awaited: frozenset[int] = frozenset()
-    """Tags of which nothing has come since the gateway began a new log."""
+    awaited: Awaited = field(default_factory=Awaited)
+    """Tags whose samples may be stored already."""
 
-    def moved(self, cursor: Cursor, awaited: frozenset[int]) -> Position:
+    def has(self, offset: int) -> bool:
+        """Whether this offset of the open epoch is committed."""
+        cursor = self.cursor
+        return cursor is not None and (offset < cursor.watermark or contains(cursor.ahead, offset))
+
+    def moved(self, cursor: Cursor, awaited: Awaited) -> Position:
         """As it is once `cursor` is committed, and only these tags are still awaited."""
         return replace(self, cursor=cursor, version=self.version + 1, awaited=awaited)
 
@@ -55,9 +61,15 @@ def load(conn: psycopg.Connection, gateway: Gateway) -> Position:
 
 
 def open_epoch(
-    conn: psycopg.Connection, gateway: Gateway, position: Position, opening: Opening
+    conn: psycopg.Connection,
+    gateway: Gateway,
+    position: Position,
+    opening: Opening,
+    *,
+    repeats: bool,
 ) -> Position:
     """Store what a birth has come to: the cursor in force, and the epoch that ends with it.
+    `repeats`: what begins with it is no new log but an old one that may repeat what is stored.
 
     Raises `StaleCursorError`. Call it within a transaction, with the gaps of the opening.
     """
@@ -78,7 +90,10 @@ def open_epoch(
         if ended is None:
             raise StaleCursorError(f"epoch {opening.closes} of {gateway}")
         closed |= {opening.closes}
-        awaited = new_logs.begin(conn, gateway, ended[0])
+        if repeats:
+            awaited = new_logs.expect_repeats(conn, gateway)
+        else:
+            awaited = new_logs.begin(conn, gateway, ended[0])
     opened = conn.execute(
         "INSERT INTO stream_cursor (gateway, stream, epoch, owner, partner, watermark, ahead)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s::int8multirange) ON CONFLICT DO NOTHING",

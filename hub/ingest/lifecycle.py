@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ import psycopg
 from psycopg import errors
 from psycopg.types.json import Jsonb
 
-from hub.ingest import cursors, gaps
+from hub.ingest import cursors, gaps, new_logs
 from hub.ingest.births import (
     EPOCH,
     OFFSET,
@@ -25,6 +25,7 @@ from hub.ingest.births import (
     clean,
     is_control,
     status_value,
+    stream_notes,
     stream_state,
     tag_births,
 )
@@ -53,6 +54,7 @@ class NodeBirth:
     node: Device | None = None
     refused: bool = False
     epoch_began: bool = False
+    backlog_in_order: bool = False
 
 
 def node_born(
@@ -68,7 +70,8 @@ def node_born(
             node = _own_tags(conn, gateway, payload, aliases, at)
             _note_online(conn, gateway, Delivery.STANDARD, {}, at)
             return NodeBirth(position, Delivery.STANDARD, aliases, bd_seq, node)
-        opened, refused = _open_stream(conn, gateway, position, state, at)
+        in_order, repeats_from = stream_notes(payload)
+        opened, refused = _open_stream(conn, gateway, position, state, repeats_from, at)
         if refused:
             _note_conflict(conn, gateway, state.epoch, at)
             return NodeBirth(position, Delivery.STREAM, aliases, bd_seq, refused=True)
@@ -79,7 +82,14 @@ def node_born(
         }
         _note_online(conn, gateway, Delivery.STREAM, metrics, at)
         began = position.cursor is None or position.cursor.epoch != state.epoch
-        return NodeBirth(opened, Delivery.STREAM, aliases, bd_seq, epoch_began=began)
+        return NodeBirth(
+            opened,
+            Delivery.STREAM,
+            aliases,
+            bd_seq,
+            epoch_began=began,
+            backlog_in_order=in_order,
+        )
 
 
 def device_birth(
@@ -168,7 +178,12 @@ def _refusal_is_birth_error() -> Iterator[None]:
 
 
 def _open_stream(
-    conn: psycopg.Connection, gateway: Gateway, position: Position, state: State, at: datetime
+    conn: psycopg.Connection,
+    gateway: Gateway,
+    position: Position,
+    state: State,
+    repeats_from: int | None,
+    at: datetime,
 ) -> tuple[Position, bool]:
     """Where the stream stands from now on, and whether the state was refused."""
     opening = read_state(position.cursor, position.closed, state)
@@ -188,9 +203,14 @@ def _open_stream(
     if opening.closes is not None and position.cursor is not None:
         lost.append(_ended(conn, gateway, position, at))
     gaps.insert(conn, lost)
-    if opening.cursor == position.cursor:
-        return position, False
-    return cursors.open_epoch(conn, gateway, position, opening), False
+    opened = position
+    if opening.cursor != position.cursor:
+        opened = cursors.open_epoch(
+            conn, gateway, position, opening, repeats=repeats_from is not None
+        )
+    if repeats_from and not opened.has(repeats_from - 1):
+        opened = replace(opened, awaited=new_logs.expect_repeats(conn, gateway))
+    return opened, False
 
 
 def _ended(conn: psycopg.Connection, gateway: Gateway, position: Position, at: datetime) -> Gap:

@@ -4,10 +4,15 @@ A new log begins with the present value of each tag, of whatever age. If it is s
 passed over. If it is not, the tag has changed meanwhile, and what it was before may be missing: a
 gap says so. Both are told from what is stored, in source time; the hub's clock only measures for
 how long nothing came, in case the source's clock was set back meanwhile.
+
+A log whose end a damaged disk has lost, or that is an old copy, is no new log: it goes on and names
+itself what it lost. But the hub may have some of that already, and may be told it again, by the log
+or by the gateway's sources: what is stored is passed over, until something newer has come of a tag.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg
@@ -23,7 +28,16 @@ SELECT t.id, d.gateway, s.time, max(s.time) OVER (PARTITION BY d.id), %(since)s
 FROM device d JOIN tag t ON t.device = d.id,
     LATERAL (SELECT time FROM sample WHERE tag_id = t.id ORDER BY time DESC LIMIT 1) AS s
 WHERE d.gateway = %(gateway)s
-ON CONFLICT (tag) DO UPDATE SET newest = excluded.newest, device_newest = excluded.device_newest
+ON CONFLICT (tag) DO UPDATE SET newest = excluded.newest, device_newest = excluded.device_newest,
+    repeats = false
+"""
+_EXPECT_REPEATS = """
+INSERT INTO sample_awaited AS a (tag, gateway, newest, device_newest, since, repeats)
+SELECT t.id, d.gateway, s.time, s.time, now(), true
+FROM device d JOIN tag t ON t.device = d.id,
+    LATERAL (SELECT time FROM sample WHERE tag_id = t.id ORDER BY time DESC LIMIT 1) AS s
+WHERE d.gateway = %(gateway)s
+ON CONFLICT (tag) DO UPDATE SET newest = excluded.newest WHERE a.repeats
 """
 _COPY = f"COPY sample_first ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
 _SAME = """s.tag_id = f.tag_id AND s.time = f.time
@@ -39,7 +53,7 @@ WITH came AS (
         greatest(min(a.newest), max(a.device_newest) - interval '2 min') AS newest,
         max(a.device_newest) AS device_newest, now() - min(a.since) AS away
     FROM came f
-    JOIN sample_awaited a ON a.tag = f.tag_id
+    JOIN sample_awaited a ON a.tag = f.tag_id AND NOT a.repeats
     JOIN tag t ON t.id = a.tag JOIN device d ON d.id = t.device
     WHERE NOT EXISTS (SELECT FROM sample s WHERE {_SAME})
     GROUP BY d.name
@@ -56,19 +70,51 @@ INSERT INTO sample ({COLUMNS})
 SELECT {COLUMNS} FROM sample_first f WHERE NOT EXISTS (SELECT FROM sample s WHERE {_SAME})
 ORDER BY f.ctid
 """  # noqa: S608  text of our own
-_CAME = "DELETE FROM sample_awaited a USING sample_first f WHERE a.tag = f.tag_id RETURNING a.tag"
+# Repeats come in the order in which they came first, but some of those may not have come then.
+_CAME = f"""
+DELETE FROM sample_awaited a USING sample_first f
+WHERE a.tag = f.tag_id AND (
+    NOT a.repeats
+    OR f.time >= a.newest AND NOT EXISTS (SELECT FROM sample s WHERE {_SAME})
+)
+RETURNING a.tag
+"""  # noqa: S608  text of our own
 
 
-def begin(conn: psycopg.Connection, gateway: Gateway, since: datetime) -> frozenset[int]:
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """The tags of a gateway whose samples may be stored already."""
+
+    first: frozenset[int] = frozenset()
+    """Of these nothing has come since the gateway began a new log."""
+    repeats: frozenset[int] = frozenset()
+    """Of these nothing new has come since the gateway's log lost its end."""
+
+    def but(self, came: frozenset[int]) -> Awaited:
+        """Those that are still awaited when these have come."""
+        return Awaited(self.first - came, self.repeats - came) if came else self
+
+
+def begin(conn: psycopg.Connection, gateway: Gateway, since: datetime) -> Awaited:
     """A new log begins, after one whose last commit was at `since`; the tags that are awaited."""
     conn.execute(_AWAIT, {"gateway": gateway.id, "since": since})
     return awaited(conn, gateway)
 
 
-def awaited(conn: psycopg.Connection, gateway: Gateway) -> frozenset[int]:
-    """The tags of which nothing has come since the gateway began a new log."""
-    rows = conn.execute("SELECT tag FROM sample_awaited WHERE gateway = %s", [gateway.id])
-    return frozenset(tag for (tag,) in rows)
+def expect_repeats(conn: psycopg.Connection, gateway: Gateway) -> Awaited:
+    """The log has lost its end, and may repeat what is stored; the tags that are awaited."""
+    conn.execute(_EXPECT_REPEATS, {"gateway": gateway.id})
+    return awaited(conn, gateway)
+
+
+def awaited(conn: psycopg.Connection, gateway: Gateway) -> Awaited:
+    """The tags that are awaited."""
+    tags: dict[bool, set[int]] = {False: set(), True: set()}
+    for tag, repeats in conn.execute(
+        "SELECT tag, repeats FROM sample_awaited WHERE gateway = %s", [gateway.id]
+    ):
+        tags[repeats].add(tag)
+    return Awaited(frozenset(tags[False]), frozenset(tags[True]))
 
 
 def store(
@@ -89,7 +135,7 @@ def store(
         "cause": CAUSE,
     }
     conn.execute(_NAME_GAPS, named)
-    stored = conn.execute(_STORE).rowcount
     came = frozenset(tag for (tag,) in conn.execute(_CAME))
+    stored = conn.execute(_STORE).rowcount
     conn.execute("DELETE FROM sample_first")
     return stored, came

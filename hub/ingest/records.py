@@ -127,7 +127,8 @@ class RecordReader:
             if found is None:
                 return _needs_birth(share, "a record whose epoch and offset no birth names")
             epoch, offset = found
-            accepted = self._accept(share, epoch, offset, offset + 1)
+            late = bool(samples.historical[0])
+            accepted = self._accept(share, epoch, offset, offset + 1, late=late)
             if accepted is None:
                 return Taken.READ
             position = offset, accepted.cursor
@@ -184,6 +185,7 @@ class RecordReader:
     ) -> Taken:
         gateway = share.session.gateway
         epoch = _whole(metrics[EPOCH])
+        late = metrics[EPOCH].is_historical
         if epoch is None:
             return _refuse(share, f"{EPOCH} is no number")
         if LOST in metrics:
@@ -191,7 +193,7 @@ class RecordReader:
                 gap, lost = read_lost(gateway, epoch, str(metrics[LOST].value))
             except GapTextError as error:
                 return _refuse(share, f"{LOST}: {error}")
-            accepted = self._accept(share, epoch, *lost)
+            accepted = self._accept(share, epoch, *lost, late=late)
             if accepted is not None:
                 share.cursor = accepted.cursor
                 batch.gaps += [
@@ -202,7 +204,7 @@ class RecordReader:
         offset = _whole(metrics[OFFSET]) if OFFSET in metrics else None
         if offset is None:
             return _refuse(share, f"a record without {OFFSET}")
-        accepted = self._accept(share, epoch, offset, offset + 1)
+        accepted = self._accept(share, epoch, offset, offset + 1, late=late)
         if accepted is None:
             return Taken.READ
         share.cursor = accepted.cursor
@@ -215,7 +217,9 @@ class RecordReader:
             _quarantine(batch, share, epoch, offset, f"{GAP}: {error}", payload)
         return Taken.READ
 
-    def _accept(self, share: Share, epoch: int, first: int, after: int) -> Acceptance | None:
+    def _accept(
+        self, share: Share, epoch: int, first: int, after: int, *, late: bool
+    ) -> Acceptance | None:
         """What is new of these offsets, None if nothing is. The node gets an answer in any
         case, so that a lost answer cannot stall it."""
         share.answer = True
@@ -229,7 +233,12 @@ class RecordReader:
                     epoch,
                 )
             return None
-        accepted = cursor.accept(first, after, max_ahead=self._max_ahead)
+        accepted = cursor.accept(
+            first,
+            after,
+            max_ahead=self._max_ahead,
+            backlog_in_order=late and share.session.backlog_in_order,
+        )
         if not accepted.fresh:
             if first < cursor.watermark or contains(cursor.ahead, first):
                 share.counts.duplicates += 1
@@ -238,10 +247,14 @@ class RecordReader:
 
 
 def _has_awaited(share: Share, offset: int, device: Device, samples: Samples) -> bool:
-    """Whether this record has the first sample of a tag in a new log. One that comes ahead of the
-    watermark is not looked at: what lies below it may be earlier."""
-    awaited = share.session.position.awaited
-    if not awaited or share.cursor is None or offset != share.cursor.watermark:
+    """Whether this record may have samples that are stored already: the first of a tag in a new
+    log, or a repeat. The first is not one that comes ahead of the watermark: what lies below it may
+    be earlier."""
+    expected = share.session.position.awaited
+    awaited = expected.repeats
+    if share.cursor is not None and offset == share.cursor.watermark:
+        awaited |= expected.first
+    if not awaited:
         return False
     return any(
         alias in device.aliases.names and device.tags[device.aliases.names[alias]][0] in awaited

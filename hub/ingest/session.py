@@ -50,6 +50,8 @@ class Session:
     position: Position
     delivery: Delivery = Delivery.UNKNOWN
     born: bool = False
+    backlog_in_order: bool = False
+    """Whether it sends backlog oldest first: what comes before its turn has lost its forerunner."""
     bd_seq: int | None = None
     aliases: Aliases = field(default_factory=lambda: Aliases({}, {}))
     devices: dict[str | None, Device] = field(default_factory=dict)

@@ -256,6 +256,7 @@ class Worker:
         session.settled = False
         session.bd_seq = born.bd_seq
         session.delivery = born.delivery
+        session.backlog_in_order = born.backlog_in_order
         session.aliases = born.aliases
         session.seq.born(payload.seq or 0)
         if not was_born:

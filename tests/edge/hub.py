@@ -74,11 +74,15 @@ class Reader:
         self.lost += opening.lost
         self.cursor = opening.cursor
 
-    def offer(self, epoch: int, first: int, after: int, max_ahead: int = 0) -> list[int]:
-        """The offsets to store."""
+    def offer(
+        self, epoch: int, first: int, after: int, max_ahead: int = 0, *, in_order: bool = False
+    ) -> list[int]:
+        """The offsets to store. `in_order`: they are backlog that is sent oldest first."""
         if self.cursor is None or self.cursor.epoch != epoch:
             return []
-        acceptance = self.cursor.accept(first, after, max_ahead=max_ahead)
+        acceptance = self.cursor.accept(
+            first, after, max_ahead=max_ahead, backlog_in_order=in_order
+        )
         self.cursor = acceptance.cursor
         fresh = [offset for f, a in acceptance.fresh for offset in range(f, a)]
         self.duplicates += (after - first) - len(fresh)
@@ -289,15 +293,12 @@ class Hub:
         values: dict[str, Any] = {str(metric.name): metric.value for metric in payload.metrics}
         if "Stream/Lost" in values:
             lost = json.loads(values["Stream/Lost"])
-            fresh = self.telemetry.offer(
-                values["Stream/Epoch"], lost["first"], lost["next"], MAX_AHEAD
-            )
-            if fresh:
+            if self._offer(payload.metrics[0], lost["first"], lost["next"]):
                 self.gaps.append(lost)
             self._answer()
         elif "Stream/Offset" in values:
             offset = values["Stream/Offset"]
-            if self.telemetry.offer(values["Stream/Epoch"], offset, offset + 1, MAX_AHEAD):
+            if self._offer(payload.metrics[0], offset, offset + 1):
                 self.gaps.append(json.loads(values["Stream/Gap"]))
             self._answer()
         else:
@@ -309,8 +310,7 @@ class Hub:
         assert self._name(offset) == (device, "Stream/Offset")
         at = offset.value
         assert isinstance(at, int)
-        assert isinstance(epoch.value, int)
-        if self.telemetry.offer(epoch.value, at, at + 1, MAX_AHEAD):
+        if self._offer(epoch, at, at + 1):
             for metric in samples:
                 of, name = self._name(metric)
                 assert of == device
@@ -319,6 +319,16 @@ class Hub:
                     Sample(device, name, metric.timestamp, metric.value, metric.is_historical, at)
                 )
         self._answer()
+
+    def _offer(self, epoch: Metric, first: int, after: int) -> list[int]:
+        assert isinstance(epoch.value, int)
+        said = self.births[-1].metrics
+        oldest_first = any(
+            metric.name == "Stream/Backlog Order" and metric.value == "oldest_first"
+            for metric in said
+        )
+        in_order = epoch.is_historical and oldest_first
+        return self.telemetry.offer(epoch.value, first, after, MAX_AHEAD, in_order=in_order)
 
     def _name(self, metric: Metric) -> tuple[str, str]:
         assert metric.alias is not None

@@ -198,11 +198,14 @@ def test_a_bit_in_the_write_ahead_log_costs_what_was_written_after_it_by_name(
     assert ROWS // 2 <= sound[-1].first < ROWS - 1
     assert last.first == sound[-1].after
     assert isinstance(last.record, Lost)
-    assert last.record.cause == "corrupt on disk"
-    assert last.after == store.position.next >= ROWS
+    assert last.record.cause == "corrupt on disk: the end of the write-ahead log"
+    assert last.after == store.position.next == store.repeats_from >= ROWS
     assert "write-ahead log is damaged" in caplog.text
     with store.transaction():
         assert store.append(row_of(batch(0), NOW_US), NOW_US) == last.after
+    store.close()
+    store = open_store(path)
+    assert store.repeats_from == last.after
     store.close()
 
 

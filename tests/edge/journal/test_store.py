@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from edge.journal.errors import DamagedError, JournalError
 from edge.journal.opening import open_store
-from edge.journal.reading import read
+from edge.journal.reading import TORN, read
 from edge.journal.records import GAP_CLASS, Gap, Lost, SampleBatch, SampleClass, Tag
 from edge.journal.store import LEAST_BYTES, Store, connect, row_of
 from edge.set_aside import KEPT
@@ -289,7 +289,8 @@ class JournalFile(RuleBasedStateMachine):
                 assert got == self.model[offset]
             if len(self.among(first, after)) < after - first:
                 assert isinstance(record, Lost)
-                assert record.cause == "corrupt on disk"
+                assert record.cause == TORN
+                assert self.store.repeats_from >= after
             if previous is not None and isinstance(record, Lost):
                 before = previous[2]
                 assert not isinstance(before, Lost) or before.cause != record.cause

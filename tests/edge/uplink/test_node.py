@@ -338,6 +338,33 @@ async def test_disk_restored_from_an_old_copy(
     assert caplog.text.count("this disk is an old copy") == 1
 
 
+async def test_an_old_copy_is_noticed_though_it_was_started_before_the_hub_answered(
+    tmp_path: Path, broker: LocalBroker
+) -> None:
+    with Hub(broker.port, GROUP, NODE) as hub:
+        async with gateway(tmp_path / "new", broker.port) as gw:
+            await gw.append()
+            await until(lambda: gw.journal.depth == 0, "the cursor")
+        shutil.copytree(tmp_path / "new", tmp_path / "old")
+        async with gateway(tmp_path / "new", broker.port) as gw:
+            gw.count = itertools.count(10)
+            for _ in range(5):
+                await gw.append()
+            await until(lambda: gw.journal.depth == 0, "the cursor")
+        first = Gateway(tmp_path / "old", broker.port)
+        first.count = itertools.count(20)
+        for _ in range(8):
+            await first.append()
+        await first.journal.close()
+        async with gateway(tmp_path / "old", broker.port) as second:
+            await until(lambda: len(hub.samples) == 14, "what was appended since")
+            await until(lambda: second.journal.depth == 0, "the cursor")
+    assert values_of(hub)[6:] == list(range(20, 28))
+    born = {metric.name: metric.value for metric in hub.births[-1].metrics}
+    assert born["Stream/Repeats From"] == 0
+    assert born["Stream/Backlog Order"] == "oldest_first"
+
+
 async def test_two_gateways_with_one_identity(
     tmp_path: Path, broker: LocalBroker, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -87,7 +87,14 @@ class Node:
         self._client.loop_stop()
 
     def birth(
-        self, epoch: int, first_kept: int = 0, after: int = 0, devices: Sequence[str] = ("line",)
+        self,
+        epoch: int,
+        first_kept: int = 0,
+        after: int = 0,
+        devices: Sequence[str] = ("line",),
+        *,
+        backlog_order: str | None = None,
+        repeats_from: int | None = None,
     ) -> None:
         """NBIRTH with the stream's state, DBIRTHs with the tags `torque`, `count` and `note`."""
         self.epoch = epoch
@@ -99,6 +106,8 @@ class Node:
                 _metric("Stream/Epoch", DataType.Int64, epoch),
                 _metric("Stream/First Kept", DataType.Int64, first_kept),
                 _metric("Stream/Next", DataType.Int64, after),
+                _metric("Stream/Backlog Order", DataType.String, backlog_order),
+                _metric("Stream/Repeats From", DataType.Int64, repeats_from),
                 _metric("Gateway/Version", DataType.String, "0.1"),
                 _metric("Gateway/Journal Records", DataType.Int64, after - first_kept),
             ]
@@ -137,6 +146,7 @@ class Node:
         alias: int | None = None,
         others: dict[int, Any] | None = None,
         at_ms: int | None = None,
+        late: bool = False,
         server_times: bytes | None = None,
         origin: str | None = None,
     ) -> None:
@@ -158,7 +168,7 @@ class Node:
             array("d", values),
             others or {},
             None,
-            False,
+            late,
             [
                 Metric(alias=base + alias, timestamp=_now_ms(), value=said)
                 for alias, said in ((SERVER_TIMES_ALIAS, server_times), (ORIGIN_ALIAS, origin))

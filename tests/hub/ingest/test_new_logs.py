@@ -162,3 +162,70 @@ def test_a_first_value_that_the_database_refuses_goes_aside_alone(
     assert stored(hub) == [*before, ("torque", 21_000, 16.0)]
     assert rows(hub, "SELECT record_offset FROM quarantine") == [(1,)]
     assert gaps(hub) == []
+
+
+@pytest.fixture
+def damaged(node: Node) -> Node:
+    """A gateway that has told torque at 0, 1, 2 and 3 s, all of which its disk has lost but the
+    first; its next record is the tenth."""
+    node.birth(OLD)
+    for offset in range(4):
+        node.record(offset, [float(offset)])
+    node.answered(OLD, 4)
+    node.birth(OLD, after=10, repeats_from=10)
+    return node
+
+
+def test_after_a_log_has_lost_its_end_what_is_stored_is_passed_over_till_something_new_comes(
+    hub: psycopg.Connection, damaged: Node
+) -> None:
+    before = stored(hub)
+    # Live goes ahead of the tombstone, which is backlog.
+    damaged.record(10, [2.0], at_ms=BASE_MS + 2000)
+    damaged.answered(OLD, 4, ((10, 11),))
+    damaged.lost(1, 10)
+    damaged.record(11, [3.0], at_ms=BASE_MS + 3000)
+    damaged.answered(OLD, 12)
+    assert stored(hub) == before
+    damaged.record(12, [4.0], at_ms=BASE_MS + 4000)
+    damaged.answered(OLD, 13)
+    assert stored(hub) == [*before, ("torque", 4000, 4.0)]
+    assert rows(hub, "SELECT FROM sample_awaited") == []
+    assert rows(hub, "SELECT first_offset, next_offset FROM gap") == [(4, 10)]
+
+
+def test_a_repeat_that_was_lost_on_the_way_the_first_time_does_not_end_the_looking(
+    hub: psycopg.Connection, damaged: Node
+) -> None:
+    before = stored(hub)
+    damaged.record(10, [2.5], at_ms=BASE_MS + 2500)
+    damaged.record(11, [3.0], at_ms=BASE_MS + 3000)
+    damaged.answered(OLD, 4, ((10, 12),))
+    assert stored(hub) == [*before, ("torque", 2500, 2.5)]
+
+
+def test_a_loss_that_is_told_already_is_expected_to_repeat_nothing(
+    hub: psycopg.Connection, damaged: Node
+) -> None:
+    damaged.lost(1, 10)
+    damaged.record(10, [4.0])
+    damaged.answered(OLD, 11)
+    damaged.birth(OLD, after=11, repeats_from=10)
+    damaged.answered(OLD, 11)
+    assert rows(hub, "SELECT FROM sample_awaited") == []
+
+
+def test_an_old_copy_of_a_log_repeats_more_than_the_first_of_each_tag(
+    hub: psycopg.Connection, node: Node
+) -> None:
+    node.birth(OLD)
+    for offset in range(4):
+        node.record(offset, [float(offset)])
+    node.answered(OLD, 4)
+    before = stored(hub)
+    node.birth(NEW, repeats_from=0)
+    for offset in range(4):
+        node.record(offset, [2.0 + offset], at_ms=BASE_MS + 2000 + 1000 * offset, late=True)
+    node.answered(NEW, 4)
+    assert stored(hub) == [*before, ("torque", 4000, 4.0), ("torque", 5000, 5.0)]
+    assert gaps(hub) == []

@@ -273,3 +273,25 @@ def test_health_is_in_the_status(hub: psycopg.Connection, node: Node) -> None:
     assert rows(hub, "SELECT online, delivery, conflict FROM gateway_status") == [
         (True, "stream", None)
     ]
+
+
+def test_backlog_that_is_sent_oldest_first_is_taken_in_order_alone(
+    hub: psycopg.Connection, node: Node
+) -> None:
+    node.birth(EPOCH, backlog_order="oldest_first", after=5)
+    node.record(0, late=True)
+    node.record(2, late=True)  # the one before it got lost
+    node.answered(EPOCH, 1)
+    node.record(5)
+    node.answered(EPOCH, 1, ((5, 6),))
+    node.record(1, late=True)
+    node.record(2, late=True)
+    node.answered(EPOCH, 3, ((5, 6),))
+
+
+def test_backlog_that_is_sent_newest_first_is_taken_as_it_comes(
+    hub: psycopg.Connection, node: Node
+) -> None:
+    node.birth(EPOCH, backlog_order="newest_first", after=5)
+    node.record(3, late=True)
+    node.answered(EPOCH, 0, ((3, 4),))
