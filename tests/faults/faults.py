@@ -187,6 +187,7 @@ def _restore_hub(stand: Stand, fault: Fault) -> Iterator[None]:
     stand.kill_hub()
     yield
     stand.database.restore(backup)
+    stand.draw_epochs()
     stand.hub["api"].start()
     if cars:
         stand.pass_again(cars)

@@ -234,6 +234,11 @@ class Stand:
         for name in HUB_SERVICES:
             self.hub[name].kill()
 
+    def draw_epochs(self) -> None:
+        """What operators do with a database put back from a backup, before they start the hub."""
+        at_the_database = {"LINESIDE_HUB_DATABASE__PORT": str(self.database.port)}
+        self._command("lineside-hub", "db", "restored", environment=at_the_database)
+
     def pass_again(self, cars: int) -> None:
         """Let the plant tell the hub of its first `cars` cars: of those the hub has forgotten."""
         self._command(
@@ -389,10 +394,15 @@ class Stand:
         except (ConnectionError, TimeoutError) as error:
             raise process.failure(str(error)) from None
 
-    def _command(self, *argv: object, name: str | None = None) -> None:
+    def _command(
+        self,
+        *argv: object,
+        name: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         """Run a command to its end. Raises `ProcessError` if it fails."""
         called = "-".join(str(part) for part in argv[:3] if not str(part).startswith("-"))
-        process = self._process(name or called, argv)
+        process = self._process(name or called, argv, environment)
         process.start()
         try:
             if process.wait(COMMAND_TIMEOUT_S) != 0:
