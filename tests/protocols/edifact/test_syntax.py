@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from protocols.edifact.problems import EdifactError
@@ -29,7 +29,7 @@ def test_what_is_written_is_read(parts: list[list[list[str]]], with_advice: bool
 
 
 @needs_peer("edifact")
-@settings(max_examples=5)
+@settings(max_examples=3, phases=[Phase.generate])
 @given(st.lists(messages, min_size=10, max_size=20))
 def test_another_maker_reads_the_same(several: list[list[list[list[str]]]]) -> None:
     files = [made(parts) for parts in several]
