@@ -1,51 +1,41 @@
 """Exceptions: what wants somebody's attention. At most one of a kind is open for one subject.
 
 Those that follow from where a call stands open and close with its situation in the status net;
-others (a late truck, a gap in the sequence) are opened and closed by who finds them.
+others (a late truck, a gap in the sequence) are opened and closed by who finds them. What each kind
+is, who is told and what can be decided stands in `exceptions.md`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.types.json import Jsonb
 
+from hub.calls.exception_kinds import Severity, exception_kinds
 from protocols.jis.net import Pair, status_net
 
 if TYPE_CHECKING:
     from hub.calls.history import FoundCall
 
-Severity = Literal["info", "warning", "critical"]
-
-SITUATION_SEVERITY: dict[str, Severity] = {
-    "blocked": "info",
-    "pulled_out": "info",
-    "cancelled": "info",
-    "replaced": "info",
-    "nok_at_supplier": "warning",
-    "not_taken": "critical",
-    "missing_part": "critical",
-    "delivery_mismatch": "critical",
-    "nok_at_line": "critical",
-    "part_gone": "critical",
-    "obsolete": "warning",
-    "contradiction": "warning",
-    "no_shipment": "warning",
-}
-"""How much each of the net's exceptions presses."""
-
 _OPEN = """
 INSERT INTO exception
     (owner, partner, plant, line, kind, subject, call, severity, detail, told, source_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+VALUES (%(owner)s, %(partner)s, %(plant)s, %(line)s, %(kind)s, %(subject)s, %(call)s, %(severity)s,
+    %(detail)s, %(told)s, %(at)s)
 ON CONFLICT (plant, kind, subject) WHERE closed_at IS NULL DO NOTHING
 RETURNING id
 """
+_RENEW = """
+UPDATE exception SET severity = %(severity)s, detail = %(detail)s
+WHERE plant = %(plant)s AND kind = %(kind)s AND subject = %(subject)s AND closed_at IS NULL
+    AND (severity, detail) IS DISTINCT FROM (%(severity)s, %(detail)s)
+"""
 _CLOSE = """
-UPDATE exception SET closed_at = clock_timestamp(), closed_by = %(by)s, decision = %(decision)s
+UPDATE exception SET closed_at = clock_timestamp(), closed_by = %(by)s,
+    decision = coalesce(%(decision)s, decision)
 WHERE plant = %(plant)s AND kind = %(kind)s AND subject = %(subject)s AND closed_at IS NULL
 RETURNING id
 """
@@ -62,32 +52,38 @@ def open_exception(
     *,
     owner: str,
     plant: str,
-    severity: Severity,
     at: datetime,
+    severity: Severity | None = None,
     partner: str | None = None,
     line: str | None = None,
     call: int | None = None,
     detail: Mapping[str, Any] | None = None,
-    told: Sequence[str] | None = None,
+    renew: bool = False,
 ) -> int | None:
-    """Open one; None if one of this kind is open for this subject. Told are owner and partner,
-    unless said otherwise."""
-    row = connection.execute(
-        _OPEN,
-        (
-            owner,
-            partner,
-            plant,
-            line,
-            kind,
-            subject,
-            call,
-            severity,
-            Jsonb(dict(detail or {})),
-            list(told) if told is not None else [owner, *([partner] if partner else [])],
-            at,
-        ),
-    ).fetchone()
+    """Open one; None if one of this kind is open for this subject, whose detail and severity become
+    these if `renew` says so. Severity and who is told are the kind's, unless said otherwise.
+
+    Raises `LookupError` for a kind that `exceptions.md` does not have.
+    """
+    known = exception_kinds().kind(kind)
+    parties = {"plant": owner, "supplier": partner}
+    told = [tenant for party in known.told if (tenant := parties[party])]
+    values = {
+        "owner": owner,
+        "partner": partner,
+        "plant": plant,
+        "line": line,
+        "kind": kind,
+        "subject": subject,
+        "call": call,
+        "severity": severity or known.severity,
+        "detail": Jsonb(dict(detail or {})),
+        "told": told,
+        "at": at,
+    }
+    row = connection.execute(_OPEN, values).fetchone()
+    if row is None and renew:
+        connection.execute(_RENEW, values)
     return None if row is None else int(row[0])
 
 
@@ -99,7 +95,7 @@ def close_exception(
     by: str,
     decision: str | None = None,
 ) -> bool:
-    """Close the open one of this kind; False if there is none."""
+    """Close the open one of this kind; False if there is none. What was decided stays with it."""
     row = connection.execute(
         _CLOSE,
         {"plant": plant, "kind": kind, "subject": subject, "by": by, "decision": decision},
@@ -110,8 +106,8 @@ def close_exception(
 def settle(connection: psycopg.Connection, call: FoundCall, pair: Pair, at: datetime) -> None:
     """Bring a call's exceptions in line with where it stands now."""
     situation = status_net().situation(pair)
-    others = [kind for kind in SITUATION_SEVERITY if kind != situation.raises]
-    connection.execute(_CLOSE_OTHERS, (call.id, others))
+    others = {s.raises for s in status_net().situations} - {"", situation.raises}
+    connection.execute(_CLOSE_OTHERS, (call.id, sorted(others)))
     if situation.raises:
         open_exception(
             connection,
@@ -122,7 +118,6 @@ def settle(connection: psycopg.Connection, call: FoundCall, pair: Pair, at: date
             plant=call.plant,
             line=call.line,
             call=call.id,
-            severity=SITUATION_SEVERITY[situation.raises],
             at=at,
             detail={"means": situation.text, "part_group": call.part_group, "rack": call.rack},
         )

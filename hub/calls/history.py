@@ -16,12 +16,14 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from hub.calls.exceptions import settle
+from hub.calls.racks import follow
 from protocols.jis.messages import CallKey
 from protocols.jis.net import Pair, Source
 
 _FIND = """
 SELECT c.id, c.owner, c.partner, l.gateway, c.plant, c.line, c.production_no, c.part_group,
-    c.reorder_index, c.car, c.status AS part, c.revision, c.serial, c.rack, c.slot, c.required_at
+    c.reorder_index, c.car, c.status AS part, c.revision, c.serial, c.rack, c.slot, c.packed_rack,
+    c.required_at
 FROM jis_call c JOIN supplier_line l ON l.plant = c.plant AND l.id = c.line
 WHERE c.plant = %s AND c.line = %s AND c.production_no = %s AND c.part_group = %s
     AND c.reorder_index = %s
@@ -57,6 +59,7 @@ class FoundCall:
     serial: str | None
     rack: str
     slot: int
+    packed_rack: str | None
     required_at: datetime
 
     @property
@@ -143,4 +146,7 @@ def add(
     moved = Moved(call.pair, Pair(row[0], row[1]), applied=row[2])
     if moved.after != moved.before:
         settle(connection, call, moved.after, at)
+    if moved.applied:
+        car_moved = moved.after.car != moved.before.car
+        follow(connection, call, kind, at, body or {}, serial, car_moved=car_moved)
     return moved

@@ -21,7 +21,8 @@ class Change:
     """What has changed, and whose it is. Names the thing; carries none of its content."""
 
     topic: str
-    """sequence, calls or gateways"""
+    """sequence, calls, gateways; racks, shipments, exceptions, modes and stops, of which the tables
+    tell themselves"""
     plant: str | None
     line: str | None
     tenants: tuple[str, ...]

@@ -23,6 +23,7 @@ _OPEN_STREAM = """
 INSERT INTO call_stream (gateway, epoch, owner, partner) VALUES (%s, %s, %s, %s)
 ON CONFLICT (gateway) WHERE NOT closed DO NOTHING
 """
+_HOLD = "SELECT FROM call_stream WHERE gateway = %s AND NOT closed FOR UPDATE"
 _WRITE = """
 INSERT INTO call_outbox
     (gateway, epoch, record_offset, owner, partner, call, record, revision)
@@ -52,6 +53,15 @@ def take_offsets(
             return int(row[0]), int(row[1])
         # None yet, or the publisher has just closed one and opened the next.
         connection.execute(_OPEN_STREAM, (gateway, draw_epoch(), owner, partner))
+
+
+def hold(connection: psycopg.Connection, gateway: int) -> None:
+    """Lock a gateway's stream until the end of the transaction.
+
+    To be done before a call's row is locked that something will be sent of: the publisher locks the
+    stream first and its calls after, and two orders would wait for one another in a ring.
+    """
+    connection.execute(_HOLD, (gateway,))
 
 
 def send(

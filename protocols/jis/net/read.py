@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import resources
-from typing import NamedTuple, cast, get_args
+from typing import cast, get_args
 
 from protocols.jis.net.check import problems_of
 from protocols.jis.net.model import Axis, Net, NetError, Situation, Source, Status, Transition
+from protocols.tables import Row, TableError, read_tables
 
 _AXES: dict[str, Axis] = {"Car": "car", "Part": "part"}
 
 
-class _Row(NamedTuple):
-    line: int
-    cells: dict[str, str]
-
-
 def read_net(text: str, name: str = "net.md") -> Net:
     """The net a text describes. Raises `NetError` with every problem and its line."""
-    tables = _tables(text, name)
+    try:
+        tables = read_tables(text, name)
+    except TableError as error:
+        raise NetError(str(error)) from None
     for heading in ("Car", "Part", "Transitions", "Situations"):
         if not tables.get(heading):
             raise NetError(f"{name}: no table under the heading ## {heading}")
@@ -59,28 +58,7 @@ def net_text() -> str:
     return resources.files("protocols.jis.net").joinpath("net.md").read_text(encoding="utf-8")
 
 
-def _tables(text: str, name: str) -> dict[str, list[_Row]]:
-    """The rows of the table below each heading of the second level."""
-    tables: dict[str, list[_Row]] = {}
-    heading, columns = "", None
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.startswith("## "):
-            heading, columns = line[3:].strip(), None
-        elif line.startswith("|"):
-            cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-            if columns is None:
-                columns = cells
-            elif not set(line) <= set("|-: "):
-                if len(cells) != len(columns):
-                    raise NetError(
-                        f"{name}:{number}: {len(cells)} cells under {len(columns)} columns"
-                    )
-                row = _Row(number, dict(zip(columns, cells, strict=True)))
-                tables.setdefault(heading, []).append(row)
-    return tables
-
-
-def _transitions(rows: Iterable[_Row]) -> Iterator[Transition]:
+def _transitions(rows: Iterable[Row]) -> Iterator[Transition]:
     for line, cells in rows:
         source, axis = cells["by"], cells["axis"]
         if source not in get_args(Source):
@@ -101,7 +79,7 @@ def _transitions(rows: Iterable[_Row]) -> Iterator[Transition]:
             )
 
 
-def _situation(row: _Row) -> Situation:
+def _situation(row: Row) -> Situation:
     line, cells = row
     state = cells["state"]
     if state not in ("open", "attention", "done"):

@@ -13,6 +13,7 @@ from hub.calls.publisher import CallPublisher
 from hub.calls.release import Release, release
 from hub.store import Database
 from protocols.mqtt.broker import BrokerSettings
+from tests.hub.calls.supply import Supply
 from tests.hub.calls.world import OWNER, PLANT, POINT, make_world, passed_at
 
 
@@ -59,3 +60,11 @@ def lane(database: Database, settings: BrokerSettings) -> Iterator[CallLane]:
     make_world(database)
     with serving(database, settings) as lane:
         yield lane
+
+
+@pytest.fixture
+def supply(database: Database) -> Iterator[Supply]:
+    """Plant, supplier and dock on one connection, without broker and HTTP."""
+    make_world(database)
+    with database.connect("ingest", autocommit=True) as connection:
+        yield Supply(connection)

@@ -26,7 +26,7 @@ OWNER_ALONE = {
 SEATS_ALONE = {"gateway_status", "device", "tag", "stream_cursor", "gap", "quarantine"}
 SHARED = {"jis_call", "call_outbox", "demand"}
 SHARED_BY_LINE = {
-    *("call_stream", "rack", "shipment"),
+    *("call_stream", "shipment", "shipment_slot", "receipt"),
     *("line_event", "exception", "line_mode", "line_stop"),
 }
 NOBODYS = {"schema_migration", "unregistered_node"}
@@ -73,6 +73,11 @@ INSERT INTO rack (plant, line, rack, owner, partner, slots, load_order)
     SELECT plant, id, 'R1', owner, partner, 4, 'forward' FROM supplier_line;
 INSERT INTO shipment (plant, line, id, owner, partner, departed_at, body)
     SELECT plant, id, 'T1', owner, partner, now(), '{}' FROM supplier_line;
+INSERT INTO shipment_slot (plant, line, shipment, rack, slot, owner, partner)
+    SELECT plant, id, 'T1', 'R1', 1, owner, partner FROM supplier_line;
+INSERT INTO receipt (plant, line, shipment, rack, slot, owner, partner, verdict, scanned_by,
+        message_id, source_at)
+    SELECT plant, id, 'T1', 'R1', 1, owner, partner, 'matched', 'me', 'm', now() FROM supplier_line;
 INSERT INTO line_event (plant, line, owner, partner, gateway, epoch, record_offset, kind, body,
         source_at)
     SELECT plant, id, owner, partner, gateway, 7, 1, 'shipment', '{}', now() FROM supplier_line;
@@ -169,6 +174,7 @@ def test_suppliers_see_their_own_and_no_order_of_the_plant(world: Database) -> N
         assert (seats[table], trim[table]) == (2, 3), table
     for table in SHARED_BY_LINE:
         assert (seats[table], trim[table]) == (1, 1), table
+    assert (seats["rack"], trim["rack"]) == (2, 2)
     assert (seats["call_event"], trim["call_event"]) == (4, 6)
     assert (seats["tenant"], seats["gateway"], seats["supplier_line"]) == (2, 1, 1)
 
