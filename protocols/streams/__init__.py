@@ -11,7 +11,8 @@ double, delay and reorder them. What holds then:
 4. What the writer can no longer give is named (`lost`), and the cursor passes over it.
 5. Windows bound what is in flight, `max_ahead` bounds the cursor: memory is flat. The writer sends
    so that a reader with the ranges it counts on (`LEAST_AHEAD`) need not leave a record alone.
-6. A backlog leaves at a bounded rate beside what is live, and live never waits for it.
+6. A backlog leaves at a bounded rate beside what is live, and live never waits for it. Sent oldest
+   first, it is taken in that order, whatever gets lost.
 """
 
 from protocols.streams.position import LEAST_AHEAD, Answer, State, draw_epoch

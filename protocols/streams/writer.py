@@ -39,7 +39,7 @@ class Sending:
 @dataclass(frozen=True, slots=True)
 class Drain:
     """How a backlog leaves beside what is live: a bucket that holds `burst` records and is filled
-    with `per_s` records a second. What is sent again empties it too, but never waits for it.
+    with `per_s` records a second. What is sent again empties it too; newest first, it never waits.
 
     `newest_first`: the newest run of the backlog that the reader lacks goes first, and within a run
     (`max_records` of `Writer.to_send`) the records go in order; without it, all go in order, and

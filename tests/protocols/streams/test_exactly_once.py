@@ -306,6 +306,32 @@ def test_however_often_the_connection_is_cut_the_reader_leaves_no_record_alone(
     world.check()
 
 
+@settings(max_examples=100, deadline=None)
+@given(lost=st.lists(st.booleans(), min_size=4, max_size=60), appended=st.integers(0, 3))
+def test_on_a_connection_that_stands_no_backlog_overtakes_what_was_lost(
+    lost: list[bool], appended: int
+) -> None:
+    """QoS 0: a broker may drop single messages and go on."""
+    world = World(live_first=True)
+    world.append(20)
+    world.restart_writer()
+    ways = iter(lost)
+    while (gone := next(ways, None)) is not None:
+        world.append(appended)
+        world.write()
+        while world.to_reader:
+            if gone:
+                world.to_reader.pop(0)
+            else:
+                world.deliver_to_reader(0)
+            gone = next(ways, False)
+        while world.to_writer:
+            world.deliver_to_writer(0)
+        world.now += RESEND_AFTER_S / 2
+    world.heal()
+    world.check()
+
+
 def test_a_reader_restored_within_what_is_kept_loses_nothing() -> None:
     world = World(live_first=True)
     world.append(5)
