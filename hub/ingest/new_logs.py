@@ -44,7 +44,9 @@ _SAME = """s.tag_id = f.tag_id AND s.time = f.time
         AND s.value IS NOT DISTINCT FROM f.value AND s.text IS NOT DISTINCT FROM f.text"""
 # Two minutes: a publishing interval may be one, its message is a batch for each class, and one may
 # have come without the others, so that a tag's changes may lie as much behind another's. A device
-# whose changes are all older than what is stored has had its clock set back.
+# whose changes are all older than what is stored has had its clock set back. So may one have whose
+# time went on by less than ours: it may have changed as much later, or earlier, than it seems. Or
+# its changes have waited long to be sent, of which ten minutes at most are held against it.
 _NAME_GAPS = f"""
 WITH came AS (
     SELECT DISTINCT ON (tag_id) tag_id, time, value, text FROM sample_first ORDER BY tag_id, ctid
@@ -60,10 +62,12 @@ WITH came AS (
 )
 INSERT INTO gap (owner, partner, gateway, device, stream, epoch, from_time, to_time, cause)
 SELECT %(owner)s, %(partner)s, %(gateway)s, device, 'telemetry', %(epoch)s,
-    CASE WHEN last >= device_newest THEN newest ELSE least(first - away, newest) END,
-    CASE WHEN last >= device_newest THEN last ELSE device_newest + away END,
+    CASE WHEN last >= device_newest THEN newest - slower ELSE least(first - away, newest) END,
+    CASE WHEN last >= device_newest THEN last + slower ELSE device_newest + away END,
     %(cause)s
-FROM changed
+FROM changed, LATERAL (
+    SELECT least(greatest(away - (last - device_newest), interval '0'), interval '10 min')
+) AS s (slower)
 """  # noqa: S608  text of our own
 _STORE = f"""
 INSERT INTO sample ({COLUMNS})

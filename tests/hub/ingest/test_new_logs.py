@@ -116,6 +116,29 @@ def test_a_clock_set_back_meanwhile_widens_the_gap_by_how_long_nothing_came(
     assert ("torque", 7_000, 14.0) in stored(hub)
 
 
+def test_a_clock_set_back_meanwhile_that_has_caught_up_again_is_known_by_ours(
+    hub: psycopg.Connection, replaced: Node
+) -> None:
+    """For 30 s nothing came, and the device's clock went on by 20 s: it may have been at 40 s
+    before it was set back, or set back to 0 s."""
+    hub.execute("UPDATE sample_awaited SET since = now() - interval '30 s'")
+    replaced.record(0, [14.0], at_ms=BASE_MS + 30_000)
+    replaced.answered(NEW, 1)
+    ((device, start, end),) = gaps(hub)
+    assert device == "line"
+    assert start <= 0
+    assert end >= 40_000
+
+
+def test_changes_that_waited_long_widen_the_gap_by_ten_minutes_at_most(
+    hub: psycopg.Connection, replaced: Node
+) -> None:
+    hub.execute("UPDATE sample_awaited SET since = now() - interval '2 days'")
+    replaced.record(0, [14.0], at_ms=BASE_MS + 30_000)
+    replaced.answered(NEW, 1)
+    assert gaps(hub) == [("line", 10_000 - 600_000, 30_000 + 600_000)]
+
+
 def test_what_comes_ahead_of_the_watermark_is_not_the_first(
     hub: psycopg.Connection, replaced: Node
 ) -> None:
