@@ -180,8 +180,8 @@ class Backfill:
 
     async def _read(self, name: str, debt: Debt, tags: list[str], *, last_try: bool) -> list[str]:
         """Read some tags to the end, and take them off the debt. Those that have not come as far as
-        they should stay, unless this is the last try. Returns those for which there were too many
-        at a time."""
+        they should stay, unless this is the last try. Returns those that are to be read on: there
+        were too many at a time, or the server broke off."""
         nodes = await self._subscription.nodes([self._positions[tag] for tag in tags])
         start_us = min(debt.tags[tag][0] for tag in tags)
         end_us = max(debt.tags[tag][1] for tag in tags)
@@ -214,7 +214,8 @@ class Backfill:
                     points[tag] = result.ContinuationPoint
                     continue
                 del points[tag]
-                if self._is_short_of_points(result):
+                came_on = debt.tags[tag][0] > reached_us or start_us < reached_us
+                if self._is_short_of_points(result) or (came_on and _is_cut_off(result)):
                     postponed.append(tag)
             await self._store(items, {name: written(debt)})
         for tag in tags:
@@ -305,6 +306,12 @@ class Backfill:
     def _step_us(self, tag: str) -> int:
         sampling_ms = self._settings.tags[self._positions[tag]].sampling_ms
         return 1000 * (self._settings.sampling_ms if sampling_ms is None else sampling_ms)
+
+
+def _is_cut_off(result: ua.HistoryReadResult) -> bool:
+    """Whether the server gave as many values as it was asked for at most, and no way to go on. Some
+    give none although they have more (asyncua's): it is asked again from where it has come."""
+    return not result.ContinuationPoint and len(_values(result)) >= VALUES_PER_NODE
 
 
 def _values(result: ua.HistoryReadResult) -> list[ua.DataValue]:
