@@ -43,10 +43,13 @@ class Drain:
 
     `newest_first`: the newest run of the backlog that the reader lacks goes first, and within a run
     (`max_records` of `Writer.to_send`) the records go in order; without it, all go in order, and
-    one that got lost holds up those behind it, which go again after it (`Cursor.accept`). The
-    order is one for the whole stream. One per device would need a range of the reader's cursor for
-    almost every record: where two devices' records alternate and one is sent from either end, a
-    hole is left beside each of them.
+    one that got lost holds up those behind it, which go again after it (`Cursor.accept`).
+
+    The order is one for the whole stream, since one for each device does not fit into a bounded
+    cursor: let the records of two devices alternate, n of each, one device's to go oldest first,
+    the other's newest first. However the two are interleaved, at some moment n of the 2 n are sent,
+    and then no two of them are neighbours: n - 1 ranges stand above the watermark. Only a stream
+    for each device, with an epoch and offsets of its own, would do.
     """
 
     per_s: float = math.inf

@@ -35,3 +35,15 @@ def test_without_is_set_difference(
 @given(RANGES, st.integers(0, 40))
 def test_contains_is_membership(ranges: list[tuple[int, int]], offset: int) -> None:
     assert contains(merged(ranges), offset) == (offset in offsets(ranges))
+
+
+def test_an_order_for_each_device_would_need_a_range_for_each_record() -> None:
+    """What `Drain` says of it: two devices' records alternate, one's leave oldest first and the
+    other's newest first. Half of them are sent at some moment, by whatever way it was reached."""
+    n = 50
+    for oldest_first in range(n + 1):
+        newest_first = n - oldest_first
+        sent = [2 * i for i in range(oldest_first)]
+        sent += [2 * i + 1 for i in range(n - newest_first, n)]
+        above = [r for r in merged((offset, offset + 1) for offset in sent) if r[0] > 0]
+        assert len(above) >= n - 1
