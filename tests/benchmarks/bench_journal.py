@@ -29,7 +29,7 @@ from pathlib import Path
 from edge.journal import JournalSettings, SampleBatch, SampleClass, TelemetryJournal
 from edge.journal.body import pack_samples
 from protocols.streams import Answer, Writer
-from tests.benchmarks.report import AtLeast, AtMost, Goal, Row, report
+from tests.benchmarks.report import AtLeast, AtMost, Goal, NoLessThan, Row, report
 
 VALUES = 100
 """In a batch: a publish response of a line with many tags."""
@@ -41,8 +41,10 @@ READ = 8
 WARM_UP = 20_000
 QUOTA_MB = 256
 GOALS: dict[str, Goal] = {
-    "append": AtLeast(0.25),
-    "append, beside SQLite": AtLeast(0.25),
+    # Ten times what a gateway is to carry. No ratio: where a sync costs next to nothing, the wait
+    # for a commit's company (`commit_ms`) is nearly all of ours, and that is wanted.
+    "append": NoLessThan(100_000),
+    "append, four in flight": NoLessThan(100_000),
     "drain": AtLeast(0.1),
     "memory over an outage": AtMost(1.2),
 }

@@ -60,7 +60,14 @@ class NoMoreThan:
     figure: float
 
 
-Goal = AtLeast | AtMost | NoMoreThan
+@dataclass(frozen=True, slots=True)
+class NoLessThan:
+    """A goal: ours by itself is this or more, in the row's unit."""
+
+    figure: float
+
+
+Goal = AtLeast | AtMost | NoMoreThan | NoLessThan
 
 
 def report(name: str, rows: Sequence[Row], goals: Mapping[str, Goal]) -> bool:
@@ -155,13 +162,17 @@ def _goal_text(goal: Goal | None) -> str:
     if goal is None:
         return ""
     if isinstance(goal, NoMoreThan):
-        return f"<= {goal.figure:g} by itself"
+        return f"<= {goal.figure:,g} by itself"
+    if isinstance(goal, NoLessThan):
+        return f">= {goal.figure:,g} by itself"
     return f">= {goal.ratio:g}" if isinstance(goal, AtLeast) else f"<= {goal.ratio:g}"
 
 
 def _verdict(row: Row, goal: Goal | None) -> bool | None:
     if isinstance(goal, NoMoreThan):
         return row.ours <= goal.figure
+    if isinstance(goal, NoLessThan):
+        return row.ours >= goal.figure
     if goal is None or row.ratio is None:
         return None
     return row.ratio >= goal.ratio if isinstance(goal, AtLeast) else row.ratio <= goal.ratio
