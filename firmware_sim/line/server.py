@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import gc
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from copy import copy
+from collections.abc import Callable
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
 from asyncua import ua
 from asyncua.common.node import Node
-from asyncua.server.internal_server import InternalServer
 from asyncua.server.server import Server
 from asyncua.ua.attribute_ids import AttributeIds
 
-from firmware_sim.line.subscriptions import use_plc_subscriptions
+from firmware_sim.line.quick import QuickServer
 
 Value = bool | int | float | str | datetime
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Garbage collection put off: looking again and again through the thousands of nodes of the
-    standard address space while they are made costs a third of the start."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 class PlcServer:
@@ -45,22 +27,17 @@ class PlcServer:
         self._namespace = namespace
         self._host = host
         self._port = port
-        iserver = InternalServer()
-        use_plc_subscriptions(iserver)
-        # asyncua's own clock cannot be stopped within its second; `_clock` does its work.
-        iserver.disabled_clock = True
+        iserver = QuickServer()
         self._server = Server(iserver)
         self._server.set_endpoint(f"opc.tcp://{host}:{port}/")
         self._server.socket_address = (host, port)
         self._server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
         self._server.set_identity_tokens([ua.AnonymousIdentityToken])
-        self._iserver = iserver
         self._aspace = iserver.aspace
         self._index = 0
         self._node_ids: dict[str, ua.NodeId] = {}
         self._types: dict[str, ua.VariantType] = {}
         self._folders: dict[str, Node] = {}
-        self._clock_task: asyncio.Task[None] | None = None
 
     @property
     def endpoint(self) -> str:
@@ -68,8 +45,7 @@ class PlcServer:
 
     async def __aenter__(self) -> PlcServer:
         """Build the standard address space; nodes can be added, clients connect after `listen`."""
-        with _no_collection():
-            await self._server.init()
+        await self._server.init()
         await self._server.set_application_uri("urn:lineside:plc")
         self._server.set_server_name("Lineside line PLC")
         self._index = await self._server.register_namespace(self._namespace)
@@ -83,7 +59,6 @@ class PlcServer:
         listener = self._server.bserver
         if listener is not None:
             self._port = listener.port
-        self._clock_task = asyncio.create_task(self._clock())
 
     async def __aexit__(
         self,
@@ -91,10 +66,6 @@ class PlcServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._clock_task is not None:
-            self._clock_task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._clock_task
         await self._server.stop()
 
     async def add(
@@ -163,14 +134,3 @@ class PlcServer:
             name = f"{self._index}:{path.rpartition('.')[2]}"
             self._folders[path] = await parent.add_folder(self._node_id(path), name)
         return self._folders[path]
-
-    async def _clock(self) -> None:
-        """Keep the server's CurrentTime, which clients compare their own clock with."""
-        status_node = self._iserver.server_status_node
-        time_node = self._iserver.current_time_node
-        while True:
-            status = copy(await status_node.read_value())
-            status.CurrentTime = datetime.now(UTC)
-            await status_node.write_value(status)
-            await time_node.write_value(status.CurrentTime)
-            await asyncio.sleep(1.0)

@@ -11,11 +11,10 @@ from typing import Any
 
 from asyncua import ua
 from asyncua.common.node import Node
-from asyncua.server.internal_server import InternalServer
 from asyncua.server.server import Server
 from asyncua.server.user_managers import UserManager
 
-from firmware_sim.line.subscriptions import use_plc_subscriptions
+from firmware_sim.line.quick import QuickServer
 
 URI = "urn:test:plc"
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,9 +24,7 @@ class Plc:
     """Nodes by name, all in namespace `URI`, which has the index 2."""
 
     def __init__(self, port: int, users: UserManager | None = None) -> None:
-        inner = InternalServer(user_manager=users)
-        use_plc_subscriptions(inner)
-        self.server = Server(inner)
+        self.server = Server(QuickServer(users))
         self.endpoint = f"opc.tcp://127.0.0.1:{port}/"
         self.server.set_endpoint(self.endpoint)
         self.server.set_security_policy([ua.SecurityPolicyType.NoSecurity])

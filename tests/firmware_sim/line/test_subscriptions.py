@@ -109,7 +109,7 @@ def test_a_subscription_outlives_its_connection_and_its_messages_wait_for_their_
 def test_a_subscription_outlives_a_session_that_timed_out() -> None:
     async def scene() -> None:
         async with PlcServer("urn:test", "127.0.0.1", 0) as server:
-            inner = server._iserver
+            inner = server._server.iserver
             inner.min_session_timeout_ms = 100
             await server.listen()
             gone = Client(server.endpoint)
