@@ -28,13 +28,26 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@asynccontextmanager
-async def counting(history: int = 0) -> AsyncIterator[NodeOpcua]:
-    """A server with two variables that count from 0 on."""
+@pytest.fixture(scope="module")
+async def shared() -> AsyncIterator[NodeOpcua]:
+    """One server for all tests here: it takes seconds to start."""
     async with run_node_opcua() as server:
-        for name in NAMES:
-            await server.add(name, "Double", 0.0, history=history)
         yield server
+
+
+@asynccontextmanager
+async def counting(server: NodeOpcua, history: int = 0) -> AsyncIterator[NodeOpcua]:
+    """The server with two variables that count from 0 on, and nothing of them or of its sessions
+    afterwards."""
+    for name in NAMES:
+        await server.add(name, "Double", 0.0, history=history)
+    try:
+        yield server
+    finally:
+        await server.hold()
+        await server.end_sessions(subscriptions=True)
+        for name in NAMES:
+            await server.delete(name)
 
 
 def settings_of(server: NodeOpcua, port: int | None = None, **more: Any) -> OpcUaSettings:
@@ -68,8 +81,10 @@ def from_history(got: Reading) -> int:
     )
 
 
-async def test_a_cut_loses_nothing_of_what_the_server_holds(tmp_path: Path) -> None:
-    async with counting() as server, FaultProxy("127.0.0.1", server.port) as proxy:
+async def test_a_cut_loses_nothing_of_what_the_server_holds(
+    shared: NodeOpcua, tmp_path: Path
+) -> None:
+    async with counting(shared) as server, FaultProxy("127.0.0.1", server.port) as proxy:
         settings = settings_of(server, proxy.port)
         async with reading(tmp_path / "journal.sqlite", settings, commit_ms=200) as got:
             await until(lambda: len(got.devices.heard) == 1)
@@ -93,8 +108,10 @@ async def test_a_cut_loses_nothing_of_what_the_server_holds(tmp_path: Path) -> N
             await until(lambda: got.figures.publishes_in_flight == settings.publish_requests)
 
 
-async def test_a_restarted_agent_goes_on_with_its_subscription(tmp_path: Path) -> None:
-    async with counting() as server:
+async def test_a_restarted_agent_goes_on_with_its_subscription(
+    shared: NodeOpcua, tmp_path: Path
+) -> None:
+    async with counting(shared) as server:
         path = tmp_path / "journal.sqlite"
         async with reading(path, settings_of(server)) as got:
             await until(lambda: len(got.devices.heard) == 1)
@@ -109,8 +126,10 @@ async def test_a_restarted_agent_goes_on_with_its_subscription(tmp_path: Path) -
             assert got.figures.republished + got.figures.samples > 0
 
 
-async def test_a_lost_subscription_is_filled_in_from_history(tmp_path: Path) -> None:
-    async with counting(history=10_000) as server, read_from(server, tmp_path) as got:
+async def test_a_lost_subscription_is_filled_in_from_history(
+    shared: NodeOpcua, tmp_path: Path
+) -> None:
+    async with counting(shared, history=10_000) as server, read_from(server, tmp_path) as got:
         await until(lambda: len(got.devices.heard) == 1)
         await server.ramp(NAMES, per_s=200)
         await until(lambda: got.figures.samples > 100)
@@ -127,10 +146,10 @@ async def test_a_lost_subscription_is_filled_in_from_history(tmp_path: Path) -> 
 
 
 async def test_more_history_than_fits_into_one_answer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shared: NodeOpcua, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edge.sources.opcua.history.VALUES_PER_NODE", 7)
-    async with counting(history=10_000) as server, read_from(server, tmp_path) as got:
+    async with counting(shared, history=10_000) as server, read_from(server, tmp_path) as got:
         await until(lambda: len(got.devices.heard) == 1)
         await server.ramp(NAMES, per_s=100)
         await until(lambda: got.figures.samples > 20)
@@ -143,8 +162,8 @@ async def test_more_history_than_fits_into_one_answer(
         assert not got.gaps
 
 
-async def test_what_history_no_longer_has_is_the_gap(tmp_path: Path) -> None:
-    async with counting(history=20) as server, read_from(server, tmp_path) as got:
+async def test_what_history_no_longer_has_is_the_gap(shared: NodeOpcua, tmp_path: Path) -> None:
+    async with counting(shared, history=20) as server, read_from(server, tmp_path) as got:
         await until(lambda: len(got.devices.heard) == 1)
         await server.end_sessions(subscriptions=True)
         await until(lambda: len(got.devices.heard) == 2)
@@ -161,8 +180,8 @@ async def test_what_history_no_longer_has_is_the_gap(tmp_path: Path) -> None:
         assert gap.from_us < times[81] - 80 * 1000
 
 
-async def test_without_history_an_interruption_is_a_gap(tmp_path: Path) -> None:
-    async with counting() as server, read_from(server, tmp_path) as got:
+async def test_without_history_an_interruption_is_a_gap(shared: NodeOpcua, tmp_path: Path) -> None:
+    async with counting(shared) as server, read_from(server, tmp_path) as got:
         await until(lambda: len(got.devices.heard) == 1)
         await server.ramp(["Force"], per_s=200)
         await until(lambda: got.figures.samples > 100)
@@ -179,8 +198,10 @@ async def test_without_history_an_interruption_is_a_gap(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("history", [0, 10_000])
-async def test_an_overflow_is_filled_in_from_history_or_a_gap(tmp_path: Path, history: int) -> None:
-    async with counting(history) as server:
+async def test_an_overflow_is_filled_in_from_history_or_a_gap(
+    shared: NodeOpcua, tmp_path: Path, history: int
+) -> None:
+    async with counting(shared, history) as server:
         settings = settings_of(server, queue_size=50)
         async with reading(tmp_path / "journal.sqlite", settings) as got:
             await until(lambda: len(got.devices.heard) == 1)
@@ -200,8 +221,10 @@ async def test_an_overflow_is_filled_in_from_history_or_a_gap(tmp_path: Path, hi
                 assert gap.cause == "OPC UA queue overflow: Force"
 
 
-async def test_a_node_that_is_deleted_stops_nobody_and_heals(tmp_path: Path) -> None:
-    async with counting() as server, FaultProxy("127.0.0.1", server.port) as proxy:
+async def test_a_node_that_is_deleted_stops_nobody_and_heals(
+    shared: NodeOpcua, tmp_path: Path
+) -> None:
+    async with counting(shared) as server, FaultProxy("127.0.0.1", server.port) as proxy:
         settings = settings_of(server, proxy.port)
         async with reading(tmp_path / "journal.sqlite", settings) as got:
             await until(lambda: len(got.devices.heard) == 1)
@@ -220,8 +243,10 @@ async def test_a_node_that_is_deleted_stops_nobody_and_heals(tmp_path: Path) -> 
             assert [s["items"] for s in mine["subscriptions"]] == [2]
 
 
-async def test_a_server_that_takes_few_requests_at_a_time(tmp_path: Path) -> None:
-    async with counting() as server:
+async def test_a_server_that_takes_few_requests_at_a_time(
+    shared: NodeOpcua, tmp_path: Path
+) -> None:
+    async with counting(shared) as server:
         settings = settings_of(server, publish_requests=16)
         async with reading(tmp_path / "journal.sqlite", settings) as got:
             await until(lambda: len(got.devices.heard) == 1)
