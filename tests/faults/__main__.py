@@ -32,6 +32,7 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--minutes", type=_positive, default=10.0, help="how long faults are made")
+    parser.add_argument("--faults", type=int, default=0, help="however long so many faults take")
     parser.add_argument("--seed", type=int, help="same seed, same faults; else drawn and said")
     parser.add_argument("--rate", type=_positive, default=0.6, help="faults per second in a round")
     parser.add_argument("--round", type=int, default=ROUND_FAULTS, help="faults per round")
@@ -43,6 +44,11 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--report", type=Path, help="write the report here, as JSON")
     parser.add_argument("--keep", action="store_true", help="keep all files of a good run too")
     return parser.parse_args(arguments)
+
+
+def most_s(chosen: argparse.Namespace) -> float:
+    """About how long the faults may take, in seconds: a slow machine makes 12 a minute."""
+    return max(60.0 * float(chosen.minutes), 5.0 * float(chosen.faults))
 
 
 def main() -> int:
@@ -59,13 +65,14 @@ def main() -> int:
         seed=seed,
         gateways=chosen.gateways,
         takt_s=TAKT_S,
-        cars=int((chosen.minutes * 60 * 2 + SPARE_S) / TAKT_S),
+        cars=int((most_s(chosen) * 2 + SPARE_S) / TAKT_S),
         mounts=mounts,
     )
     say = _teller(directory / "run.log")
     asked = {
         "seed": seed,
         "minutes": chosen.minutes,
+        "faults": chosen.faults,
         "rate_per_s": chosen.rate,
         "round": chosen.round,
         "gateways": chosen.gateways,
@@ -81,7 +88,8 @@ def main() -> int:
     if report["good"] and not chosen.keep:
         shutil.rmtree(directory)
     else:
-        same = f"--minutes {chosen.minutes:g} --rate {chosen.rate:g} --round {chosen.round}"
+        same = f"--minutes {chosen.minutes:g} --faults {chosen.faults}"
+        same += f" --rate {chosen.rate:g} --round {chosen.round}"
         only = "".join(f" --only {kind!r}" for kind in chosen.only or ())
         gateways = f"--gateways {chosen.gateways}"
         say(f"again: python -m tests.faults --seed {seed} {same} {gateways}{only}")
@@ -99,6 +107,7 @@ def _run(
             }
             outcome = Run(stand, settings.seed, asked["rate_per_s"], say).run(
                 seconds=asked["minutes"] * 60,
+                faults=asked["faults"],
                 round_faults=asked["round"],
                 kinds={n: k for n, k in KINDS.items() if not asked["only"] or n in asked["only"]},
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,6 +20,11 @@ def as_json(outcome: Outcome, settings: Mapping[str, Any]) -> dict[str, Any]:
         "began_at": outcome.began_at.isoformat(timespec="seconds"),
         "seconds": round(outcome.seconds, 1),
         "rounds": outcome.rounds,
+        "load": {
+            "cores": os.cpu_count(),
+            "median": round(statistics.median(outcome.loads or [0.0]), 1),
+            "highest": round(max(outcome.loads, default=0.0), 1),
+        },
         "faults": len(outcome.made),
         "kinds": {
             name: {"faults": len(made), **_recoveries(made)}
@@ -60,7 +66,9 @@ def render(report: Mapping[str, Any]) -> str:
     ]
     lines += [
         "",
-        f"{report['faults']} faults in {report['seconds']:.0f} s, {report['rounds']} rounds",
+        f"{report['faults']} faults in {report['seconds']:.0f} s, {report['rounds']} rounds; "
+        f"load {report['load']['median']} (highest {report['load']['highest']}) "
+        f"on {report['load']['cores']} cores",
         f"values: {values['produced']} produced, {values['stored']} stored, "
         f"{values['in_gaps']} in named gaps, {values['lost']} lost, "
         f"{values['reordered']} out of order",

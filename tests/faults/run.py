@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -62,6 +63,8 @@ class Outcome:
     """What the verdict does not know: no recovery, a fault that could not be made."""
     cars: int = 0
     calls: int = 0
+    loads: list[float] = field(default_factory=list)
+    """The machine's load average over a minute, at the end of each round."""
     ended: Mapping[str, Sequence[int]] = field(default_factory=dict)
     """Exit codes of processes that ended though no fault had ended them, and were restarted."""
     gaps: Mapping[str, int] = field(default_factory=dict)
@@ -93,18 +96,25 @@ class Run:
         self,
         *,
         seconds: float,
+        faults: int = 0,
         round_faults: int = ROUND_FAULTS,
         kinds: Mapping[str, Kind] = KINDS,
     ) -> Outcome:
-        """Rounds of faults of these kinds for so long, then the last check."""
+        """Rounds of faults of these kinds for so long, and until there were so many; then the last
+        check."""
         outcome, began = self._outcome, time.monotonic()
         poller = threading.Thread(target=self._poll, name="poll", daemon=True)
         poller.start()
         try:
             self._wait_for_life()
-            while time.monotonic() - began < seconds or outcome.rounds == 0:
+            while (
+                outcome.rounds == 0
+                or time.monotonic() - began < seconds
+                or len(outcome.made) < faults
+            ):
                 self._round(outcome.rounds, round_faults, kinds)
                 outcome.rounds += 1
+                outcome.loads.append(os.getloadavg()[0])
             self._finish()
         finally:
             self._polling.set()
