@@ -1,4 +1,5 @@
-"""Epochs of the call streams: one ends, and the next begins with all calls that are open.
+"""Epochs of the call streams: one ends, and the next begins with all calls that are open, with how
+each line is to work, and with the whole demand ahead of it.
 
 So it goes when a gateway and the hub no longer agree on what was written: the gateway has lost its
 cursor, or the hub's database was put back from a backup. A call that a gateway has already keeps
@@ -8,9 +9,12 @@ its state there, so one epoch too many costs only messages.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import psycopg
 
+from hub.calls.line_states import tell_line_states
+from hub.calls.previews import refresh_demand
 from protocols.streams import draw_epoch
 
 LEFT_STATUSES = [
@@ -38,6 +42,11 @@ FROM call_outbox o JOIN jis_call c ON c.id = o.call
 WHERE o.gateway = %(gateway)s AND o.epoch = %(ended)s AND c.status <> ALL (%(left)s)
 """
 _SET_NEXT = "UPDATE call_stream SET next_offset = %s WHERE gateway = %s AND epoch = %s"
+# Lines before streams, as all do.
+_LOCK_LINES = """
+SELECT plant, id FROM supplier_line WHERE %(gateway)s::integer IS NULL OR gateway = %(gateway)s
+ORDER BY plant, id FOR NO KEY UPDATE
+"""
 # In the order in which a release takes them, so that neither waits for the other in a ring.
 _OPEN_STREAMS = """
 SELECT s.gateway, s.epoch, g.group_id || '/' || g.node_id
@@ -62,6 +71,7 @@ def begin_anew(connection: psycopg.Connection, gateway: int, ended: int) -> Begu
     """
     epoch = draw_epoch()
     with connection.transaction():
+        lines = connection.execute(_LOCK_LINES, {"gateway": gateway}).fetchall()
         tenants = connection.execute(_CLOSE, (gateway, ended)).fetchone()
         if tenants is None:
             return None
@@ -71,6 +81,10 @@ def begin_anew(connection: psycopg.Connection, gateway: int, ended: int) -> Begu
             {"gateway": gateway, "ended": ended, "begun": epoch, "left": LEFT_STATUSES},
         ).rowcount
         connection.execute(_SET_NEXT, (carried, gateway, epoch))
+        now = datetime.now(UTC)
+        for plant, line in lines:
+            tell_line_states(connection, plant, now, [line])
+            refresh_demand(connection, plant, now, [line], whole=True)
     return Begun(epoch, carried)
 
 
@@ -83,6 +97,7 @@ def begin_all_anew(connection: psycopg.Connection) -> dict[str, Begun]:
     """
     begun = {}
     with connection.transaction():
+        connection.execute(_LOCK_LINES, {"gateway": None})
         for gateway, ended, name in connection.execute(_OPEN_STREAMS).fetchall():
             found = begin_anew(connection, gateway, ended)
             if found is not None:

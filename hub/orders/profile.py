@@ -1,7 +1,7 @@
 """How plant and supplier work together at one line: who is told of what and when, and how long
 things take. In the plant file under `lines[].profile`; stored in `supplier_line.profile`.
 
-Times are seconds. Those of `needed_s` are working time of the plant, all others are by the clock.
+Times are seconds by the clock, not of the plant's work: trucks drive in its breaks too.
 """
 
 from __future__ import annotations

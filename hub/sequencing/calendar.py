@@ -202,6 +202,13 @@ class ShiftCalendar:
         worked = self._worked_at(self._within(end)) - self._worked_at(self._within(start))
         return worked / _SECOND_US
 
+    @property
+    def bounds(self) -> tuple[datetime, datetime]:
+        """What the calendar speaks of: its first midnight, and the end of its last day, or of work
+        if that is later."""
+        first, last = self._bounds
+        return instant_of(first), instant_of(last)
+
     def _work(self, clock: _Clock) -> list[tuple[int, int]]:
         """Shifts and overtime in order, which do not overlap."""
         found = [

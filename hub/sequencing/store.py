@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import psycopg
 from psycopg.types.json import Jsonb
 
+from hub.calls.called import lock_plant
 from hub.calls.notify import CHANGES, Change
+from hub.calls.previews import refresh_demand
 from hub.orders.problems import InputError
 from hub.orders.store import load_book
 from hub.sequencing.model import Car, Instance
@@ -59,7 +62,8 @@ class StoredSequence:
 
 
 def store_sequence(connection: psycopg.Connection, plant: str, chain: PearlChain) -> int:
-    """Store a sequence, as the role `lineside_ingest`; its number. Who watches the plant is told.
+    """Store a sequence, as the role `lineside_ingest`; its number. Who watches the plant is told,
+    and so are the suppliers whose demand ahead it changes.
 
     Raises `psycopg.errors.ForeignKeyViolation` if a car is not among the plant's orders, and
     `LookupError` if there is no such plant.
@@ -87,6 +91,8 @@ def store_sequence(connection: psycopg.Connection, plant: str, chain: PearlChain
             "SELECT pg_notify(%s, %s)",
             (CHANGES, Change("sequence", plant, None, (owner,)).dump()),
         )
+        lock_plant(connection, owner, plant)
+        refresh_demand(connection, plant, datetime.now(UTC))
     return int(number)
 
 

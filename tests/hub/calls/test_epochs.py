@@ -10,7 +10,9 @@ import pytest
 
 from hub.calls.epochs import begin_all_anew
 from hub.calls.release import release
+from hub.orders.profile import Profile
 from hub.store import Database
+from protocols.jis.messages import CALL_RECORD, LineState, Preview
 from protocols.mqtt.broker import BrokerSettings
 from tests.fixtures.postgres import DatabaseServer
 from tests.hub.calls.conftest import CallLane, serving
@@ -137,4 +139,28 @@ def test_each_gateway_begins_anew_with_what_is_open(database: Database) -> None:
             "SELECT epoch, next_offset FROM call_stream WHERE NOT closed ORDER BY gateway"
         ).fetchall()
     assert list(begun) == ["seatworks/gw-seat", "trimworks/gw-trim"]
-    assert streams == [(each.epoch, 1) for each in begun.values()]
+    assert streams == [(each.epoch, 2) for each in begun.values()]
+
+
+def test_a_gateway_that_begins_anew_is_told_all_it_works_by(database: Database) -> None:
+    """How its line works, and the whole demand ahead, though the line is told deltas."""
+    make_world(database, 3)
+    agreed = Profile(forecast_days=30, delivery="delta").model_dump_json()
+    with database.connect("ingest") as connection:
+        connection.execute("UPDATE supplier_line SET profile = %s WHERE id = 'SEAT1'", (agreed,))
+        connection.execute(
+            "INSERT INTO line_mode (plant, line, owner, partner, mode, since, set_by, reason) "
+            "SELECT plant, id, owner, partner, 'buffer', now(), 'me', 'drill' FROM supplier_line"
+        )
+        release(connection, OWNER, PLANT, POINT, "0000001", passed_at(1))
+        begin_all_anew(connection)
+        rows = connection.execute(
+            "SELECT o.record FROM call_outbox o JOIN call_stream s USING (gateway, epoch) "
+            "WHERE NOT s.closed AND gateway = 1 AND o.call IS NULL ORDER BY record_offset"
+        ).fetchall()
+    state, preview = (CALL_RECORD.validate_python(row[0]) for row in rows)
+    assert isinstance(state, LineState)
+    assert (state.line, state.mode, state.takt_s, state.stopped) == ("SEAT1", "buffer", 60, False)
+    assert isinstance(preview, Preview)
+    assert (preview.version, preview.based_on) == (1, None)
+    assert [d.production_no for d in preview.demands] == ["0000002"] * 2 + ["0000003"] * 2

@@ -90,6 +90,22 @@ def add_order(
     )
 
 
+def put_in_sequence(connection: psycopg.Connection, *cars: int) -> None:
+    """A sequence of these cars, in force."""
+    connection.execute(
+        """
+        WITH made AS (
+            INSERT INTO production_sequence (plant, owner, method) VALUES (%s, %s, 'given')
+            RETURNING id, plant, owner
+        )
+        INSERT INTO sequence_position (sequence, position, plant, owner, production_no)
+        SELECT id, position, plant, owner, number
+        FROM made, unnest(%s::text[]) WITH ORDINALITY AS n (number, position)
+        """,
+        (PLANT, OWNER, [f"{number:07d}" for number in cars]),
+    )
+
+
 def tell(connection: psycopg.Connection, where: str, *kinds: str) -> None:
     """Let suppliers report these kinds of all calls that fit `where`, in order, by no stream."""
     for kind in kinds:
@@ -133,6 +149,8 @@ class Supplier:
     node: str = "gw-seat"
     calls: list[Call] = field(default_factory=list)
     """As received, each record once by the rules of streams."""
+    others: list[Any] = field(default_factory=list)
+    """Records of other kinds."""
     keys: set[str] = field(default_factory=set)
     cursor: Cursor | None = None
     closed: set[int] = field(default_factory=set)
@@ -228,10 +246,12 @@ class Supplier:
             acceptance = self.cursor.accept(message.first, after)
             for first, end in acceptance.fresh:
                 for record in message.records[first - message.first : end - message.first]:
-                    call = CALL_RECORD.validate_python(record)
-                    assert isinstance(call, Call)
-                    self.calls.append(call)
-                    self.keys.add(str(call.key))
+                    read = CALL_RECORD.validate_python(record)
+                    if not isinstance(read, Call):
+                        self.others.append(read)
+                        continue
+                    self.calls.append(read)
+                    self.keys.add(str(read.key))
             self.cursor = acceptance.cursor
         assert not isinstance(message, Lost)
         if not self.mute:

@@ -22,12 +22,14 @@ OWNER_ALONE = {
     "production_sequence",
     "sequence_position",
     "control_point_pass",
+    "order_event",
+    "takt",
 }
 SEATS_ALONE = {"gateway_status", "device", "tag", "stream_cursor", "gap", "quarantine"}
 SHARED = {"jis_call", "call_outbox", "demand"}
 SHARED_BY_LINE = {
     *("call_stream", "shipment", "shipment_slot", "receipt"),
-    *("line_event", "exception", "line_mode", "line_stop"),
+    *("line_event", "exception", "line_mode", "line_stop", "part_change", "claim"),
 }
 NOBODYS = {"schema_migration", "unregistered_node"}
 """Tables without a tenant, which the API does not see."""
@@ -85,6 +87,16 @@ INSERT INTO exception (plant, line, owner, partner, kind, subject, severity, tol
     SELECT plant, id, owner, partner, 'gap', id, 'info', '{}', now() FROM supplier_line;
 INSERT INTO line_mode (plant, line, owner, partner, mode, since, set_by, reason)
     SELECT plant, id, owner, partner, 'buffer', now(), 'me', 'drill' FROM supplier_line;
+INSERT INTO order_event (plant, production_no, owner, kind, message_id, source_at)
+    SELECT plant, production_no, owner, 'blocked', 'm1', now() FROM vehicle_order LIMIT 1;
+INSERT INTO takt (plant, since, owner, takt_s, set_by, message_id)
+    SELECT id, now(), owner, 60, 'me', 'm1' FROM plant;
+INSERT INTO part_change (plant, part_group, owner, partner, old_part_no, new_part_no, from_position,
+        reason, set_by, message_id)
+    SELECT plant, min(id), owner, partner, 'A', 'B', 1, 'index', 'me', min(id)
+    FROM part_group GROUP BY plant, line, owner, partner;
+INSERT INTO claim (plant, line, owner, partner, kind, by_whom, part_no, quantity, reason, source_at)
+    SELECT plant, id, owner, partner, 'obsolete', 'plant', 'P', 1, '', now() FROM supplier_line;
 INSERT INTO line_stop (plant, line, owner, partner, cause, began_at, message_id)
     SELECT plant, id, owner, partner, 'parts', now(), id FROM supplier_line;
 """
