@@ -11,6 +11,7 @@ import typer
 from hub.api import cli as api
 from hub.calls import cli as calls
 from hub.edi import cli as edi
+from hub.identity import cli as identity
 from hub.orders import cli as orders
 from hub.sequencing import cli as sequencing
 from hub.store import cli as store
@@ -34,7 +35,7 @@ def _logging(
     )
 
 
-for part in (api, store, orders, sequencing, calls, edi):
+for part in (api, store, orders, sequencing, calls, edi, identity):
     part.register(app)
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hub.api.settings import ApiSettings
+from hub.identity.settings import IdentitySettings
 from protocols.mqtt.broker import BrokerSettings
 
 
@@ -74,6 +75,7 @@ class HubSettings(BaseSettings):
         default=[], title="Further MQTT brokers, to which gateways go when the first fails them"
     )
     api: ApiSettings = ApiSettings()
+    identity: IdentitySettings = IdentitySettings()
     host_id: str = Field(
         default="lineside-hub", pattern=r"^[^/+#\s]+$", title="Sparkplug primary host id"
     )

@@ -28,12 +28,15 @@ from hub.api import (
     resequence,
     searches,
     sequencing,
+    sign_in,
     telemetry,
 )
+from hub.api import identity as identity_routes
 from hub.api.context import Context, Shared, Tenant
 from hub.api.guards import BodyLimit, LocalNamesOnly
 from hub.api.live import Live, TooManyError
 from hub.api.settings import ApiSettings
+from hub.identity.settings import IdentitySettings
 from hub.sequencing.searches import Searches
 from hub.store.connect import Database
 
@@ -49,23 +52,30 @@ DESCRIPTION = """
 Report control points, read the pearl chain, search for a better one and put it in force, read the
 suppliers' lines and their calls, the gateways' health and the process values.
 
-Every request carries the bearer token, whose tenant decides what can be seen. Errors are RFC 9457
-problems. Pages are followed by giving `next` back as `after`. `GET /v1/live` is a stream of
-server-sent events that names what has changed.
+Every request carries a bearer token: an API key (`lsk_…`), a token of the identity provider, or
+the hub's own. Its tenant decides what can be seen, its roles what can be done: plant, supplier,
+auditor, admin. Errors are RFC 9457 problems. Pages are followed by giving `next` back as `after`.
+`GET /v1/live` is a stream of server-sent events that names what has changed.
 """
 
 router = APIRouter()
 
 
 def create_app(
-    database: Database, settings: ApiSettings, lanes: dict[str, Callable[[], bool]] | None = None
+    database: Database,
+    settings: ApiSettings,
+    lanes: dict[str, Callable[[], bool]] | None = None,
+    identity: IdentitySettings | None = None,
 ) -> FastAPI:
     """The application. `lanes` says of each part run beside it, by name, whether it works.
 
-    Raises `OSError` or `ValueError` if the token cannot be read.
+    Raises `OSError` or `ValueError` if a token or secret cannot be read.
     """
     live = Live(database.dsn("ingest"))
     token = settings.secret()
+    users = identity or IdentitySettings()
+    if users.oidc is not None:
+        users.oidc.secret()  # what cannot be read is said now, not at the first sign-in
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -76,7 +86,7 @@ def create_app(
         ):
             running = Searches(settings.search_cores or os.cpu_count() or 1)
             app.state.context = Context(
-                reading, writing, live, running, token, settings.tenant, lanes or {}
+                reading, writing, live, running, settings, users, lanes or {}
             )
             yield
             live.close()
@@ -106,6 +116,8 @@ def create_app(
     app.include_router(days.router)
     app.include_router(day_searches.router)
     app.include_router(telemetry.router)
+    app.include_router(identity_routes.router)
+    app.include_router(sign_in.router)
     app.include_router(router)
     app.mount("/static", StaticFiles(directory=WEB / "static"))
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's own way

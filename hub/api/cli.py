@@ -102,7 +102,7 @@ def _run(
             stopping.wait()
         elif not stopping.is_set():
             works = _works(workers)
-            _serve_http(create_app(database, settings.api, works), listener)
+            _serve_http(create_app(database, settings.api, works, settings.identity), listener)
         logger.info("stopping")
 
 

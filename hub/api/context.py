@@ -5,22 +5,40 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
 
 import psycopg
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from psycopg_pool import ConnectionPool
 
 from hub.api.live import Live
 from hub.api.problems import Problem
+from hub.api.settings import ApiSettings
+from hub.identity.audit import note
+from hub.identity.caller import Caller
+from hub.identity.keys import PREFIX, Keys
+from hub.identity.oidc import Oidc, ProviderAwayError, SignInError
+from hub.identity.policy import READING, permission_for
+from hub.identity.rate import Rates
+from hub.identity.sessions import COOKIE, Sessions
+from hub.identity.settings import IdentitySettings
 from hub.sequencing.searches import Searches
 from hub.store.connect import tenant as speaking_for
 
 POOL_WAIT_S = 5.0
+_CAR_MAKERS = """
+SELECT DISTINCT p.owner FROM plant p JOIN tenant t ON t.id = p.owner WHERE t.kind = 'oem' LIMIT 2
+"""
 
-_bearer = HTTPBearer(auto_error=False, description="The hub's API token; not asked for in a demo")
+_bearer = HTTPBearer(
+    auto_error=False, description="An API key, a user's token, or the hub's own token"
+)
 
 
 class Context:
@@ -32,28 +50,64 @@ class Context:
         writing: ConnectionPool,
         live: Live,
         searches: Searches,
-        token: str | None,
-        tenant: str | None,
+        settings: ApiSettings,
+        identity: IdentitySettings,
         lanes: dict[str, Callable[[], bool]],
     ) -> None:
-        """`reading` is of the role `lineside_api`, `writing` of `lineside_ingest`."""
+        """`reading` is of the role `lineside_api`, `writing` of `lineside_ingest`.
+
+        Raises `OSError` or `ValueError` if a secret cannot be read.
+        """
         self.live = live
         self.searches = searches
         self.lanes = lanes
+        self.rates = Rates(identity.rate)
+        self.oidc = Oidc(identity.oidc) if identity.oidc else None
+        self.keys = Keys()
         self._reading = reading
         self._writing = writing
+        token = settings.secret()
         self._token = token.encode() if token is not None else None
-        self._tenant = tenant
+        self._tenant = settings.tenant
+        self._query_ms = int(identity.rate.query_s * 1000)
+        self._sessions: Sessions | None = None
 
-    def admits(self, token: str) -> bool:
-        """Whether this is the token, found out in a time that tells nothing of it."""
-        return self._token is None or hmac.compare_digest(token.encode(), self._token)
+    @property
+    def open_to_all(self) -> bool:
+        """Whether nobody is asked who they are: a hub without a token, on loopback."""
+        return self._token is None
+
+    @property
+    def sessions(self) -> Sessions:
+        """Signs and reads the cookies of browsers."""
+        if self._sessions is None:
+            with self.writing() as connection:
+                self._sessions = Sessions.of(connection)
+        return self._sessions
+
+    def bearer(self, token: str) -> Caller | None:
+        """Whom a bearer token speaks for. Raises `SignInError`, `ProviderAwayError`, `Problem`."""
+        if token.startswith(f"{PREFIX}_"):
+            known = self.keys.known(token)
+            if known is not None:
+                return known
+            with self.writing() as connection:
+                return self.keys.look_up(connection, token)
+        if self._token is not None and hmac.compare_digest(token.encode(), self._token):
+            return self.operator()
+        if self.oidc is not None and token.count(".") == 2:
+            return self.oidc.caller(token)
+        return None
+
+    def operator(self) -> Caller:
+        """Whoever has the hub's own token, or sits at a hub that asks for none."""
+        return Caller(self.tenant(), "token" if self._token else "local", frozenset({"admin"}))
 
     def tenant(self) -> str:
-        """Whom the token speaks for. Raises `Problem` if that cannot be known yet."""
+        """Whom the hub's own token speaks for. Raises `Problem` if that cannot be known yet."""
         if self._tenant is None:
             with self.writing() as connection:
-                owners = connection.execute("SELECT DISTINCT owner FROM plant LIMIT 2").fetchall()
+                owners = connection.execute(_CAR_MAKERS).fetchall()
             if len(owners) != 1:
                 raise Problem(
                     HTTPStatus.SERVICE_UNAVAILABLE,
@@ -66,18 +120,37 @@ class Context:
 
     @contextmanager
     def reading(self, tenant: str) -> Iterator[psycopg.Connection]:
-        """A transaction that sees the rows of one tenant alone."""
+        """A transaction that sees the rows of one tenant alone, each query within its time."""
         with (
             self._reading.connection(timeout=POOL_WAIT_S) as connection,
             speaking_for(connection, tenant),
         ):
+            connection.execute(
+                "SELECT set_config('statement_timeout', %s, true)", (str(self._query_ms),)
+            )
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[psycopg.Connection]:
-        """A connection past the tenant policies: what it does must name the tenant itself."""
+        """A transaction past the tenant policies: what it does must name the tenant itself. In a
+        request that changes something, it begins with a line of the audit log."""
         with self._writing.connection(timeout=POOL_WAIT_S) as connection:
+            asked = ASKED.get()
+            if asked is not None:
+                note(connection, asked.caller.tenant, asked.caller.actor, "api", asked.what)
+                ASKED.set(None)
             yield connection
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A change that is asked for and not yet in the audit log."""
+
+    caller: Caller
+    what: str
+
+
+ASKED: ContextVar[Asked | None] = ContextVar("asked", default=None)
 
 
 def context(request: Request) -> Context:
@@ -86,23 +159,87 @@ def context(request: Request) -> Context:
     return found
 
 
-def admitted(
+async def caller(
     request: Request,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> None:
-    """Raises `Problem` 401 without the right token."""
-    if not context(request).admits(credentials.credentials if credentials else ""):
+) -> Caller:
+    """Who asks, if they may ask this. Raises `Problem` 401, 403, 429."""
+    shared = context(request)
+    found = await run_in_threadpool(_identified, request, shared, credentials)
+    wait = shared.rates.ask(found.actor, found.tenant)
+    if wait is not None:
+        raise _too_many(wait, "this key or user asks too often")
+    route: APIRoute = request.scope["route"]
+    wanted = permission_for(request.method, [str(tag) for tag in route.tags])
+    if not found.may(wanted):
         raise Problem(
-            HTTPStatus.UNAUTHORIZED,
-            "a bearer token is needed, and this is not it" if credentials else "no bearer token",
-            headers={"WWW-Authenticate": "Bearer"},
+            HTTPStatus.FORBIDDEN,
+            f"{found.actor} has the roles {', '.join(sorted(found.roles)) or 'none'}, and this "
+            f"wants one that may {wanted}",
         )
+    if wanted != "read" and request.method not in READING:
+        ASKED.set(Asked(found, f"{request.method} {request.url.path}"))
+    return found
 
 
-def caller(request: Request, _admitted: Annotated[None, Depends(admitted)]) -> str:
+def _identified(
+    request: Request, shared: Context, credentials: HTTPAuthorizationCredentials | None
+) -> Caller:
+    address = request.client.host if request.client else ""
+    wait = shared.rates.shut_out(address)
+    if wait is not None:
+        raise _too_many(wait, "too many wrong keys or tokens came from this address")
+    cookie = request.cookies.get(COOKIE)
+    if credentials is None and cookie is not None:
+        found = shared.sessions.caller(cookie)
+        if found is not None and _same_origin(request):
+            return found
+    if credentials is None and shared.open_to_all:
+        return shared.operator()
+    why = "no bearer token"
+    if credentials is not None:
+        try:
+            found = shared.bearer(credentials.credentials)
+        except SignInError as refused:
+            found, why = None, str(refused)
+        except ProviderAwayError as away:
+            raise Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE, f"users cannot be checked now: {away}"
+            ) from None
+        else:
+            why = "the key or token is unknown, revoked or past"
+        if found is not None:
+            return found
+        if shared.open_to_all and not credentials.credentials.startswith(f"{PREFIX}_"):
+            return shared.operator()
+        shared.rates.refuse(address)
+    raise Problem(HTTPStatus.UNAUTHORIZED, why, headers={"WWW-Authenticate": "Bearer"})
+
+
+def _same_origin(request: Request) -> bool:
+    """Whether a browser says that one of our own pages asks: a cookie goes along with any."""
+    if request.method in READING:
+        return True
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = request.headers.get("origin", "")
+    return origin.partition("://")[2] == request.headers.get("host")
+
+
+def _too_many(wait_s: int, why: str) -> Problem:
+    return Problem(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        f"{why}; wait {wait_s} s",
+        headers={"Retry-After": str(wait_s)},
+    )
+
+
+def caller_tenant(found: Annotated[Caller, Depends(caller)]) -> str:
     """The caller's tenant."""
-    return context(request).tenant()
+    return found.tenant
 
 
 Shared = Annotated[Context, Depends(context)]
-Tenant = Annotated[str, Depends(caller)]
+Admitted = Annotated[Caller, Depends(caller)]
+Tenant = Annotated[str, Depends(caller_tenant)]

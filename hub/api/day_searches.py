@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 from pydantic import ConfigDict
 
 from hub.api import running
-from hub.api.context import Shared, admitted
+from hub.api.context import Shared, Tenant
 from hub.api.days import EXAMPLE, DaySequence, read_day, refusing
 from hub.api.problems import described
 from hub.api.sequencing_models import Effort, SearchSummary, SearchView
 from hub.api.svg import Svg
-from hub.sequencing.searches import Task
+from hub.sequencing.searches import Scope, Task
 
 FOLDER = "/v1/sequencing/searches"
 
-router = APIRouter(prefix=FOLDER, tags=["days"], dependencies=[Depends(admitted)])
+router = APIRouter(prefix=FOLDER, tags=["days"])
 
 
 class DaySearchRequest(DaySequence, Effort):
@@ -34,12 +34,14 @@ class DaySearchRequest(DaySequence, Effort):
     summary="Start a search for the best sequence of a day",
     responses=running.STARTED | described(HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
 )
-def start_day_search(request: DaySearchRequest, response: Response, shared: Shared) -> SearchView:
+def start_day_search(
+    request: DaySearchRequest, response: Response, tenant: Tenant, shared: Shared
+) -> SearchView:
     """As for a plant: answers at once, and `Location` tells how it gets on and what was found."""
     with refusing():
         instance, cars = read_day(request)
     task = Task(
-        scope=(),
+        scope=_scope(tenant),
         instance=instance,
         time_limit_s=request.time_limit_s,
         max_moves=request.max_moves,
@@ -51,21 +53,23 @@ def start_day_search(request: DaySearchRequest, response: Response, shared: Shar
 
 
 @router.get("", summary="Searches of days", responses=described(HTTPStatus.UNAUTHORIZED))
-def day_searches(shared: Shared) -> list[SearchSummary]:
+def day_searches(tenant: Tenant, shared: Shared) -> list[SearchSummary]:
     """Those that run or are kept, the newest first."""
-    return [SearchSummary.of(search) for search in shared.searches.of(())]
+    return [SearchSummary.of(search) for search in shared.searches.of(_scope(tenant))]
 
 
 @router.get("/{search_id}", summary="A day's search", responses=running.FOUND)
-def day_search(search_id: running.SearchId, shared: Shared) -> SearchView:
+def day_search(search_id: running.SearchId, tenant: Tenant, shared: Shared) -> SearchView:
     """Its progress; and, once it has ended, the best sequence and what it costs."""
-    return SearchView.of(running.find(shared, (), search_id))
+    return SearchView.of(running.find(shared, _scope(tenant), search_id))
 
 
 @router.delete("/{search_id}", summary="Stop a day's search", responses=running.STOPPED)
-def stop_day_search(search_id: running.SearchId, response: Response, shared: Shared) -> SearchView:
+def stop_day_search(
+    search_id: running.SearchId, response: Response, tenant: Tenant, shared: Shared
+) -> SearchView:
     """Ends the search; the best sequence so far is kept."""
-    return running.end(running.find(shared, (), search_id), response)
+    return running.end(running.find(shared, _scope(tenant), search_id), response)
 
 
 @router.get(
@@ -74,6 +78,11 @@ def stop_day_search(search_id: running.SearchId, response: Response, shared: Sha
     response_class=Svg,
     responses=running.DRAWN,
 )
-def day_search_plot(search_id: running.SearchId, shared: Shared) -> Svg:
+def day_search_plot(search_id: running.SearchId, tenant: Tenant, shared: Shared) -> Svg:
     """The best mark over time, and below it the sequence that was found."""
-    return running.picture(running.find(shared, (), search_id))
+    return running.picture(running.find(shared, _scope(tenant), search_id))
+
+
+def _scope(tenant: str) -> Scope:
+    """Days of one tenant are found by nobody else."""
+    return ("days", tenant)

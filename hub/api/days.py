@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 
-from hub.api.context import admitted
+from hub.api.context import caller
 from hub.api.explanation_models import ExplanationView
 from hub.api.problems import described
 from hub.api.sequencing import Top, explained
@@ -24,7 +24,7 @@ from hub.sequencing.scoring import score
 MAX_BODY_BYTES = 2 * 2**20
 """A day of 5,000 cars with 60 options each has some 1.5 MB."""
 
-router = APIRouter(prefix="/v1/sequencing", tags=["days"], dependencies=[Depends(admitted)])
+router = APIRouter(prefix="/v1/sequencing", tags=["days"], dependencies=[Depends(caller)])
 
 _JUDGED = described(
     HTTPStatus.UNAUTHORIZED,

@@ -85,6 +85,13 @@ def install(app: FastAPI) -> None:
             detail += f"; and {len(errors) - MAX_SHOWN} more"
         return answer(HTTPStatus.UNPROCESSABLE_ENTITY, detail, fields)
 
+    @app.exception_handler(psycopg.errors.QueryCanceled)
+    async def _too_long(_request: Request, _error: Exception) -> JSONResponse:
+        return answer(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "the question takes longer than one tenant's may; ask for less at a time",
+        )
+
     @app.exception_handler(psycopg.OperationalError)
     @app.exception_handler(PoolTimeout)
     async def _database_away(_request: Request, _error: Exception) -> JSONResponse:

@@ -29,8 +29,8 @@ COURSE_POINTS = 400
 """Points of a course at most."""
 
 Scope = tuple[str, ...]
-"""Whose a search is: only who names it finds it. (tenant, plant), or () for a day that stands for
-itself."""
+"""Whose a search is: only who names it finds it. (tenant, plant), or ("days", tenant) for a day
+that stands for itself."""
 Course = tuple[tuple[float, float], ...]
 """Best mark over time: (seconds, mark), each better than the one before."""
 

@@ -12,6 +12,7 @@ import uvicorn
 
 from hub.api.app import create_app
 from hub.api.settings import ApiSettings
+from hub.identity.settings import IdentitySettings
 from hub.store import Database
 from tests.hub.calls.world import make_world
 
@@ -19,9 +20,14 @@ TOKEN = "a-token-of-some-length"
 
 
 @contextmanager
-def serving(database: Database, settings: ApiSettings, port: int = 0) -> Iterator[str]:
+def serving(
+    database: Database,
+    settings: ApiSettings,
+    port: int = 0,
+    identity: IdentitySettings | None = None,
+) -> Iterator[str]:
     """The API over real HTTP; gives its address. Port 0: any that is free."""
-    app = create_app(database, settings)
+    app = create_app(database, settings, identity=identity)
     # Named as TCP, as `serve` does it: else each answer waits 40 ms for Nagle's algorithm.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

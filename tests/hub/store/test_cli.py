@@ -14,7 +14,6 @@ from typer.testing import CliRunner, Result
 from hub.calls.release import release
 from hub.cli import app
 from hub.store import Database
-from tests.fixtures.postgres import PASSWORDS, DatabaseServer
 from tests.hub.calls.world import OWNER, PLANT, POINT, make_world, passed_at
 from tests.hub.orders import SAMPLE_DAY, SAMPLE_PLANT
 
@@ -25,19 +24,6 @@ def embedded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="lineside-cli-") as folder:
         monkeypatch.setenv("LINESIDE_HUB_DATA_DIR", folder)
         yield
-
-
-@pytest.fixture
-def configured(
-    monkeypatch: pytest.MonkeyPatch, database: Database, database_server: DatabaseServer
-) -> None:
-    """The environment names the test's database as an operator would name a server."""
-    host, port = database_server.embedded.address
-    name = database.conninfo.split("dbname=")[1].split()[0]
-    for key, value in {"HOST": host, "PORT": str(port), "NAME": name, "SSLMODE": "disable"}.items():
-        monkeypatch.setenv(f"LINESIDE_HUB_DATABASE__{key}", value)
-    for role, password in PASSWORDS.items():
-        monkeypatch.setenv(f"LINESIDE_HUB_DATABASE__{role.upper()}_PASSWORD", password)
 
 
 def run(*arguments: str) -> Result:

@@ -24,6 +24,8 @@ OWNER_ALONE = {
     "control_point_pass",
     "order_event",
     "takt",
+    "api_key",
+    "audit",
 }
 SEATS_ALONE = {"gateway_status", "device", "tag", "stream_cursor", "gap", "quarantine"}
 SHARED = {"jis_call", "call_outbox", "demand"}
@@ -31,7 +33,7 @@ SHARED_BY_LINE = {
     *("call_stream", "shipment", "shipment_slot", "receipt"),
     *("line_event", "exception", "line_mode", "line_stop", "part_change", "claim"),
 }
-NOBODYS = {"schema_migration", "unregistered_node"}
+NOBODYS = {"schema_migration", "unregistered_node", "hub_secret"}
 """Tables without a tenant, which the API does not see."""
 FOR_ALL = {"net_status", "net_move"}
 """The rules of the trade, the same for everybody."""
@@ -68,6 +70,10 @@ INSERT INTO call_outbox (gateway, epoch, record_offset, owner, partner, call, re
 INSERT INTO call_event (owner, partner, gateway, epoch, record_offset, call, kind, body, source_at)
     SELECT c.owner, c.partner, l.gateway, 7, c.call_no, c.id, 'produced', '{}', now()
     FROM jis_call c JOIN supplier_line l ON l.id = c.line;
+INSERT INTO api_key (id, owner, name, role, secret_hash, made_by, expires_at)
+    VALUES ('k', 'carmaker', 'mes', 'plant', 'x', 'me', now());
+INSERT INTO audit (owner, actor, via, what) VALUES ('carmaker', 'me', 'cli', 'keys add');
+INSERT INTO hub_secret VALUES ('sessions', 'x');
 INSERT INTO demand (plant, production_no, part_group, line, owner, partner, car, part_no, quantity,
         colour, version)
     SELECT plant, 'D1', id, line, owner, partner, 'planned', 'P', 1, 'RED', 1 FROM part_group;
