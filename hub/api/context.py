@@ -100,8 +100,13 @@ class Context:
         return None
 
     def operator(self) -> Caller:
-        """Whoever has the hub's own token, or sits at a hub that asks for none."""
-        return Caller(self.tenant(), "token" if self._token else "local", frozenset({"admin"}))
+        """Whoever has the hub's own token, or sits at a hub that asks for none. Before a plant is
+        loaded they speak for nobody, which is enough for a day that stands for itself."""
+        try:
+            tenant = self.tenant()
+        except Problem:
+            tenant = ""
+        return Caller(tenant, "token" if self._token else "local", frozenset({"admin"}))
 
     def tenant(self) -> str:
         """Whom the hub's own token speaks for. Raises `Problem` if that cannot be known yet."""
@@ -137,7 +142,7 @@ class Context:
         with self._writing.connection(timeout=POOL_WAIT_S) as connection:
             asked = ASKED.get()
             if asked is not None:
-                note(connection, asked.caller.tenant, asked.caller.actor, "api", asked.what)
+                note(connection, asked.caller.tenant or None, asked.caller.actor, "api", asked.what)
                 ASKED.set(None)
             yield connection
 
@@ -235,9 +240,9 @@ def _too_many(wait_s: int, why: str) -> Problem:
     )
 
 
-def caller_tenant(found: Annotated[Caller, Depends(caller)]) -> str:
-    """The caller's tenant."""
-    return found.tenant
+def caller_tenant(found: Annotated[Caller, Depends(caller)], request: Request) -> str:
+    """The caller's tenant. Raises `Problem` 503 where it cannot be known yet."""
+    return found.tenant or context(request).tenant()
 
 
 Shared = Annotated[Context, Depends(context)]
