@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from hub.api.app import create_app
 from hub.calls.events import EventConsumer
 from hub.calls.publisher import CallPublisher
+from hub.calls.watch import Watch
 from hub.ingest.service import Ingest
 from hub.ingest.settings import IngestSettings
 from hub.settings import HubSettings
@@ -127,6 +128,7 @@ def _workers(
             workers[f"calls events on {broker.place}"] = EventConsumer(
                 dsn, broker, settings.host_id
             )
+        workers["calls watch"] = Watch(dsn)
     return workers
 
 

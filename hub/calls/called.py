@@ -34,8 +34,9 @@ SELECT FROM call_stream WHERE gateway = ANY (%s) AND NOT closed ORDER BY gateway
 """
 _CALL = """
 SELECT c.id, c.owner, c.partner, l.gateway, c.plant, c.line, c.production_no, c.part_group,
-    c.reorder_index, c.car, c.status AS part, c.revision, c.serial, c.rack, c.slot, c.required_at,
-    c.call_no, c.sequence_no, c.part_no, c.quantity, c.colour, c.unloading_point, c.control_point,
+    c.reorder_index, c.car, c.status AS part, c.revision, c.serial, c.rack, c.slot, c.packed_rack,
+    c.required_at, c.call_no, c.sequence_no, c.part_no, c.quantity, c.colour, c.unloading_point,
+    c.control_point,
     c.called_at, c.priority, c.pre_series, c.vin, c.model, c.place,
     coalesce(c.timed_from, c.called_at) AS timed_from, coalesce(c.lead_s, l.lead_s) AS lead_s,
     c.asked, c.asked_record

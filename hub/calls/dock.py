@@ -16,6 +16,7 @@ from hub.calls.exceptions import open_exception
 from hub.calls.history import FoundCall, add, find_call
 from hub.calls.outbox import Outgoing, hold, send
 from hub.calls.racks import ENDED
+from hub.calls.refused import RefusedError, UnknownError
 from hub.calls.shipments import Line, find_line, shipped_racks
 from protocols.jis.messages import CallKey, Delivery, DeliveryKind
 
@@ -84,14 +85,6 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (plant, line, message_id) DO NOTHING
 RETURNING id
 """
-
-
-class UnknownError(LookupError):
-    """No such line, shipment, rack or call; the text says which."""
-
-
-class NotNowError(ValueError):
-    """It cannot be so from where things stand; the text says where and what is possible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,14 +238,14 @@ def report(
     reason: str | None = None,
 ) -> FoundCall:
     """A part was taken at the line, found not in order there, or sent back. Raises
-    `UnknownError`, and `NotNowError` for a serial that is not the call's."""
+    `UnknownError`, and `RefusedError` for a serial that is not the call's."""
     with connection.transaction():
         _line(connection, tenant, key.plant, key.line)
         call = find_call(connection, key)
         if call is None:
             raise UnknownError(f"no call {key}")
         if what == "consumed" and serial and call.serial and serial != call.serial:
-            raise NotNowError(
+            raise RefusedError(
                 f"serial {serial} is not the part of {key}, which has {call.serial}: "
                 "take that one, or reject this"
             )
@@ -263,7 +256,7 @@ def report(
 def send_rack_back(
     connection: psycopg.Connection, tenant: str, plant: str, line: str, rack: str, at: datetime
 ) -> None:
-    """The empty rack is on its way back. Raises `UnknownError`, `NotNowError`."""
+    """The empty rack is on its way back. Raises `UnknownError`, `RefusedError`."""
     with connection.transaction():
         found = _line(connection, tenant, plant, line)
         row = connection.execute(
@@ -273,7 +266,7 @@ def send_rack_back(
         if row is None:
             raise UnknownError(f"no rack {rack} of line {line}")
         if row[0] not in ("unloaded", "returned"):
-            raise NotNowError(f"rack {rack} is {row[0]}: it can go back once it is unloaded")
+            raise RefusedError(f"rack {rack} is {row[0]}: it can go back once it is unloaded")
         connection.execute(_RACK_RETURNED, {"plant": plant, "line": line, "rack": rack, "at": at})
 
 

@@ -11,11 +11,13 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 from pydantic import ValidationError
 
+from hub.calls.exceptions import open_exception
 from hub.calls.history import Place, add, find_call
 from hub.calls.lane import Lane, Link, Received
 from hub.calls.notify import CHANGES, calls_changed
@@ -61,6 +63,7 @@ _GAP = """
 INSERT INTO gap (owner, partner, gateway, stream, epoch, first_offset, next_offset, cause)
 VALUES (%s, %s, %s, 'events', %s, %s, %s, %s)
 """
+_SERVES = "SELECT DISTINCT plant, owner FROM supplier_line WHERE gateway = %s"
 _OPEN_CURSOR = """
 SELECT epoch, watermark, version FROM stream_cursor
 WHERE gateway = %s AND stream = 'events' AND NOT closed
@@ -376,6 +379,23 @@ class EventConsumer(Lane):
         connection.execute(
             _GAP, (gateway.owner, gateway.partner, gateway.id, epoch, first, after, cause)
         )
+        for plant, owner in connection.execute(_SERVES, (gateway.id,)).fetchall():
+            open_exception(
+                connection,
+                "events_lost",
+                f"{plant}/{gateway.group}/{gateway.node}/{epoch}/{first}",
+                owner=owner,
+                partner=gateway.owner,
+                plant=plant,
+                severity=None if after is not None else "warning",
+                at=datetime.now(UTC),
+                detail={
+                    "gateway": f"{gateway.group}/{gateway.node}",
+                    "first": first,
+                    "next": after,
+                    "cause": cause,
+                },
+            )
 
     def _quarantine(
         self,

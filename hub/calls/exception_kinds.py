@@ -44,11 +44,25 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Mode:
+    """How a line can work with the plant; `hub/calls/modes.py` keeps its rules."""
+
+    id: str
+    title: str
+    title_zh: str
+    entered_when: str
+    left_when: str
+    help: str
+    help_zh: str
+
+
+@dataclass(frozen=True, slots=True)
 class Kinds:
     """The whole file."""
 
     kinds: dict[str, Kind]
     decisions: dict[str, Decision]
+    modes: dict[str, Mode]
 
     def kind(self, name: str) -> Kind:
         """A kind by name. Raises `LookupError` that says what to do."""
@@ -62,15 +76,16 @@ class Kinds:
 def read_kinds(text: str, name: str = "exceptions.md") -> Kinds:
     """What a text describes. Raises `TableError` with the line."""
     tables = read_tables(text, name)
-    for heading in ("Kinds", "Decisions"):
+    for heading in ("Kinds", "Decisions", "Modes"):
         if not tables.get(heading):
             raise TableError(f"{name}: no table under the heading ## {heading}")
     try:
         decisions = {row.cells["decision"]: _decision(row, name) for row in tables["Decisions"]}
         kinds = {row.cells["kind"]: _kind(row, name, decisions) for row in tables["Kinds"]}
+        modes = {row.cells["mode"]: _mode(row) for row in tables["Modes"]}
     except KeyError as missing:
         raise TableError(f"{name}: no column {missing}") from None
-    return Kinds(kinds, decisions)
+    return Kinds(kinds, decisions, modes)
 
 
 @cache
@@ -105,6 +120,19 @@ def _kind(row: Row, name: str, decisions: dict[str, Decision]) -> Kind:
         tuple(cells["decisions"].split()),
         cells["what can be done"],
         cells["可以做什么"],
+    )
+
+
+def _mode(row: Row) -> Mode:
+    cells = row.cells
+    return Mode(
+        cells["mode"],
+        cells["title"],
+        cells["标题"],
+        cells["entered when"],
+        cells["left when"],
+        cells["what the line does"],
+        cells["产线做法"],
     )
 
 

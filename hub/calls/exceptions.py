@@ -7,7 +7,9 @@ is, who is told and what can be decided stands in `exceptions.md`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,8 @@ from protocols.jis.net import Pair, status_net
 
 if TYPE_CHECKING:
     from hub.calls.history import FoundCall
+
+logger = logging.getLogger(__name__)
 
 _OPEN = """
 INSERT INTO exception
@@ -39,6 +43,7 @@ UPDATE exception SET closed_at = clock_timestamp(), closed_by = %(by)s,
 WHERE plant = %(plant)s AND kind = %(kind)s AND subject = %(subject)s AND closed_at IS NULL
 RETURNING id
 """
+_OPEN_OF_KIND = "SELECT plant, subject FROM exception WHERE kind = %s AND closed_at IS NULL"
 _CLOSE_OTHERS = """
 UPDATE exception SET closed_at = clock_timestamp(), closed_by = 'net'
 WHERE call = %s AND kind = ANY (%s) AND closed_at IS NULL
@@ -101,6 +106,53 @@ def close_exception(
         {"plant": plant, "kind": kind, "subject": subject, "by": by, "decision": decision},
     ).fetchone()
     return row is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that stands now and wants attention for as long as it does."""
+
+    subject: str
+    owner: str
+    plant: str
+    detail: Mapping[str, Any]
+    partner: str | None = None
+    line: str | None = None
+    call: int | None = None
+    severity: Severity | None = None
+
+
+def bring_in_line(
+    connection: psycopg.Connection, kind: str, findings: Iterable[Finding], at: datetime
+) -> set[str]:
+    """Let exactly these be open of a kind. Returns the subjects that are new; says in the log what
+    has changed, once."""
+    rows = connection.execute(_OPEN_OF_KIND, (kind,)).fetchall()
+    before = {(plant, subject) for plant, subject in rows}
+    new = set()
+    for found in findings:
+        opened = open_exception(
+            connection,
+            kind,
+            found.subject,
+            owner=found.owner,
+            plant=found.plant,
+            at=at,
+            severity=found.severity,
+            partner=found.partner,
+            line=found.line,
+            call=found.call,
+            detail=found.detail,
+            renew=True,
+        )
+        before.discard((found.plant, found.subject))
+        if opened is not None:
+            new.add(found.subject)
+            logger.warning("%s: %s begins: %s", found.subject, kind, dict(found.detail))
+    for plant, subject in sorted(before):
+        close_exception(connection, plant, kind, subject, "watch")
+        logger.info("%s: %s has ended", subject, kind)
+    return new
 
 
 def settle(connection: psycopg.Connection, call: FoundCall, pair: Pair, at: datetime) -> None:

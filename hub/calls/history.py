@@ -146,6 +146,8 @@ def add(
     moved = Moved(call.pair, Pair(row[0], row[1]), applied=row[2])
     if moved.after != moved.before:
         settle(connection, call, moved.after, at)
+    if kind == "missing" and (eta := (body or {}).get("eta")):
+        connection.execute("UPDATE jis_call SET eta = %s WHERE id = %s", (eta, call.id))
     if moved.applied:
         car_moved = moved.after.car != moved.before.car
         follow(connection, call, kind, at, body or {}, serial, car_moved=car_moved)

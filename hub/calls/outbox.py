@@ -23,7 +23,7 @@ _OPEN_STREAM = """
 INSERT INTO call_stream (gateway, epoch, owner, partner) VALUES (%s, %s, %s, %s)
 ON CONFLICT (gateway) WHERE NOT closed DO NOTHING
 """
-_HOLD = "SELECT FROM call_stream WHERE gateway = %s AND NOT closed FOR UPDATE"
+_HOLD = "SELECT FROM call_stream WHERE gateway = %s AND NOT closed FOR NO KEY UPDATE"
 _WRITE = """
 INSERT INTO call_outbox
     (gateway, epoch, record_offset, owner, partner, call, record, revision)

@@ -19,6 +19,7 @@ from hub.calls.called import WITH_SUPPLIER, Action, By, CalledCall
 from hub.calls.history import add
 from hub.calls.notify import CHANGES, calls_changed
 from hub.calls.outbox import Outgoing, send
+from hub.calls.racks import review
 from protocols.jis.messages import CallChange, CallRecord, Instruction, InstructionKind
 
 _STORE = """
@@ -143,6 +144,9 @@ class Telling:
                 confirm=ask is not None,
             )
             self.tell(told, record)
+        if ask is None and (told.rack, told.slot) != (before.rack, before.slot):
+            for rack in sorted({before.rack, told.rack}):
+                review(self.connection, told.plant, told.line, rack, by.at)
         self.touched(before)
         return told if ask is None else replace(before, revision=revision, asked=ask)
 

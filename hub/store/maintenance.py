@@ -6,10 +6,11 @@ TimescaleDB does most of it by its own policies; the same calls then find little
 from __future__ import annotations
 
 import logging
-import threading
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import psycopg
+
+from hub.store.rounds import Rounds
 
 logger = logging.getLogger(__name__)
 
@@ -34,43 +35,13 @@ def maintain(connection: psycopg.Connection, now: datetime, keep_days: int | Non
             logger.info("let go of the samples of %d days, older than %d days", row[0], keep_days)
 
 
-class Maintenance:
-    """A thread that does a round now and then, whether or not the last one succeeded."""
+class Maintenance(Rounds):
+    """Keeps house every now and then."""
 
     def __init__(self, dsn: str, keep_days: int | None = None, every_s: float = EVERY_S) -> None:
         """`dsn` is of the role `lineside_ingest`."""
-        self._dsn = dsn
+        super().__init__("store maintenance", dsn, every_s)
         self._keep_days = keep_days
-        self._every_s = every_s
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="store maintenance", daemon=True)
 
-    def start(self) -> None:
-        """Begin with a round at once."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Finish the round at hand, then end."""
-        self._stopping.set()
-        self._thread.join()
-
-    @property
-    def alive(self) -> bool:
-        """Whether the thread runs."""
-        return self._thread.is_alive()
-
-    def _run(self) -> None:
-        failing = False
-        while not self._stopping.is_set():
-            try:
-                with psycopg.connect(self._dsn) as connection:
-                    maintain(connection, datetime.now(UTC), self._keep_days)
-            except psycopg.Error as error:
-                if not failing:
-                    logger.warning("store maintenance fails, trying again: %s", str(error).strip())
-                failing = True
-            else:
-                if failing:
-                    logger.info("store maintenance works again")
-                failing = False
-            self._stopping.wait(self._every_s)
+    def _round(self, connection: psycopg.Connection, now: datetime) -> None:
+        maintain(connection, now, self._keep_days)

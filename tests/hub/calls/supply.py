@@ -145,10 +145,11 @@ class Supply:
         assert row is not None
         return str(row[0])
 
-    def open(self) -> dict[str, Any]:
-        """The open exceptions: kind to detail."""
+    def open(self, but: str = "") -> dict[str, Any]:
+        """The open exceptions but those of a kind: kind to detail."""
         rows = self.connection.execute(
-            "SELECT kind, detail FROM exception WHERE closed_at IS NULL ORDER BY id"
+            "SELECT kind, detail FROM exception WHERE closed_at IS NULL AND kind <> %s ORDER BY id",
+            (but,),
         ).fetchall()
         assert len(rows) == len(dict(rows)), "two of one kind"
         return dict(rows)

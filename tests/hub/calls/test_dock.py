@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from hub.calls import dock
+from hub.calls.refused import RefusedError, UnknownError
 from tests.hub.calls.supply import LEFT_AT, Supply, key, serial
 from tests.hub.calls.world import OWNER, PLANT
 
@@ -53,9 +54,9 @@ def test_each_step_is_told_to_the_supplier_once(shipped: Supply) -> None:
 def test_a_truck_quicker_than_its_advice_is_taken_by_its_racks(supply: Supply) -> None:
     supply.pass_cars(*range(1, 8))
     supply.pack(*ALL)
-    with pytest.raises(dock.UnknownError, match="name the racks that stand on the truck"):
+    with pytest.raises(UnknownError, match="name the racks that stand on the truck"):
         supply.arrive("T1")
-    with pytest.raises(dock.UnknownError, match="no rack TRIM1-9"):
+    with pytest.raises(UnknownError, match="no rack TRIM1-9"):
         supply.arrive("T1", racks=["TRIM1-9"])
     assert supply.arrive("T1", racks=[RACK]) == [str(of) for of in ALL]
     assert supply.rack(RACK) == "arrived"
@@ -86,7 +87,7 @@ def test_a_part_without_a_known_serial_is_told_by_its_part_number(supply: Supply
 
 
 def test_a_rack_goes_back_when_it_is_empty_and_not_before(shipped: Supply) -> None:
-    with pytest.raises(dock.NotNowError, match="is shipped: it can go back once it is unloaded"):
+    with pytest.raises(RefusedError, match="is shipped: it can go back once it is unloaded"):
         dock.send_rack_back(shipped.connection, OWNER, PLANT, "TRIM1", RACK, LEFT_AT)
 
 
@@ -99,12 +100,12 @@ def test_only_the_plant_itself_speaks_at_its_dock(shipped: Supply) -> None:
         lambda: dock.report(connection, "trimworks", key(1), "consumed", LEFT_AT, "x"),
         lambda: dock.send_rack_back(connection, "trimworks", PLANT, "TRIM1", RACK, LEFT_AT),
     ):
-        with pytest.raises(dock.UnknownError, match="no line TRIM1"):
+        with pytest.raises(UnknownError, match="no line TRIM1"):
             speak()
 
 
 def test_the_wrong_part_is_not_taken_at_the_line(shipped: Supply) -> None:
-    with pytest.raises(dock.NotNowError, match="take that one, or reject this"):
+    with pytest.raises(RefusedError, match="take that one, or reject this"):
         dock.report(shipped.connection, OWNER, key(1), "consumed", LEFT_AT, "ST-40", "S-other")
     assert shipped.part(key(1)) == "shipped"
 
