@@ -209,6 +209,15 @@ class ShiftCalendar:
         first, last = self._bounds
         return instant_of(first), instant_of(last)
 
+    def shifts_in_utc(self) -> Iterator[tuple[str, datetime, datetime]]:
+        """Each shift by its beginning, with its name and when it starts and ends."""
+        spans = [(shift.name, _span_of(shift, day)) for shift, day in self._occurrences()]
+        found = [
+            (name, instant_of(self._clock.us(span.start)), instant_of(self._clock.us(span.end)))
+            for name, span in spans
+        ]
+        yield from sorted(found, key=itemgetter(1))
+
     def _work(self, clock: _Clock) -> list[tuple[int, int]]:
         """Shifts and overtime in order, which do not overlap."""
         found = [
