@@ -6,6 +6,7 @@ column for each key of a car that is wanted, options with blanks between.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,12 @@ def schema() -> dict[str, Any]:
 
 def read_day(path: Path) -> Day:
     """Read and check a day file. Raises `InputError` with every problem and its line."""
-    return read_day_and_files(path)[0]
+    return read_with_places(path)[0]
 
 
-def read_day_and_files(path: Path) -> tuple[Day, tuple[Path, ...]]:
-    """The day as `read_day` has it, and all files that it was read from."""
+def read_with_places(path: Path) -> tuple[Day, tuple[Path, ...], Callable[[str], str]]:
+    """The day as `read_day` has it, all files that it was read from, and file:line of each car,
+    by its production number."""
     files = [path]
     file = YamlFile(path, "day; it begins with version: 1")
     for key, model in (("cars", CarEntry), ("yesterday", PlainCarEntry)):
@@ -44,10 +46,12 @@ def read_day_and_files(path: Path) -> tuple[Day, tuple[Path, ...]]:
             file.include(key, csv, _read_cars(csv, list(model.model_fields)))
     day = file.check(DayModel)
     try:
-        return make_day(day), tuple(files)
+        made = make_day(day)
     except DayError as error:
         file.refuse(error.problems)
         raise
+    at = {entry.production_no: given for given, entry in enumerate(day.cars)}
+    return made, tuple(files), lambda number: file.place_of(("cars", at[number]))
 
 
 def _read_cars(path: Path, columns: list[str]) -> list[tuple[int, dict[str, Any]]]:

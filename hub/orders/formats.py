@@ -7,14 +7,14 @@ day     a day file; sequences are production numbers, one a line
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from hub.orders.csplib import CsplibDay, read_classes, read_csplib
 from hub.orders.day import Day
-from hub.orders.day_file import read_day_and_files
+from hub.orders.day_file import read_with_places
 from hub.orders.problems import InputError, Problems
 from hub.orders.roadef import FILES, read_folder
 from hub.orders.tables import read_semicolons, whole_number
@@ -47,6 +47,8 @@ class GivenDay:
     instance: Instance
     day: Day | None = None
     """All that a day file says beside the instance; None in the other formats."""
+    place_of: Callable[[str], str] | None = None
+    """file:line of a car, by its production number; None in formats that set no car limits."""
     _classes: CsplibDay | None = None
 
     def read_sequence(self, path: Path, *, whole: bool = True) -> tuple[Car, ...]:
@@ -81,8 +83,8 @@ def read_given(path: Path, given: Format | None = None) -> GivenDay:
             classes = read_csplib(path)
             return GivenDay((path,), Format.CSPLIB, classes.instance, _classes=classes)
         case Format.DAY:
-            day, files = read_day_and_files(path)
-            return GivenDay(files, Format.DAY, day.instance, day)
+            day, files, place_of = read_with_places(path)
+            return GivenDay(files, Format.DAY, day.instance, day, place_of)
 
 
 def _guess(path: Path) -> Format:

@@ -64,6 +64,11 @@ class YamlFile:
         if told:
             raise InputError(told)
 
+    def place_of(self, loc: Location) -> str:
+        """file:line of what lies at `loc`."""
+        path, line = self._place_of(loc)
+        return f"{path}:{line}"
+
     def _told(self, problems: Iterable[tuple[Location, str]]) -> list[str]:
         placed = sorted(
             ((*self._place_of(loc), loc, reason) for loc, reason in problems),

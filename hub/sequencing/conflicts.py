@@ -25,6 +25,11 @@ NAMED = 8
 class ConflictError(InstanceError):
     """The hard limits cannot be kept together; the text names what contradicts what."""
 
+    def __init__(self, text: str, cars: Iterable[str] = ()) -> None:
+        super().__init__(text)
+        self.cars = tuple(cars)
+        """Production numbers of the cars that the text names because of limits of their own."""
+
 
 def check_conflicts(instance: Instance) -> None:
     """Raise `ConflictError` if the hard limits provably contradict each other.
@@ -58,7 +63,8 @@ def spans(instance: Instance) -> list[Span]:
         if low > high:
             raise ConflictError(
                 f"car {instance.cars[given].production_no} has no position left: "
-                f"{not_before}, but {not_after}; one of the two has to be relaxed"
+                f"{not_before}, but {not_after}; one of the two has to be relaxed",
+                _numbers(instance, [given]),
             )
         found.append((low, high))
     return found
@@ -114,7 +120,8 @@ def _check_fixed(instance: Instance, own: Sequence[Span]) -> None:
             one, other = (_fixed_by(instance, car) for car in (taken[low], given))
             raise ConflictError(
                 f"{one} and {other} can both stand at position {low + 1} only; "
-                "one of them has to give way"
+                "one of them has to give way",
+                _numbers(instance, [taken[low], given]),
             )
         taken[low] = given
 
@@ -178,7 +185,8 @@ def _first_to_last(
     ring = [*way[way.index(leader[way[-1]]) :]][::-1]
     raise ConflictError(
         f"the cars of a ring are each to stand before the next: {_chain(instance, ring + ring[:1])}"
-        "; one of these in_order pairs has to go"
+        "; one of these in_order pairs has to go",
+        _numbers(instance, ring),
     )
 
 
@@ -200,7 +208,8 @@ def _raise_chain(
         f"{instance.cars[first].production_no} {_low(instance, first)[1]}, and of car "
         f"{instance.cars[last].production_no} {_high(instance, last)[1]}: the room between "
         f"them is short by {missing}; an in_order pair, its places or one of the two limits has to "
-        "be relaxed"
+        "be relaxed",
+        _numbers(instance, chain),
     )
 
 
@@ -221,7 +230,8 @@ def check_room(instance: Instance, narrowed: Sequence[Span]) -> None:
                 f"position {position + 1} stays empty: only {position} of {len(narrowed)} cars may "
                 f"stand at 1 to {position + 1}; of the others "
                 f"{_where(instance, narrowed, coming[-1:])} is the first; let one stand further to "
-                "the front"
+                "the front",
+                _numbers(instance, coming[-1:]),
             )
         deadline, _ = heapq.heappop(ready)
         if deadline < position:
@@ -240,7 +250,8 @@ def _raise_crowd(instance: Instance, narrowed: Sequence[Span], deadline: int) ->
             raise ConflictError(
                 f"{len(crowd)} cars have to stand at the {positions} positions {begin + 1} to "
                 f"{deadline + 1}: {_named(instance, sorted(crowd))}; earliest, latest, frozen "
-                "positions, reach or order of one of them has to be relaxed"
+                "positions, reach or order of one of them has to be relaxed",
+                _numbers(instance, sorted(crowd)),
             )
 
 
@@ -255,7 +266,8 @@ def _check_apart(
                 f"cars {_named(instance, [one, other])} have to stand {places} places from each "
                 f"other, but can be {widest} at most: "
                 f"{_where(instance, narrowed, [one, other])}; "
-                "the pair, its places or one of the two positions has to be relaxed"
+                "the pair, its places or one of the two positions has to be relaxed",
+                _numbers(instance, [one, other]),
             )
     for places in sorted({places for _, _, places in pairs if places > 1}):
         near: defaultdict[int, set[int]] = defaultdict(set)
@@ -299,7 +311,8 @@ def _check_group(
                     f"{before + 1} cars have to stand {places} places from each other, which takes "
                     f"{before * places + 1} positions, but have only {begin + 1} to {end + 1}: "
                     f"{_named(instance, inside[: before + 1])}; "
-                    "their places, a pair or the positions of one has to be relaxed"
+                    "their places, a pair or the positions of one has to be relaxed",
+                    _numbers(instance, inside[: before + 1]),
                 )
 
 
@@ -380,20 +393,25 @@ def _check_colour_room(
                     f"{count} cars of colour {instance.cars[car].colour} have to stand at positions"
                     f" {begin + 1} to {end + 1}, where batches of at most {limit} take {room}: "
                     f"{_named(instance, [c for _, c in ends[:count]])}: no order keeps batches of "
-                    f"at most {limit}; the limit or the position of one car has to be relaxed"
+                    f"at most {limit}; the limit or the position of one car has to be relaxed",
+                    _numbers(instance, [c for _, c in ends[:count]]),
                 )
+
+
+def _numbers(instance: Instance, cars: Iterable[int]) -> list[str]:
+    return [instance.cars[car].production_no for car in cars]
 
 
 def _named(instance: Instance, cars: Iterable[int]) -> str:
     """The cars' production numbers, so many of them that a reader takes them in."""
-    numbers = [instance.cars[car].production_no for car in cars]
+    numbers = _numbers(instance, cars)
     more = f" and {len(numbers) - NAMED} more" if len(numbers) > NAMED else ""
     return ", ".join(numbers[:NAMED]) + more
 
 
 def _chain(instance: Instance, cars: Sequence[int]) -> str:
     """The cars in their order; of a long chain the two ends."""
-    numbers = [instance.cars[car].production_no for car in cars]
+    numbers = _numbers(instance, cars)
     if len(numbers) > NAMED:
         left_out = len(numbers) - NAMED
         numbers[NAMED // 2 : -NAMED // 2] = [f"… {left_out} more …"]

@@ -63,7 +63,8 @@ def valid_start(instance: Instance, cars: Sequence[Car]) -> tuple[Car, ...]:
     found = tuple(instance.cars[number] for number in order)
     result = score(instance, found)
     if not result.feasible:
-        raise ConflictError(_not_found(result, exhausted=exhausted))
+        broken = dict.fromkeys(number for limit in result.broken for number in limit.cars)
+        raise ConflictError(_not_found(result, exhausted=exhausted), broken)
     return found
 
 

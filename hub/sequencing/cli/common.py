@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +12,7 @@ import typer
 
 from hub.orders.formats import Format
 from hub.orders.problems import InputError, nearest
+from hub.sequencing.conflicts import NAMED, ConflictError
 from hub.sequencing.model import InstanceError
 
 DayArgument = Annotated[
@@ -62,12 +63,19 @@ def table_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 @contextmanager
-def placing(source: object) -> Iterator[None]:
-    """Turns what is wrong with an instance into a problem of where it came from."""
+def placing(source: object, place_of: Callable[[str], str] | None = None) -> Iterator[None]:
+    """Turns what is wrong with an instance into a problem of where it came from.
+
+    place_of: file:line of a car; those whose limits contradict each other are told by it.
+    """
     try:
         yield
     except InstanceError as error:
-        raise InputError([f"{source}: {error}"]) from None
+        if place_of is None or not isinstance(error, ConflictError) or not error.cars:
+            raise InputError([f"{source}: {error}"]) from None
+        first, *others = error.cars[:NAMED]
+        told = [f"{place_of(number)}: car {number} stands here" for number in others]
+        raise InputError([f"{place_of(first)}: {error}", *told]) from None
 
 
 def check_cars(option: str, numbers: Iterable[str], known: Sequence[str]) -> None:

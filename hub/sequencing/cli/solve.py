@@ -88,7 +88,7 @@ def solve(
         as_given = score(given.instance).mark
         if time_limit is None and max_moves is None:
             time_limit = DEFAULT_TIME_S
-        with placing(day), _watched() as (on_progress, stopped):
+        with placing(day, given.place_of), _watched() as (on_progress, stopped):
             found = optimise(
                 given.instance,
                 time_limit_s=time_limit,

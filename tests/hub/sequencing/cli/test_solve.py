@@ -256,14 +256,17 @@ def test_a_bad_day_starts_no_search(
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"red}": "red, fixed: 3}", "blue}": "blue, fixed: 3}"}, ["car 2", "3", "position 3"]),
+        (
+            {"red}": "red, fixed: 3}", "blue}": "blue, fixed: 3}"},
+            [":5: car 2", "position 3", ":6: car 3"],
+        ),
         ({"version: 1": "version: 1\nbatch_limit: 1\nfrozen: 2"}, ["red"]),
         (
             {
                 "version: 1": 'version: 1\npairs: [{kind: in_order, first: "1", second: "2"}, '
                 '{kind: in_order, first: "2", second: "1"}]'
             },
-            ["1", "2"],
+            [":6: the cars of a ring", "2 → 1 → 2", ":5: car 1"],
         ),
     ],
 )
@@ -278,6 +281,15 @@ def test_contradictory_limits_start_no_search(
     told = refused("solve", day, "--time-limit", 600)
     assert told.startswith("refused, no search was started")
     assert all(words in told for words in said), told
+
+
+def test_a_contradiction_names_the_line_of_the_cars_file(refused: Command, tmp_path: Path) -> None:
+    day, cars = tmp_path / "day.yaml", tmp_path / "cars.csv"
+    day.write_text("version: 1\ncars: cars.csv\n")
+    cars.write_text("production_no,colour,fixed\n1,red,2\n2,blue,\n3,red,2\n")
+    told = refused("solve", day, "--time-limit", 600).splitlines()
+    assert told[1].startswith(f"{cars}:2: car 1 ")
+    assert told[2] == f"{cars}:4: car 3 stands here"
 
 
 @pytest.mark.parametrize(
