@@ -28,7 +28,7 @@ from hub.sequencing.arrays import goal_chased, line_of
 from hub.sequencing.batches import in_batches, least_changes
 from hub.sequencing.conflicts import ConflictError
 from hub.sequencing.construct import valid_start
-from hub.sequencing.cooling import Cooling
+from hub.sequencing.cooling import FIRST_PASS, Cooling
 from hub.sequencing.model import Car, Instance
 from hub.sequencing.scoring import score
 
@@ -49,6 +49,9 @@ that cost nothing where they stand get elsewhere by no other move. While ratios 
 settled after the colours they were of no use, and cost time."""
 HOT, COLD = 0.3, 0.1
 """First temperature as a part of the largest weight, last one as a part of the smallest."""
+LAST_OF_COLOUR, COLD_OF_COLOUR = 0.5, 0.05
+"""Where changes of colour are the lightest objective: the temperatures between which they settle,
+as parts of the weight of one."""
 HOT_OF_SWAP = 0.07
 """First temperature where it is higher, as a part of what exchanging two cars changes: the mean of
 the changes, each weighed by itself. It sees that a plant has long windows, whose cost a single
@@ -63,10 +66,8 @@ FROZEN = 0.05
 """Temperature as a part of the weight of an objective that then no longer gets worse."""
 LOOK_S = 0.01
 """Seconds between two looks at other searches, once the caller's own is through."""
-QUENCH, LONG_QUENCH = 0.03, 0.12
-"""Part of the effort that goes, at the end, into moves from the best that cost nothing. The longer
-where colour is the lightest objective: a batch is joined to another by many moves that change
-nothing. On other days that time is better spent on cooling."""
+QUENCH = 0.03
+"""Part of the effort that goes, at the end, into moves from the best that cost nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,26 +213,31 @@ class _Search:
     def __init__(
         self, instance: Instance, cars: tuple[Car, ...], seed: int, effort: _Effort
     ) -> None:
+        self._instance, self._cars = instance, cars
         self.line = line_of(instance, cars, seed)
         self.course = [(0.0, self.line.best_cost)]
         self._effort = effort
         self._cooling = _cooling(instance, cars, self.line, seed)
         self._shares = shares(instance)
-        self._quench = LONG_QUENCH if _colour_comes_last(instance) else QUENCH
 
     def run(self, ends: Callable[[float], bool]) -> None:
         """Search until the effort is spent, nothing is left to gain, or `ends(spent)` says so."""
         line, effort = self.line, self._effort
-        quenching = False
+        quenching = first_is_over = False
         while line.best_cost > 0:
             spent = effort.spent(line.priced)
             if ends(spent) or spent >= 1:
                 break
-            if spent >= 1 - self._quench and not quenching:
+            if spent >= 1 - QUENCH and not quenching:
                 quenching = True
                 line.back_to_best()
             before = line.priced
-            done = spent / (1 - self._quench)
+            done = spent / (1 - QUENCH)
+            if done >= FIRST_PASS and not first_is_over:
+                first_is_over = True
+                if self._colour_is_left():
+                    self._cooling.only_last()
+                    line.back_to_best()
             temperature = 0.0 if quenching else self._cooling.temperature(done)
             line.anneal(effort.step(before), temperature, *self._shares)
             self._cooling.saw(done, line.cost)
@@ -239,6 +245,13 @@ class _Search:
                 self.course.append((effort.elapsed_s(), line.best_cost))
             if line.priced == before:
                 break  # one car: there is nothing to move
+
+    def _colour_is_left(self) -> bool:
+        """Whether changes of colour come last and are all that the best order so far costs."""
+        if not _colour_comes_last(self._instance):
+            return False
+        found = score(self._instance, [self._cars[i] for i in self.line.best_order()])
+        return found.mark == found.weights["colour_changes"] * found.colour_changes
 
 
 def _end_if_solved(
@@ -301,7 +314,11 @@ def _cooling(instance: Instance, cars: tuple[Car, ...], line: Line, seed: int) -
     ):
         # None can be saved any more: in greater heat the batches would only be lost.
         return Cooling(FROZEN * weight_of["colour_changes"], cold, repeat=True)
-    return Cooling(_hot(instance, line, seed), cold)
+    hot = _hot(instance, line, seed)
+    if _colour_comes_last(instance):
+        weight = weight_of["colour_changes"]
+        return Cooling(hot, COLD_OF_COLOUR * weight, last=LAST_OF_COLOUR * weight)
+    return Cooling(hot, cold)
 
 
 def _hot(instance: Instance, line: Line, seed: int) -> float:

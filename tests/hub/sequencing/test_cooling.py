@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.sequencing.cooling import FIRST_PASS, QUICK, SLOW_UNTIL, Cooling
+from hub.sequencing.cooling import FIRST_PASS, LAST, QUICK, SLOW_UNTIL, STEPS, Cooling
 
 HOT, COLD = 1e6, 0.1
 
@@ -68,6 +68,24 @@ def test_it_is_even_where_nothing_was_seen() -> None:
     for cooling in (Cooling(HOT, COLD), passed(lambda _: 5.0)):
         middle = cooling.temperature(FIRST_PASS + (1 - FIRST_PASS) / 2)
         assert middle == pytest.approx(math.sqrt(HOT * COLD))
+
+
+def test_the_last_of_the_fall_has_a_part_of_its_own_and_may_have_all() -> None:
+    last = 1.0
+    step = (HOT / COLD) ** (1 / STEPS)
+    for only, part in ((False, LAST), (True, 1.0)):
+        cooling = Cooling(HOT, COLD, last=last)
+        for look in range(1000):
+            done = FIRST_PASS * look / 1000
+            cooling.saw(done, cooling.temperature(done))  # all its heat is far above
+        if only:
+            cooling.only_last()
+        spent = time_between(cooling, last * step, 0)
+        assert spent == pytest.approx(part, abs=0.02)
+        begun = FIRST_PASS + (1 - FIRST_PASS) * (1 - part)
+        middle = cooling.temperature((begun + 1) / 2)
+        assert math.sqrt(last * COLD) / step <= middle <= math.sqrt(last * COLD) * step
+        assert cooling.temperature(1) == pytest.approx(COLD)
 
 
 def test_where_passes_are_repeated_quick_ones_from_hot_to_cold_follow_the_slow_one() -> None:

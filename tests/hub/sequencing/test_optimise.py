@@ -7,6 +7,7 @@ import math
 import random
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from hub.sequencing._search import Line
 from hub.sequencing.arrays import line_of
 from hub.sequencing.construct import mend_batches
+from hub.sequencing.cooling import Cooling
 from hub.sequencing.model import Car, Instance, InstanceError, Ratio, Rules
 from hub.sequencing.optimise import _Search, optimise, shares
 from hub.sequencing.scoring import score
@@ -126,6 +128,27 @@ def test_batches_are_exchanged_where_colours_are_settled_last() -> None:
         swaps, insertions, exchanges = shares(of)
         assert (exchanges > 0) is exchanged
         assert swaps + insertions + exchanges == 85  # reversals are never fewer
+
+
+def test_where_no_ratio_is_broken_all_is_spent_on_colours_settled_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[Cooling] = []
+    own = Cooling.only_last
+
+    def only_last(cooling: Cooling) -> None:
+        told.append(cooling)
+        own(cooling)
+
+    monkeypatch.setattr(Cooling, "only_last", only_last)
+    dense = instance(3, objectives=("high_priority", "low_priority", "colour_changes"))
+    kept = Instance(dense.cars, replace(dense.rules, ratios=(Ratio("O0", 3, 4, True),)))
+    first = Instance(dense.cars, replace(kept.rules, objectives=instance(3).rules.objectives))
+    for of, times in ((dense, 0), (kept, 1), (first, 0)):
+        told.clear()
+        found = score(of, optimise(of, max_moves=20_000).cars)
+        assert len(told) == times
+        assert (found.high_priority + found.low_priority > 0) is (of is dense)
 
 
 def test_what_is_found_holds_each_car_once_keeps_the_limit_and_is_better() -> None:
