@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import shutil
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,8 @@ from edge.link import LinkError
 from edge.status import Figures
 from edge.supervise import keep_running
 from firmware_sim.line.ledger import CallDecision, Result, read_ledger
+from firmware_sim.line.plc import run_line
+from firmware_sim.line.settings import LineSettings
 from protocols.jis.envelope import dump
 from protocols.jis.messages import Event
 from tests.edge.hub import Hub
@@ -31,7 +33,6 @@ from tests.edge.plant import (
     NODE,
     PART_GROUPS,
     PLANT,
-    Child,
     calls,
     edge_config,
     line_plc,
@@ -45,13 +46,11 @@ ROUTES = {NAME: frozenset(PART_GROUPS)}
 
 
 class Plc:
-    """A line PLC process and its ledger."""
+    """A line PLC's port, and its ledger."""
 
     def __init__(self, directory: Path) -> None:
         self.port = free_port()
         self.ledger = directory / "ledger.jsonl"
-        self.child: Child = line_plc(directory, self.port)
-        self.child.start()
 
     def decisions(self) -> list[CallDecision]:
         return [entry for entry in read_ledger(self.ledger) if isinstance(entry, CallDecision)]
@@ -61,10 +60,14 @@ class Plc:
 
 
 @pytest.fixture
-def plc(tmp_path: Path) -> Iterator[Plc]:
-    running = Plc(tmp_path)
-    yield running
-    running.child.kill()
+async def plc(tmp_path: Path) -> AsyncIterator[Plc]:
+    """A line PLC that runs in this process; one that is to be killed is a process of its own."""
+    made = Plc(tmp_path)
+    settings = LineSettings(
+        line=LINE, port=made.port, cycle_s=0.2, rack_slots=2, ledger=made.ledger
+    )
+    async with run_line(settings):
+        yield made
 
 
 @asynccontextmanager
@@ -151,15 +154,17 @@ async def test_lost_answers_and_a_broker_that_forgets(
     check_against_ledger(hub, plc)
 
 
-async def test_plc_that_dies_and_comes_back(tmp_path: Path, broker: LocalBroker, plc: Plc) -> None:
-    with Hub(broker.port, GROUP, NODE) as hub:
+async def test_plc_that_dies_and_comes_back(tmp_path: Path, broker: LocalBroker) -> None:
+    plc = Plc(tmp_path)
+    with line_plc(tmp_path, plc.port) as process, Hub(broker.port, GROUP, NODE) as hub:
+        await asyncio.to_thread(process.start)
         async with lane(tmp_path, broker.port, plc):
             hub.call(*calls(1, 3))
             await until(lambda: kinds(hub.events)["produced"] >= 1, "the first part", 40)
-            plc.child.kill()
+            process.kill()
             hub.call(*calls(4, 1))
             await asyncio.sleep(0.5)
-            plc.child.start()
+            await asyncio.to_thread(process.start)
             await until(lambda: kinds(hub.events)["shipped"] == 4, "four parts shipped", 40)
     check_against_ledger(hub, plc)
 
