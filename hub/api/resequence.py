@@ -70,9 +70,10 @@ def resequence_plant(
     """Proposes the next sequence, in milliseconds, with the fewest changes to released calls.
 
     Which cars have passed, and which have released calls, is taken from the database. With `apply`
-    the proposal comes in force: those that are past keep their order before it. Calls that are
-    released already are not sent anew. Refused with 409 if the plant has moved on meanwhile: ask
-    again. A car that is not to be built, or limits that no sequence keeps, are named (422).
+    the proposal comes in force: those that are past keep their order before it. Calls that are out
+    follow it: suppliers are told of those that differ alone. Refused with 409 if the plant has
+    moved on meanwhile: ask again. A car that is not to be built, or limits that no sequence keeps,
+    are named (422).
     """
     standing = _standing(shared, tenant, plant, disturbance.control_point)
     _check_to_come(disturbance, standing.passed)

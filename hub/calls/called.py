@@ -39,7 +39,7 @@ SELECT c.id, c.owner, c.partner, l.gateway, c.plant, c.line, c.production_no, c.
     c.control_point,
     c.called_at, c.priority, c.pre_series, c.vin, c.model, c.place,
     coalesce(c.timed_from, c.called_at) AS timed_from, coalesce(c.lead_s, l.lead_s) AS lead_s,
-    c.asked, c.asked_record
+    c.asked, c.asked_record, c.confirmed_revision
 FROM jis_call c JOIN supplier_line l ON l.plant = c.plant AND l.id = c.line
 """
 _CALLS = (
@@ -135,6 +135,7 @@ class CalledCall(FoundCall):
     lead_s: float
     asked: str | None
     asked_record: dict[str, Any] | None
+    confirmed_revision: int | None
 
     @property
     def situation(self) -> Situation:

@@ -17,6 +17,8 @@ from typing import Any
 import psycopg
 from pydantic import ValidationError
 
+from hub.calls.answers import ANSWERS, take_answer
+from hub.calls.effectivity import check_index
 from hub.calls.exceptions import open_exception
 from hub.calls.history import Place, add, find_call
 from hub.calls.lane import Lane, Link, Received
@@ -269,6 +271,10 @@ class EventConsumer(Lane):
             logger.warning(
                 "call %s (car %s, part %s): %s changes nothing", key, *call.pair, event.kind
             )
+        if event.kind in ANSWERS:
+            take_answer(connection, call, event)
+        elif event.kind == "produced":
+            check_index(connection, call, event.at)
         return key.plant, key.line, call.owner, call.partner
 
     def _store_or_quarantine(

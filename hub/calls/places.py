@@ -56,7 +56,7 @@ def close_up(telling: Telling, line: LineRow, freed: Collection[int]) -> None:
             break
         telling.change(call, at_place(line, call, heappop(free)), "resequence")
         heappush(free, place)
-    after = line.next_place
+    after = _next_place(telling.connection, line)
     while after - 1 in free:
         after -= 1
     _set_next(telling.connection, line, after)
@@ -81,7 +81,14 @@ def make_room(telling: Telling, line: LineRow, place: int, count: int, car: str)
         if moves is not None:
             telling.change(moves, at_place(line, moves, place), "resequence")
         place += 1
-    _set_next(telling.connection, line, max(line.next_place, place))
+    _set_next(telling.connection, line, max(_next_place(telling.connection, line), place))
+
+
+def _next_place(connection: psycopg.Connection, line: LineRow) -> int:
+    row = connection.execute(
+        "SELECT next_place FROM supplier_line WHERE plant = %s AND id = %s", (line.plant, line.id)
+    ).fetchone()
+    return int(row[0]) if row else line.next_place
 
 
 def _set_next(connection: psycopg.Connection, line: LineRow, place: int) -> None:

@@ -88,6 +88,7 @@ class Telling:
         self.by = by
         self._outgoing: dict[tuple[int, str, str], list[Outgoing]] = {}
         self._lines: set[tuple[str, str, str, str]] = set()
+        self._racks: set[tuple[str, str, str]] = set()
 
     def change(
         self,
@@ -118,6 +119,8 @@ class Telling:
             self.store(told)
         if not changed:
             return told
+        if ask is None and before.rack != after.rack:
+            self._racks |= {(before.plant, before.line, r) for r in (before.rack, after.rack)}
         add(
             self.connection,
             before,
@@ -159,11 +162,7 @@ class Telling:
         slot_policy: Literal["keep_empty", "compress"] = "keep_empty",
     ) -> CalledCall:
         """Tell the supplier what to do with a call; whatever it was asked is no longer asked."""
-        self.withdraw(call)
-        told = replace(call, revision=call.revision + 1, asked=None, asked_record=None)
-        self.connection.execute(
-            "UPDATE jis_call SET revision = %s WHERE id = %s", (told.revision, call.id)
-        )
+        told = self.raise_revision(call)
         record = Instruction(
             kind=kind,
             key=call.key,
@@ -197,6 +196,15 @@ class Telling:
         values = Content.model_validate(call).model_dump()
         self.connection.execute(_STORE, values | {"revision": call.revision, "id": call.id})
 
+    def raise_revision(self, call: CalledCall) -> CalledCall:
+        """The call with the next revision; whatever its supplier was asked, it is asked no more."""
+        self.withdraw(call)
+        told = replace(call, revision=call.revision + 1, asked=None, asked_record=None)
+        self.connection.execute(
+            "UPDATE jis_call SET revision = %s WHERE id = %s", (told.revision, call.id)
+        )
+        return told
+
     def withdraw(self, call: CalledCall) -> None:
         """The supplier need no longer answer what it was asked of this call."""
         if call.asked is not None:
@@ -225,6 +233,9 @@ class Telling:
 
     def flush(self) -> None:
         """Write the records into the gateways' streams and tell who watches."""
+        for plant, line, rack in sorted(self._racks):
+            review(self.connection, plant, line, rack, self.by.at)
+        self._racks.clear()
         for (gateway, owner, partner), records in sorted(
             self._outgoing.items(), key=lambda item: item[0]
         ):

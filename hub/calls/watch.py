@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row
 
+from hub.calls.answers import note_unanswered
 from hub.calls.exceptions import Finding, bring_in_line
 from hub.calls.gaps import watch_gaps
 from hub.calls.loop import at_line, leave_by, slack_s
@@ -108,6 +109,8 @@ def look(connection: psycopg.Connection, now: datetime) -> None:
         with connection.transaction():
             bring_in_line(connection, kind, find(connection, now), now)
     watch_gaps(connection, now)
+    with connection.transaction():
+        note_unanswered(connection, now)
 
 
 class Watch(Rounds):

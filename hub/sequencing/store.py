@@ -8,15 +8,16 @@ from datetime import UTC, datetime
 import psycopg
 from psycopg.types.json import Jsonb
 
-from hub.calls.called import lock_plant
+from hub.calls.called import By, lock_plant
 from hub.calls.notify import CHANGES, Change
 from hub.calls.previews import refresh_demand
+from hub.calls.resequenced import follow_sequence
 from hub.orders.problems import InputError
 from hub.orders.store import load_book
 from hub.sequencing.model import Car, Instance
 from hub.sequencing.passed import passed_cars
 from hub.sequencing.scoring import Score
-from hub.sequencing.sequence import PearlChain
+from hub.sequencing.sequence import RESEQUENCE, PearlChain
 
 _CARS = """
 SELECT o.production_no, o.source FROM sequence_position q
@@ -125,7 +126,8 @@ def put_in_force(
     control_point: str | None = None,
     force: bool = False,
 ) -> int:
-    """Store a sequence that was made from `basis`, as the role `lineside_ingest`; its number.
+    """Store a sequence that was made from `basis`, as the role `lineside_ingest`; its number. Calls
+    that are out follow one that was repaired (`hub/calls/resequenced.py`).
 
     Raises `LookupError` if `owner` has no such plant, and `OvertakenError` if the book has changed
     since. Unless `force`, also if another sequence has come in force, or if a car that has passed
@@ -151,7 +153,13 @@ def put_in_force(
                     f"{'none' if basis.in_force is None else basis.in_force}"
                 )
             _check_passed(connection, plant, now, chain, control_point)
-        return store_sequence(connection, plant, chain)
+        before = _order(connection, basis.in_force)
+        number = store_sequence(connection, plant, chain)
+        if chain.method == RESEQUENCE:
+            after = [car.production_no for car in chain.cars]
+            by = By("sequence", f"sequence {number}", datetime.now(UTC), f"sequence {number}")
+            follow_sequence(connection, owner, plant, before, after, by)
+        return number
 
 
 def _check_passed(
@@ -170,6 +178,11 @@ def _check_passed(
                 f"sequence in force and would stand at {after[number]}; begin with the sequence "
                 "in force"
             )
+
+
+def _order(connection: psycopg.Connection, sequence: int | None) -> list[str]:
+    rows = connection.execute(_PLACES + " ORDER BY position", (sequence,))
+    return [number for number, _ in rows]
 
 
 def load_sequence(

@@ -80,7 +80,7 @@ def test_a_part_that_goes_well_is_fitted() -> None:
         ),
         ("| released | packed | open |", "| released | packed | opn |", "state 'opn'"),
         (
-            "change resequence cancel reorder | plant supplier | not_taken",
+            "change resequence pull_out cancel reorder | plant supplier | not_taken",
             "chnge | plant supplier | not_taken",
             "plant may chnge",
         ),
