@@ -1,8 +1,8 @@
-"""Hands calls over to one line's PLC, strictly in the order of their `call_no`.
+"""Hands calls, and commands about those it has taken, over to one line's PLC.
 
-A call is `offered` on disk before the PLC sees it. After a restart or a time-out the echo is read
-before anything else: our key in it is the decision; otherwise the same key is shown again once the
-PLC is free, which it takes as the same call. While the PLC does not answer, the call stays open.
+What is told is on disk as shown before the PLC sees it. After a restart or a time-out the echo is
+read before anything else: ours in it is the decision; otherwise the same is shown again once the
+PLC is free, which it takes as the same call or command. While it does not answer, it stays open.
 
 A PLC whose echo names no call is shown each call once. The strobe that it shows, and the one before
 it, are on disk first: after a restart they tell whether the call was shown, and whether the echo is
@@ -18,10 +18,11 @@ import time
 from datetime import UTC, datetime
 from typing import Literal
 
+from edge.calls.book import NO_COMMANDS
 from edge.calls.desk import Desk
 from edge.calls.nodes import UnfitCallError
 from edge.calls.plc import HandOverState, LinePlc
-from edge.calls.store import OpenCall
+from edge.calls.work import Work
 from edge.status import Condition
 from protocols.jis.messages import Call, Event
 
@@ -54,47 +55,48 @@ class HandOver:
         arrived = self._desk.lines[self._line]
         while True:
             arrived.clear()
-            waiting = await self._desk.run(self._desk.store.next_call, self._line)
-            if waiting is None:
+            work = await self._desk.run(self._desk.store.next_work, self._line)
+            if work is None:
                 await arrived.wait()
+            elif work.command != "build" and not self._plc.commands:
+                await self._settle(work, accepted=False, reason=NO_COMMANDS, at=datetime.now(UTC))
+            elif self._plc.echoes_key:
+                await self._show_until_taken(work)
             else:
-                await self._hand_over(waiting)
+                await self._show_once(work)
 
-    async def _hand_over(self, waiting: OpenCall) -> None:
-        if self._plc.echoes_key:
-            await self._show_until_taken(waiting)
-        else:
-            await self._show_once(waiting)
-
-    async def _show_until_taken(self, waiting: OpenCall) -> None:
-        call, offered = waiting.call, waiting.offered
+    async def _show_until_taken(self, work: Work) -> None:
+        """Returns early where a call finds the PLC full: a command may come meanwhile."""
+        shown = work.shown
         while True:
             state = await self._plc.hand_over_state()
-            if offered and state.echo_key == str(call.key):
-                await self._decide(_decision(call, state))
+            if shown and _answers(work, state):
+                await self._take_answer(work, state)
                 return
-            if not state.free:
+            if work.command == "build" and not state.free:
                 await self._wait(_POLL_S)
+                if not shown:
+                    return
                 continue
-            if not offered:
-                await self._desk.run(self._desk.store.offer, str(call.key))
-            if not await self._written(call, shown=offered):
+            if not shown:
+                await self._desk.run(self._desk.store.offer, work)
+            if not await self._written(work, shown=shown):
                 return
-            offered = True
+            shown = True
             strobe = next_strobe(state, self._plc.strobes)
             await self._plc.write_strobe(strobe)
             answer = await self._echo(strobe)
             if answer is not None:
-                await self._decide(_decision(call, answer))
+                await self._take_answer(work, answer)
                 return
-            self._complain(call, "is shown again")
+            self._complain(work.call, "is shown again")
 
-    async def _show_once(self, waiting: OpenCall) -> None:
-        call = waiting.call
+    async def _show_once(self, work: Work) -> None:
+        call = work.call
         state = await self._plc.hand_over_state()
         strobe: int | None = None
-        if waiting.offered:
-            before, strobe = waiting.strobes or (0, 0)
+        if work.shown:
+            before, strobe = work.strobes or (0, 0)
             if state.strobe == before != 0:  # 0 is what a PLC shows that has lost its memory
                 strobe = None
         if strobe is None:
@@ -103,8 +105,8 @@ class HandOver:
                 state = await self._plc.hand_over_state()
             strobe = next_strobe(state, self._plc.strobes)
             strobes = state.strobe, strobe
-            await self._desk.run(self._desk.store.offer, str(call.key), strobes)
-            if not await self._written(call, shown=False):
+            await self._desk.run(self._desk.store.offer, work, strobes)
+            if not await self._written(work, shown=False):
                 return
             await self._plc.write_strobe(strobe)
             state = await self._plc.hand_over_state()
@@ -119,15 +121,19 @@ class HandOver:
         reason = f"the PLC's strobe is {state.strobe}, not that of this call: it may have lost it"
         await self._decide(_event("unclear", call, datetime.now(UTC), reason))
 
-    async def _written(self, call: Call, *, shown: bool) -> bool:
+    async def _written(self, work: Work, *, shown: bool) -> bool:
         """Write a call's fields. False: the PLC does not take one, which decides the call.
         `shown`: an earlier time the PLC may have taken it all the same."""
         try:
-            await self._plc.write_call(call)
+            await self._plc.write_work(work)
         except UnfitCallError as error:
             reason = f"the call cannot be written to the PLC: {error}"
+            now = datetime.now(UTC)
+            if work.command != "build":
+                await self._settle(work, accepted=False, reason=reason, at=now)
+                return False
             kind: Literal["refused", "unclear"] = "unclear" if shown else "refused"
-            await self._decide(_event(kind, call, datetime.now(UTC), reason))
+            await self._decide(_event(kind, work.call, now, reason))
             return False
         return True
 
@@ -146,6 +152,31 @@ class HandOver:
             if state.echo_strobe == strobe:
                 return state
         return None
+
+    async def _take_answer(self, work: Work, state: HandOverState) -> None:
+        if work.command == "build":
+            await self._decide(_decision(work.call, state))
+        elif state.echo_key != str(work.call.key):
+            reason = f"the PLC answered {work.command} with key {state.echo_key!r}"
+            logger.warning("line %s: call %s: %s", self._line, work.call.key, reason)
+            await self._desk.run(self._desk.store.ask_person, work, reason)
+            self._patience.recover()
+        else:
+            reason = state.echo_reason or "the PLC gave no reason"
+            await self._settle(work, state.echo_accepted, reason, state.echo_at)
+
+    async def _settle(self, work: Work, accepted: bool, reason: str, at: datetime) -> None:
+        if not accepted:
+            logger.warning(
+                "line %s: %s of call %s refused: %s",
+                self._line,
+                work.command,
+                work.call.key,
+                reason,
+            )
+        await self._desk.run(self._desk.store.settle, work, accepted, reason, at)
+        self._desk.on_event()
+        self._patience.recover()
 
     async def _decide(self, event: Event) -> None:
         if event.kind != "accepted":
@@ -172,6 +203,18 @@ def next_strobe(state: HandOverState, strobes: int = 2**32) -> int:
             return strobe
 
 
+def _answers(work: Work, state: HandOverState) -> bool:
+    """Whether the echo, of whichever strobe, is about this."""
+    if state.echo_key != str(work.call.key):
+        return False
+    if state.echo_command is None:
+        return work.command == "build"
+    # To a build of a key taken before the PLC echoes the revision it holds; and a second rework of
+    # one call has the same revision, while a part that is gone is not meant again.
+    same = work.command == "build" or state.echo_revision == work.revision
+    return state.echo_command == work.command and same and work.command not in ("rework", "scrap")
+
+
 def _decision(call: Call, state: HandOverState) -> Event:
     """What an echo that names its call says of this one."""
     if state.echo_key != str(call.key):
@@ -184,7 +227,7 @@ def _decision(call: Call, state: HandOverState) -> Event:
 def _answer(call: Call, state: HandOverState) -> Event:
     """What the echo of this call says."""
     if state.echo_accepted:
-        return Event(kind="accepted", key=call.key, at=state.echo_at)
+        return Event(kind="accepted", key=call.key, at=state.echo_at, revision=state.echo_revision)
     return _event("refused", call, state.echo_at, state.echo_reason or "the PLC gave no reason")
 
 

@@ -167,7 +167,7 @@ class CallLane:
         for reason in received.refused:
             logger.warning("calls: refused: %s", reason)
         self._desk.ring(received.lines)
-        if received.refused:
+        if received.told:
             self._desk.on_event()
         return received.answer
 

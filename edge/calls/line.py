@@ -37,6 +37,7 @@ class LineSession:
         client = await self._connector.connect()
         try:
             plc = await LinePlc.attach(client, self._settings)
+            await self._desk.run(self._desk.store.know_commands, self._line, plc.commands)
             hand_over = HandOver(self._desk, plc, self._line, self._patience)
             results = ResultReader(self._desk, plc, self._line)
             await plc.watch(hand_over.ring, results.ring)

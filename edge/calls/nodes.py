@@ -4,13 +4,14 @@ the settings name them; and a call's fields in the types that they have."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
 from asyncua import Client, ua
 
+from edge.calls.work import Work
 from edge.config.hand_over import HandOverSettings
 from edge.sources.opcua.connect import node_id
 from protocols.jis.messages import Call
@@ -39,6 +40,14 @@ _OWN_FIELDS = {
     "slot": ("Slot", ua.VariantType.Int32),
     "quantity": ("Quantity", ua.VariantType.Int32),
 }
+_COMMAND_FIELDS: Mapping[str, tuple[ua.VariantType, Callable[[Work], Any]]] = {
+    "Command": (ua.VariantType.String, attrgetter("command")),
+    "Revision": (ua.VariantType.Int32, attrgetter("revision")),
+    "Serial": (ua.VariantType.String, attrgetter("serial")),
+    "Express": (ua.VariantType.Boolean, lambda work: work.call.priority == "express"),
+    "KeepSlot": (ua.VariantType.Boolean, attrgetter("keep_slot")),
+}
+"""Optional nodes of a line PLC of ours."""
 _WHOLE = {
     ua.VariantType.SByte: (-(2**7), 2**7 - 1),
     ua.VariantType.Byte: (0, 2**8 - 1),
@@ -82,22 +91,31 @@ class HandOverNodes:
     echo_accepted: ua.NodeId | None
     echo_reason: ua.NodeId | None
     free: ua.NodeId | None
+    commands: Mapping[str, Target] = field(default_factory=dict)
+    """Nodes that say what is to be done with the call; empty if the PLC can only build."""
+    echo_command: ua.NodeId | None = None
+    echo_revision: ua.NodeId | None = None
 
     @property
     def strobes(self) -> int:
         """How many strobes there are, from 0 on."""
         return _WHOLE[self.strobe.variant][1] + 1
 
-    def values(self, call: Call) -> list[tuple[Target, ua.Variant]]:
-        """What is written of a call. Raises `UnfitCallError`."""
-        return [
-            (target, _as_type(_FIELDS[name](call), target, f"field {name}"))
+    def values(self, work: Work) -> list[tuple[Target, ua.Variant]]:
+        """What is written of a call or command. Raises `UnfitCallError`."""
+        said = [
+            (target, _as_type(_FIELDS[name](work.call), target, f"field {name}"))
             for name, target in self.fields.items()
         ]
+        more = [
+            (target, ua.Variant(_COMMAND_FIELDS[name][1](work), target.variant))
+            for name, target in self.commands.items()
+        ]
+        return said + more
 
 
-def own_nodes(namespace: int) -> HandOverNodes:
-    """Those of `protocols.opcua.line`."""
+def own_nodes(namespace: int, *, commands: bool) -> HandOverNodes:
+    """Those of `protocols.opcua.line`, with the ones for commands if the PLC has them."""
 
     def at(name: str) -> ua.NodeId:
         return ua.NodeId(ua.String(name), ua.Int16(namespace))
@@ -116,6 +134,13 @@ def own_nodes(namespace: int) -> HandOverNodes:
         at(line.ECHO_ACCEPTED),
         at(line.ECHO_REASON),
         at(line.CALL_FREE),
+        {
+            name: target(line.call_field(name), variant)
+            for name, (variant, _) in _COMMAND_FIELDS.items()
+            if commands
+        },
+        at(line.ECHO_COMMAND) if commands else None,
+        at(line.ECHO_REVISION) if commands else None,
     )
 
 

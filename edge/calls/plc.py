@@ -15,9 +15,10 @@ from asyncua import Client, Node, ua
 from pydantic import ValidationError
 
 from edge.calls.nodes import HandOverNodes, PlcError, Target, UnfitCallError, nodes_of, own_nodes
-from edge.calls.store import TakenResult
+from edge.calls.store import Departure, TakenResult
+from edge.calls.work import Work
 from edge.config.hand_over import HandOverSettings
-from protocols.jis.messages import Call, CallKey, Event
+from protocols.jis.messages import CallKey, Delay, Event
 from protocols.opcua import line
 from protocols.refusal import first_problem
 
@@ -26,7 +27,7 @@ WATCH_MS = 50
 
 _UNFIT = (ua.StatusCodes.BadOutOfRange, ua.StatusCodes.BadTypeMismatch)
 """It is the value that a PLC does not take, not the write."""
-_RESULT_KINDS = ("produced", "inspected", "packed", "shipped")
+_NOT_GIVEN = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,9 @@ class HandOverState:
     echo_reason: str
     echo_at: datetime
     """Source time of the echo."""
+    echo_command: str | None = None
+    """None: this PLC takes no commands."""
+    echo_revision: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,34 +55,57 @@ class SlotReading:
     no: int
     fields: dict[str, Any]
 
-    def taken(self) -> TakenResult:
-        """The result as it is stored: with its event, or with the reason why it makes none."""
+    def taken(self, line_name: str) -> TakenResult:
+        """The result as it is stored: with its record, or with the reason why it makes none."""
         raw = json.dumps(self.fields, default=str, sort_keys=True)
-        digest = hashlib.blake2b(raw.encode(), digest_size=16).digest()
-        event, reason = None, ""
+        # Of what every PLC gives, so that one with a new program tells no result twice.
+        base = {name: self.fields[name] for name in line.RESULT_FIELDS}
+        digest = hashlib.blake2b(
+            json.dumps(base, default=str, sort_keys=True).encode(), digest_size=16
+        ).digest()
+        record, reason = None, ""
         try:
-            event = self._event()
+            record = self._record(line_name)
         except ValidationError as error:
             reason = first_problem(error, "result")
         except ValueError as error:
             reason = str(error)
-        return TakenResult(self.no, digest, event, reason, raw)
+        return TakenResult(self.no, digest, record, reason, raw)
 
-    def _event(self) -> Event:
+    def _record(self, line_name: str) -> Event | Departure | Delay:
         fields = self.fields
-        if fields["Kind"] not in _RESULT_KINDS:
-            raise ValueError(f"kind {fields['Kind']!r}; known are {', '.join(_RESULT_KINDS)}")
-        at = fields["At"]
-        if at is not None and not isinstance(at, datetime):
-            raise ValueError(f"at {at!r} is not an instant")
+        kind = fields["Kind"]
+        if kind not in line.RESULT_KINDS:
+            raise ValueError(f"kind {kind!r}; known are {', '.join(line.RESULT_KINDS)}")
+        at, eta = _given(fields["At"], "at"), _given(fields.get("Eta"), "eta")
+        if eta == _NOT_GIVEN:
+            eta = None
+        shipment = fields.get("Shipment") or None
+        if kind in line.TRUCK_RESULTS:
+            if shipment is None:
+                raise ValueError(f"{kind} without a shipment")
+            if kind == "departed":
+                return Departure(str(shipment), _aware(at), eta)
+            plant, _, name = line_name.partition("/")
+            return Delay(
+                plant=plant,
+                line=name,
+                shipment=shipment,
+                at=_aware(at),
+                eta=_aware(eta),
+                reason=str(fields.get("Reason") or ""),
+            )
         return Event(
-            kind=fields["Kind"],
+            kind=kind,
             key=CallKey.parse(str(fields["Key"] or "")),
             at=_aware(at),
             serial=fields["Serial"] or None,
             verdict=fields["Verdict"] or None,
             rack=fields["Rack"] or None,
             slot=fields["Slot"] or None,
+            shipment=shipment,
+            eta=eta,
+            reason=fields.get("Reason") or None,
         )
 
 
@@ -90,6 +117,7 @@ class LinePlc:
         self._client = client
         self._nodes = nodes
         self._namespace = namespace
+        self._result_fields: tuple[str, ...] = line.RESULT_FIELDS
 
     @classmethod
     async def attach(cls, client: Client, settings: HandOverSettings | None = None) -> Self:
@@ -99,13 +127,30 @@ class LinePlc:
         with contextlib.suppress(ValueError):
             namespace = await client.get_namespace_index(line.NAMESPACE)
         if settings is not None:
-            return cls(client, await nodes_of(client, settings), namespace)
+            plc = cls(client, await nodes_of(client, settings), namespace)
+            await plc._find_details()
+            return plc
         if namespace is None:
             raise PlcError(
                 f"the server has no namespace {line.NAMESPACE}: it is not a line PLC, or its "
                 "program lacks the hand-over nodes; jis[].hand_over names nodes of another kind"
             )
-        return cls(client, own_nodes(namespace), namespace)
+        at = ua.NodeId(ua.String(line.CALL_COMMAND), ua.Int16(namespace))
+        commands = await _is_there(client, at)
+        plc = cls(client, own_nodes(namespace, commands=commands), namespace)
+        await plc._find_details()
+        return plc
+
+    async def _find_details(self) -> None:
+        """Look whether results say more than they must."""
+        detail = self._id(line.result_field(0, line.RESULT_DETAILS[0]))
+        if self.has_results and await _is_there(self._client, detail):
+            self._result_fields += line.RESULT_DETAILS
+
+    @property
+    def commands(self) -> bool:
+        """Whether the PLC takes commands about calls it has taken."""
+        return bool(self._nodes.commands)
 
     @property
     def has_results(self) -> bool:
@@ -144,6 +189,8 @@ class LinePlc:
             "echo_key": nodes.echo_key,
             "echo_accepted": nodes.echo_accepted,
             "echo_reason": nodes.echo_reason,
+            "echo_command": nodes.echo_command,
+            "echo_revision": nodes.echo_revision,
             "strobe": nodes.strobe.id,
             "free": nodes.free,
         }
@@ -159,12 +206,14 @@ class LinePlc:
             echo_accepted=bool(said.get("echo_accepted", True)),
             echo_reason=str(said.get("echo_reason") or ""),
             echo_at=_aware(data["echo_strobe"].SourceTimestamp),
+            echo_command=str(said["echo_command"] or "") if self.commands else None,
+            echo_revision=int(said["echo_revision"] or 0) or None if self.commands else None,
         )
 
-    async def write_call(self, call: Call) -> None:
-        """Write the fields of a call; the PLC reads them when the strobe changes. Raises
+    async def write_work(self, work: Work) -> None:
+        """Write the fields of a call or command; the PLC reads them when the strobe changes. Raises
         `UnfitCallError` if it does not take one of them."""
-        await self._write(self._nodes.values(call))
+        await self._write(self._nodes.values(work))
 
     async def write_strobe(self, strobe: int) -> None:
         """Tell the PLC that the fields stand."""
@@ -173,7 +222,7 @@ class LinePlc:
 
     async def results(self) -> list[SlotReading]:
         """The results that are not acknowledged, by number. `No`, written last, is read first."""
-        fields = ("Ack", *line.RESULT_FIELDS)
+        fields = ("Ack", *self._result_fields)
         names = [
             line.result_field(slot, name) for slot in range(line.RESULT_SLOTS) for name in fields
         ]
@@ -240,6 +289,17 @@ class _Bells:
 
 def _value(value: ua.DataValue) -> Any:
     return value.Value.Value if value.Value is not None else None
+
+
+async def _is_there(client: Client, node: ua.NodeId) -> bool:
+    (value,) = await client.uaclient.read_attributes([node], ua.AttributeIds.Value)
+    return value.StatusCode is None or value.StatusCode.is_good()
+
+
+def _given(at: Any, name: str) -> datetime | None:
+    if at is not None and not isinstance(at, datetime):
+        raise ValueError(f"{name} {at!r} is not an instant")
+    return None if at is None else _aware(at)
 
 
 def _aware(at: datetime | None) -> datetime:

@@ -65,7 +65,7 @@ class ResultReader:
         expected = 1 if last is None else last + 1
         if fresh[0].no != expected and not await self._give_up(expected, fresh[0].no, last):
             return False
-        taken = [reading.taken() for reading in fresh]
+        taken = [reading.taken(self._line) for reading in fresh]
         await run(store.take_results, self._line, taken)
         for result in taken:
             if result.event is None:
@@ -102,7 +102,7 @@ class ResultReader:
         """The readings stored before; None if one has an old number and was never stored."""
         seen = [reading for reading in readings if last is not None and reading.no <= last]
         for reading in seen:
-            digest = reading.taken().digest
+            digest = reading.taken(self._line).digest
             if not await self._desk.run(self._desk.store.is_taken, self._line, reading.no, digest):
                 return None
         return seen

@@ -1,21 +1,30 @@
 """Calls and events on disk: one SQLite file, apart from telemetry. What holds:
 
-1. The cursor of the call stream moves in the transaction that stores its calls: each counts once.
-2. A call that cannot be read lies in quarantine, and one this gateway does not serve is refused by
-   an event, in that same transaction; the cursor moves on over both.
-3. A call is handed over in the order of its `call_no`, per line; `offered` is on disk before the
-   PLC sees it, and its decision comes with its event in one transaction.
-4. A result of a PLC is stored with its event in one transaction and counts once by its number.
+1. The cursor of the call stream moves in the transaction that stores its records: each counts once.
+2. A record that cannot be read, or is of a kind or line not known here, lies in quarantine, and a
+   call this gateway does not serve is refused by an event, in that same transaction; the cursor
+   moves on over both.
+3. Of a call's content, and of what the plant wants of it (build, hold, cancel), the newest revision
+   counts, whatever the order and number in which records come (`book.py`). What a PLC may hold
+   already changes only once the PLC or a person has said so; the older content holds until then.
+4. What a PLC is told is on disk as shown before the PLC sees it, and its answer comes with its
+   event in one transaction. Calls are handed over express first, then by `call_no`; held and
+   cancelled ones are not.
+5. A result of a PLC is stored with its event in one transaction and counts once by its number.
    Whatever the PLC reports of a call comes after the event that it was accepted. Numbers that were
    passed over are an event that is lost, so that the hub has a gap for them.
-5. Events are kept until the hub has committed them, and `retain_committed_h` longer, so that a hub
+6. How far a part is, what stands in the racks and what must be decided follow from our own events,
+   in the transaction of each, and from nothing else; instants of this machine order nothing.
+7. What a person does is stored with its events in one transaction, and once: the same press again
+   finds what came of it.
+8. Events are kept until the hub has committed them, and `retain_committed_h` longer, so that a hub
    restored from a backup can ask again.
-6. A call is forgotten `retain_decided_h` after its decision, once the hub has committed that: what
+9. A call is forgotten `retain_decided_h` after its decision, once the hub has committed that: what
    the hub sends again after so long would be built again. What is noted for people (quarantine,
    gaps) goes after as long, and the oldest where there is very much of it.
-7. A file that SQLite cannot read is set aside and a new one begun, when it is opened as while it is
-   in use: the hub then sends all open calls again. Events that can still be read go over.
-8. On a full disk calls and events go on in a reserve, which telemetry leaves alone.
+10. A file that SQLite cannot read is set aside and a new one begun, when it is opened as while it
+   is in use: the hub then sends all open calls again. Events that can still be read go over.
+11. On a full disk calls and events go on in a reserve, which telemetry leaves alone.
 
 Everything here blocks (each transaction waits for the disk) and is used from one thread at a time:
 see `edge.calls.desk`.
@@ -33,21 +42,36 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import ValidationError
 
 from edge import set_aside
+from edge.calls import demand, racks
+from edge.calls.book import CallBook
+from edge.calls.upgrade import SCHEMA_VERSION, create, upgrade
+from edge.calls.work import Work
 from edge.journal.wal import last_commit
-from protocols.jis.messages import CALL_RECORD, EVENT_RECORD, Call, Event
+from protocols.jis.messages import (
+    CALL_RECORD,
+    EVENT_RECORD,
+    Call,
+    CallChange,
+    CallRecord,
+    Delay,
+    Delivery,
+    Event,
+    Instruction,
+    LineState,
+    Preview,
+    Shipment,
+)
 from protocols.refusal import first_problem
 from protocols.streams import Answer, Cursor, State, draw_epoch, read_state
 
 logger = logging.getLogger(__name__)
 
-_SCHEMA_VERSION = 3
 _RESERVE_BYTES = 4 * 1024 * 1024
 _NOTES_KEPT = 10_000
 """Rows each of quarantine and gap."""
@@ -61,7 +85,6 @@ _RESULTS_REMEMBERED = 64
 
 Routes = Mapping[str, frozenset[str]]
 """Which part groups each line (`plant/line`) of this gateway builds."""
-Decision = Literal["accepted", "refused", "unclear"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,31 +93,31 @@ class Received:
 
     answer: Answer
     lines: frozenset[str] = frozenset()
-    """Lines that have a new call to hand over."""
+    """Lines that may have something to hand over."""
     refused: Sequence[str] = ()
     """Reasons of the calls this gateway does not serve; an event says so to the hub."""
     quarantined: Sequence[str] = ()
     """Reasons of the records that could not be read."""
+    told: bool = False
+    """Events were appended."""
 
 
 @dataclass(frozen=True, slots=True)
-class OpenCall:
-    """The next call to hand over. `offered`: the PLC may have seen it already."""
+class Departure:
+    """A truck has left, as a PLC says; what it took is known from earlier results."""
 
-    call: Call
-    offered: bool
-    strobes: tuple[int, int] | None = None
-    """The PLC's strobe before the call was shown, and the one to show it with; None if its echo is
-    to tell."""
+    shipment: str
+    at: datetime
+    eta: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class TakenResult:
-    """A result as read from a PLC: the event it makes, or why it makes none."""
+    """A result as read from a PLC: the record it makes, or why it makes none."""
 
     no: int
     digest: bytes
-    event: Event | None
+    event: Event | Departure | Delay | None
     reason: str
     raw: str
 
@@ -139,6 +162,10 @@ class CallStore:
         self.retain(retain_committed_h, retain_decided_h)
         self._kept_up_us = 0
         self._hub_heard = False
+        self.decided_by_people: frozenset[str] = frozenset()
+        """Lines at which a person, not the PLC, decides on what the plant asks."""
+        self.rack_slots: Mapping[str, int] = {}
+        """Slots of a rack, of the lines of which it is known."""
         self.set_aside = set_aside.count(path)
         """Damaged files before this one."""
         self.lost_by: str | None = None
@@ -237,6 +264,7 @@ class CallStore:
         lines: set[str] = set()
         refused: list[str] = []
         quarantined: list[str] = []
+        before = self.event_state().next
         with self._transaction():
             cursor = self._cursor()
             if cursor is not None and cursor.epoch == epoch:
@@ -245,54 +273,55 @@ class CallStore:
                     for offset in range(fresh_first, fresh_after):
                         record = records[offset - first]
                         try:
-                            call = _call(record)
+                            lines.add(self._store_record(record, routes))
+                        except _RefusedError as refusal:
+                            refused.append(str(refusal))
                         except ValueError as error:
                             reason = _reason(error)
                             self._quarantine("calls", epoch, offset, reason, json.dumps(record))
                             quarantined.append(f"offset {offset}: {reason}")
-                            continue
-                        reason = self._store_call(call, routes)
-                        if reason:
-                            refused.append(f"{call.key}: {reason}")
-                        else:
-                            lines.add(line_key(call.key.plant, call.key.line))
                 self._keep_cursor(acceptance.cursor)
             self._keep_up()
-        return Received(self.position(), frozenset(lines), refused, quarantined)
+        told = self.event_state().next != before
+        return Received(self.position(), frozenset(lines), refused, quarantined, told)
 
     # --- hand-over -----------------------------------------------------------------------------
 
-    def next_call(self, line: str) -> OpenCall | None:
-        """What is to be handed over next on a line: the lowest `call_no` not yet decided."""
-        row = self._db.execute(
-            "SELECT body, state, strobe_before, strobe FROM call"
-            " WHERE line_key = ? AND state IN ('received', 'offered')"
-            " ORDER BY state = 'offered' DESC, call_no LIMIT 1",
-            (line,),
-        ).fetchone()
-        if row is None:
-            return None
-        body, state, *strobes = row
-        return OpenCall(
-            Call.model_validate_json(body),
-            offered=state == "offered",
-            strobes=None if None in strobes else (strobes[0], strobes[1]),
-        )
+    def next_work(self, line: str) -> Work | None:
+        """What the line's PLC is to be told next: see `CallBook.next_work`."""
+        return self._book.next_work(line)
 
-    def offer(self, key: str, strobes: tuple[int, int] | None = None) -> None:
-        """The call is about to be shown to the PLC; `strobes` as in `OpenCall`."""
-        before, strobe = strobes or (None, None)
+    def offer(self, work: Work, strobes: tuple[int, int] | None = None) -> None:
+        """It is about to be shown to the PLC; `strobes` as in `Work`."""
         with self._transaction():
-            self._db.execute(
-                "UPDATE call SET state = 'offered', strobe_before = ?, strobe = ?"
-                " WHERE key = ? AND state IN ('received', 'offered')",
-                (before, strobe, key),
-            )
+            self._book.offer(work, strobes)
 
     def decide(self, event: Event) -> bool:
         """Store what became of a hand-over, with its event. False if it was decided before."""
         with self._transaction():
-            return self._decide(event)
+            return self._book.decide(event)
+
+    def settle(self, work: Work, accepted: bool, reason: str, at: datetime) -> None:
+        """Store what the PLC answered to a command, with its event."""
+        with self._transaction():
+            self._book.settle(work, accepted, reason, at)
+
+    def ask_person(self, work: Work, reason: str) -> None:
+        """Nobody can tell whether the PLC took a command: a person is to decide."""
+        with self._transaction():
+            self._book.ask_person(work, reason)
+
+    def know_commands(self, line: str, commands: bool) -> None:
+        """Note whether a line's PLC takes commands."""
+        with self._transaction():
+            demand.know_commands(self._db, line, commands)
+
+    def call(self, key: str) -> sqlite3.Row:
+        """All that is known of a call, by the columns of `schema.sql`. Raises `KeyError`."""
+        row = self._book.find(key)
+        if row is None:
+            raise KeyError(key)
+        return row
 
     # --- results -------------------------------------------------------------------------------
 
@@ -319,12 +348,10 @@ class CallStore:
                 missed = f"results {last + 1} … {results[0].no - 1} of line {line}"
                 self._lose_event(f"{missed}: not stored here, and not held by the PLC")
             for result in results:
-                if result.event is None:
-                    self._quarantine(f"results/{line}", None, result.no, result.reason, result.raw)
-                else:
-                    # The PLC reports on this call, so it took it, whatever the hand-over knows.
-                    self._decide(Event(kind="accepted", key=result.event.key, at=result.event.at))
-                    self._append_event(result.event)
+                try:
+                    self._take_result(line, result)
+                except ValueError as error:
+                    self._quarantine(f"results/{line}", None, result.no, str(error), result.raw)
                 self._db.execute(
                     "INSERT INTO result VALUES (?, ?, ?)", (line, result.no, result.digest)
                 )
@@ -332,6 +359,44 @@ class CallStore:
                 "DELETE FROM result WHERE line_key = ? AND result_no <= ?",
                 (line, results[-1].no - _RESULTS_REMEMBERED),
             )
+
+    def _take_result(self, line: str, result: TakenResult) -> None:
+        """Raises `ValueError` for one that makes no record."""
+        match result.event:
+            case None:
+                raise ValueError(result.reason)
+            case Event() as event:
+                # The PLC reports on this call, so it took it, whatever the hand-over knows.
+                self._book.decide(Event(kind="accepted", key=event.key, at=event.at))
+                self._append_event(event)
+            case Delay() as delay:
+                self._delay(delay)
+            case Departure() as departure:
+                self._depart(line, departure)
+
+    def _depart(self, line: str, departure: Departure) -> None:
+        at_us = int(departure.at.timestamp() * 1_000_000)
+        slots = self.rack_slots.get(line)
+        left = racks.depart(self._db, line, departure.shipment, at_us, departure.eta, slots)
+        if not left:
+            raise ValueError(f"shipment {departure.shipment}: no part is known to be on it")
+        plant, _, name = line.partition("/")
+        shipment = Shipment(
+            plant=plant,
+            line=name,
+            shipment=departure.shipment,
+            departed_at=departure.at,
+            eta=departure.eta,
+            racks=left,
+        )
+        self._insert_event(shipment.model_dump_json())
+
+    def _delay(self, delay: Delay) -> None:
+        self._db.execute(
+            "UPDATE truck SET eta = ? WHERE line_key = ? AND shipment = ?",
+            (delay.eta.isoformat(), line_key(delay.plant, delay.line), delay.shipment),
+        )
+        self._insert_event(delay.model_dump_json())
 
     def forget_results(self, line: str) -> None:
         """The PLC's numbers have begun anew: what was taken says nothing about them."""
@@ -426,6 +491,10 @@ class CallStore:
                 self._db.execute("ROLLBACK")
             raise
 
+    @property
+    def _book(self) -> CallBook:
+        return CallBook(self._db, self._append_event, _now_us)
+
     def _cursor(self) -> Cursor | None:
         row = self._db.execute(
             "SELECT epoch, watermark FROM call_epoch WHERE NOT closed"
@@ -439,49 +508,48 @@ class CallStore:
             (cursor.epoch, cursor.watermark),
         )
 
-    def _store_call(self, call: Call, routes: Routes) -> str:
-        """Store one call. Returns why it is refused, or nothing."""
-        line = line_key(call.key.plant, call.key.line)
-        reason = ""
-        if line not in routes:
-            reason = f"this gateway serves no line {line}"
-        elif call.key.part_group not in routes[line]:
-            reason = f"line {line} builds no part group {call.key.part_group}"
-        # A call known already keeps its state (a new epoch begins with all open calls). Until the
-        # PLC has seen it, the newest text counts.
-        stored = self._db.execute(
-            "INSERT INTO call VALUES (?, ?, ?, ?, ?, ?, NULL, NULL, NULL)"
-            " ON CONFLICT (key) DO UPDATE SET body = excluded.body, call_no = excluded.call_no"
-            " WHERE state = 'received'",
-            (
-                str(call.key),
-                line,
-                call.call_no,
-                call.model_dump_json(),
-                "received",
-                _now_us(),
-            ),
-        ).rowcount
-        if stored and reason:
-            self._decide(
-                Event(kind="refused", key=call.key, at=datetime.now(UTC), reason=reason[:500])
-            )
-        return reason
+    def _store_record(self, record: Any, routes: Routes) -> str:
+        """Store one record of the call stream; gives its line. Raises `_RefusedError` for a call
+        this gateway does not serve, `ValueError` for what cannot be read."""
+        found: CallRecord = CALL_RECORD.validate_python(record)
+        match found:
+            case Call() | CallChange():
+                change = None if isinstance(found, Call) else found
+                call = found if isinstance(found, Call) else found.call
+                line = line_key(call.key.plant, call.key.line)
+                if reason := _unserved(call, line, routes):
+                    self._refuse(call, line, reason)
+                self._book.take_call(line, call, change, person=line in self.decided_by_people)
+                return line
+            case Preview() | LineState():
+                line = _served(line_key(found.plant, found.line), routes)
+                if isinstance(found, Preview):
+                    demand.take_preview(self._db, line, found)
+                else:
+                    demand.take_line_state(self._db, line, found)
+                return line
+            case Instruction():
+                line = _served(line_key(found.key.plant, found.key.line), routes)
+                self._book.take_instruction(found, person=line in self.decided_by_people)
+                return line
+            case Delivery():
+                self._book.take_delivery(found)
+                return line_key(found.key.plant, found.key.line)
 
-    def _decide(self, event: Event) -> bool:
-        changed = self._db.execute(
-            "UPDATE call SET state = ? WHERE key = ? AND state IN ('received', 'offered')",
-            (event.kind, str(event.key)),
-        ).rowcount
-        if changed:
-            self._db.execute(
-                "UPDATE call SET decided_us = ? WHERE key = ?",
-                (self._append_event(event), str(event.key)),
-            )
-        return changed > 0
+    def _refuse(self, call: Call, line: str, reason: str) -> None:
+        """Say once that this gateway does not serve a call. Raises `_RefusedError`."""
+        known = self._book.find(str(call.key)) is not None
+        if not known:
+            self._book.take_call(line, call, None, person=False)
+            at = datetime.now(UTC)
+            refusal = Event(kind="refused", key=call.key, at=at, reason=reason[:500])
+            self._book.decide(refusal)
+        raise _RefusedError(f"{call.key}: {reason}")
 
     def _append_event(self, event: Event) -> int:
-        return self._insert_event(event.model_dump_json())
+        at_us = self._insert_event(event.model_dump_json())
+        self._book.apply(event)
+        return at_us
 
     def _lose_event(self, cause: str) -> None:
         self._insert_event(json.dumps({_LOST: cause[:_CAUSE_LENGTH]}, ensure_ascii=False))
@@ -517,6 +585,11 @@ class CallStore:
         )
         for statement in _FORGET_NOTES:
             self._db.execute(statement, (oldest, _NOTES_KEPT))
+        for table in ("instruction_ahead", "rack_part", "action"):
+            self._db.execute(
+                f"DELETE FROM {table} WHERE stored_us < ?",  # noqa: S608 - these three names
+                (oldest,),
+            )
         self._keep_reserve()
 
     def _keep_reserve(self) -> None:
@@ -551,13 +624,11 @@ _FORGET_NOTES = tuple(
 )
 
 
-_UPGRADES = {
-    1: "ALTER TABLE call ADD COLUMN decided_us INTEGER;",
-    2: "ALTER TABLE event_stream ADD COLUMN unheard_from INTEGER;"
-    " ALTER TABLE call ADD COLUMN strobe_before INTEGER;"
-    " ALTER TABLE call ADD COLUMN strobe INTEGER;",
-}
-"""From each earlier version to the next."""
+_EVENTS = "SELECT body FROM event ORDER BY event_offset"
+
+
+class _RefusedError(Exception):
+    """A call this gateway does not serve; the text says why."""
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -568,18 +639,18 @@ def _connect(path: Path) -> sqlite3.Connection:
         database.execute("PRAGMA synchronous = FULL")
         (version,) = database.execute("PRAGMA user_version").fetchone()
         if version == 0:
-            schema = resources.files("edge.calls").joinpath("schema.sql").read_text()
-            database.executescript(f"BEGIN; {schema} PRAGMA user_version = {_SCHEMA_VERSION};")
+            create(database)
             database.execute("INSERT INTO event_stream VALUES (?, 0, 0, 0, NULL)", (draw_epoch(),))
             database.execute("COMMIT")
-        elif version in _UPGRADES:
-            steps = "".join(_UPGRADES[old] for old in range(version, _SCHEMA_VERSION))
-            database.executescript(
-                f"BEGIN; {steps} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
+        elif version < SCHEMA_VERSION:
+            upgrade(database, version)
+            CallBook(database, lambda _event: 0, _now_us).replay(
+                [_event(body) for (body,) in database.execute(_EVENTS).fetchall()]
             )
-        elif version != _SCHEMA_VERSION:
+            database.execute("COMMIT")
+        elif version > SCHEMA_VERSION:
             raise sqlite3.OperationalError(
-                f"{path} is of version {version}; this agent reads version {_SCHEMA_VERSION}"
+                f"{path} is of version {version}; this agent reads version {SCHEMA_VERSION}"
             )
         if database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise set_aside.DamageError("its pages are damaged")
@@ -606,12 +677,20 @@ def _salvage(path: Path) -> list[str]:
     return saved
 
 
-def _call(record: Any) -> Call:
-    """A record of the stream as a call. Raises `ValueError`."""
-    found = CALL_RECORD.validate_python(record)
-    if not isinstance(found, Call):
-        raise ValueError(f"kind {found.kind}: not known to this gateway")
-    return found
+def _unserved(call: Call, line: str, routes: Routes) -> str:
+    """Why this gateway cannot take a call, or nothing."""
+    if line not in routes:
+        return f"this gateway serves no line {line}"
+    if call.key.part_group not in routes[line]:
+        return f"line {line} builds no part group {call.key.part_group}"
+    return ""
+
+
+def _served(line: str, routes: Routes) -> str:
+    """The line. Raises `ValueError` if this gateway does not serve it."""
+    if line not in routes:
+        raise ValueError(f"this gateway serves no line {line}")
+    return line
 
 
 def _reason(error: ValueError) -> str:

@@ -37,7 +37,7 @@ def test_damage_while_in_use_begins_a_new_file_and_says_so(tmp_path: Path) -> No
         store._db.execute("PRAGMA shrink_memory")
         with pytest.raises(CallsLostError, match="a new one is begun"):  # noqa: PT012 - whichever meets it
             for _ in range(3):
-                await run(store.next_call, NAME)
+                await run(store.next_work, NAME)
                 await run(store.receive, 5, 0, records(1, 40), ROUTES)
         await asyncio.sleep(0)
         assert await run(store.position) == Answer(None), "the hub is asked for all open calls"

@@ -12,6 +12,7 @@ from asyncua import ua
 from edge.calls import CallStore, Desk
 from edge.calls.handover import HandOver, next_strobe
 from edge.calls.plc import HandOverState, LinePlc
+from edge.calls.work import Work
 from edge.config.hand_over import HandOverSettings
 from edge.sources.opcua.connect import close, connect
 from edge.status import Condition
@@ -39,10 +40,10 @@ class FailingPlc(LinePlc):
     cut_before: str = ""
     cut_after: str = ""
 
-    async def write_call(self, call: Call) -> None:
-        self._cut("write_call", self.cut_before)
-        await super().write_call(call)
-        self._cut("write_call", self.cut_after)
+    async def write_work(self, work: Work) -> None:
+        self._cut("write_work", self.cut_before)
+        await super().write_work(work)
+        self._cut("write_work", self.cut_after)
 
     async def write_strobe(self, strobe: int) -> None:
         self._cut("write_strobe", self.cut_before)
@@ -60,10 +61,10 @@ class FailingStore(CallStore):
     cut_before: str = ""
     cut_after: str = ""
 
-    def offer(self, key: str, strobes: tuple[int, int] | None = None) -> None:
+    def offer(self, work: Work, strobes: tuple[int, int] | None = None) -> None:
         if self.cut_before == "offer":
             raise PowerCutError("offer")
-        super().offer(key, strobes)
+        super().offer(work, strobes)
         if self.cut_after == "offer":
             raise PowerCutError("offer")
 
@@ -99,7 +100,7 @@ async def hand_over(
         running = asyncio.create_task(work.run())
         async with asyncio.timeout(20):
             while not running.done():
-                if await desk.run(store.next_call, NAME) is None:
+                if await desk.run(store.next_work, NAME) is None:
                     break
                 await asyncio.sleep(0.02)
         running.cancel()
@@ -113,7 +114,7 @@ async def hand_over(
 
 STEPS = [
     (when, step)
-    for step in ("offer", "write_call", "write_strobe", "decide")
+    for step in ("offer", "write_work", "write_strobe", "decide")
     for when in ("before", "after")
 ]
 

@@ -110,7 +110,7 @@ async def test_killed_between_storing_and_acknowledging(tmp_path: Path) -> None:
     path = tmp_path / "calls.sqlite"
     async with built(tmp_path) as (_, plc, results):
         store = CallStore.open(path)
-        store.take_results(NAME, [reading.taken() for reading in (await plc.results())[:5]])
+        store.take_results(NAME, [reading.taken(NAME) for reading in (await plc.results())[:5]])
         store.close()
         assert await read_all(plc, path, RESULTS) == as_told(results)
 
@@ -139,7 +139,7 @@ async def test_results_that_the_plc_does_not_hold_any_more(
     async with built(tmp_path) as (_, plc, results):
         readings = await plc.results()
         store = CallStore.open(path)
-        store.take_results(NAME, [reading.taken() for reading in readings[:2]])
+        store.take_results(NAME, [reading.taken(NAME) for reading in readings[:2]])
         store.close()
         await plc.acknowledge(readings[:4])
         events = await read_all(plc, path, RESULTS)
@@ -160,7 +160,7 @@ def test_a_result_of_wrong_types_makes_no_event_and_stops_nobody(field: str, val
         "Slot": 0,
         "At": None,
     }
-    assert SlotReading(0, 1, fields).taken().event is not None
-    taken = SlotReading(0, 1, {**fields, field: value}).taken()
+    assert SlotReading(0, 1, fields).taken(NAME).event is not None
+    taken = SlotReading(0, 1, {**fields, field: value}).taken(NAME)
     assert taken.event is None
     assert repr(value).strip("'") in taken.reason

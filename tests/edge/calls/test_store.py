@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.calls.plc import SlotReading
-from edge.calls.store import CallStore, LostEvent, TakenResult
+from edge.calls.store import CallStore, Counts, LostEvent, TakenResult
+from edge.calls.work import Work
 from protocols.jis.messages import Call, Event
 from protocols.streams import Answer, State
 from tests.edge.plant import LINE, PART_GROUPS, PLANT, calls
@@ -45,7 +47,7 @@ def result(no: int, kind: str = "produced", key: str | None = None) -> TakenResu
         "Slot": 0,
         "At": datetime(2026, 1, 1, tzinfo=UTC),
     }
-    return SlotReading(0, no, fields).taken()
+    return SlotReading(0, no, fields).taken(NAME)
 
 
 @given(offers=st.lists(st.tuples(st.integers(0, 9), st.integers(1, 5), st.booleans()), max_size=25))
@@ -66,7 +68,7 @@ def test_each_call_is_stored_once_and_in_order(
             watermark = max(watermark, first + count)
         assert answer == Answer(5, watermark)
     numbers = []
-    while (waiting := store.next_call(NAME)) is not None:
+    while (waiting := store.next_work(NAME)) is not None:
         numbers.append(waiting.call.call_no)
         assert store.decide(accepted(waiting.call))
         assert not store.decide(accepted(waiting.call)), "decided once"
@@ -103,7 +105,7 @@ def test_what_the_plc_reports_comes_after_its_acceptance(path: Path) -> None:
     store = CallStore.open(path)
     store.read_state(State(5, 0, 1))
     store.receive(5, 0, records(1, 1), ROUTES)
-    store.offer(str(calls(1, 1)[0].key))
+    store.offer(Work(calls(1, 1)[0], shown=False))
     store.take_results(NAME, [result(1), result(2, "inspected")])
     assert not store.decide(accepted(calls(1, 1)[0])), "the hand-over comes too late to say it"
     assert [event["kind"] for event in store.events(0, 9)] == ["accepted", "produced", "inspected"]
@@ -226,7 +228,7 @@ def test_what_is_decided_is_forgotten_once_the_hub_knows_and_not_before(path: Pa
     store._kept_up_us = 0
     store.commit_events(2)
     assert rows_of(store, "call") == 1, "the open one stays, however old"
-    assert store.next_call(NAME) is not None
+    assert store.next_work(NAME) is not None
     store.close()
 
 
@@ -240,7 +242,7 @@ def test_what_is_decided_is_remembered_for_its_time(path: Path) -> None:
     store.commit_events(1)
     store.read_state(State(6, 0, 3))
     store.receive(6, 0, records(1, 1), ROUTES)
-    assert store.next_call(NAME) is None, "it would be built a second time"
+    assert store.next_work(NAME) is None, "it would be built a second time"
     store.close()
 
 
@@ -264,20 +266,57 @@ def test_notes_go_by_age_and_by_number(path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_file_of_the_release_before_is_taken_over(path: Path) -> None:
+    waiting, built = calls(1, 2)
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(_VERSION_1)
+        database.execute("INSERT INTO call_epoch VALUES (5, 2, 0)")
+        database.execute("INSERT INTO event_stream VALUES (7, 0, 2, 0)")
+        for call, state in ((waiting, "received"), (built, "accepted")):
+            # That release knew no revisions.
+            body = call.model_dump_json(exclude={"revision", "priority"})
+            row = (str(call.key), NAME, call.call_no, body, state, 1)
+            database.execute("INSERT INTO call VALUES (?, ?, ?, ?, ?, ?)", row)
+        at = datetime(2026, 3, 2, tzinfo=UTC)
+        produced = Event(kind="produced", key=built.key, at=at, serial="S1")
+        for offset, event in enumerate((accepted(built), produced)):
+            stored = (offset, event.model_dump_json(), 1)
+            database.execute("INSERT INTO event VALUES (?, ?, ?)", stored)
+        database.commit()
     store = CallStore.open(path)
-    store.read_state(State(5, 0, 3))
-    store.receive(5, 0, records(1, 1), ROUTES)
-    store._db.execute("ALTER TABLE call DROP COLUMN decided_us")
-    store._db.execute("ALTER TABLE event_stream DROP COLUMN unheard_from")
-    for column in ("strobe_before", "strobe"):
-        store._db.execute(f"ALTER TABLE call DROP COLUMN {column}")
-    store._db.execute("PRAGMA user_version = 1")
-    store.close()
-    store = CallStore.open(path)
-    store.decide(accepted(calls(1, 1)[0]))
     assert store.set_aside == 0
-    assert store.counts().events_pending == 1
+    assert store.position() == Answer(5, 2)
+    assert store.counts() == Counts(1, 2, 0, 0)
+    work = store.next_work(NAME)
+    assert work is not None
+    assert (work.call.key, work.command, work.revision) == (waiting.key, "build", 1)
+    known = store.call(str(built.key))
+    assert (known["part"], known["serial"]) == ("produced", "S1"), "from the events that it holds"
+    assert [event["kind"] for event in store.events(0, 9)] == ["accepted", "produced"]
     store.close()
+
+
+_VERSION_1 = """
+CREATE TABLE call_epoch (epoch INTEGER PRIMARY KEY, watermark INTEGER NOT NULL,
+    closed INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE TABLE call (key TEXT PRIMARY KEY, line_key TEXT NOT NULL, call_no INTEGER NOT NULL,
+    body TEXT NOT NULL, state TEXT NOT NULL
+        CHECK (state IN ('received', 'offered', 'accepted', 'refused', 'unclear')),
+    received_us INTEGER NOT NULL) STRICT;
+CREATE INDEX call_open ON call (line_key, call_no) WHERE state IN ('received', 'offered');
+CREATE TABLE event_stream (epoch INTEGER NOT NULL, first_kept INTEGER NOT NULL,
+    next_offset INTEGER NOT NULL, watermark INTEGER NOT NULL) STRICT;
+CREATE TABLE event (event_offset INTEGER PRIMARY KEY, body TEXT NOT NULL,
+    stored_us INTEGER NOT NULL) STRICT;
+CREATE TABLE result (line_key TEXT NOT NULL, result_no INTEGER NOT NULL, digest BLOB NOT NULL,
+    PRIMARY KEY (line_key, result_no)) STRICT, WITHOUT ROWID;
+CREATE TABLE quarantine (id INTEGER PRIMARY KEY, stream TEXT NOT NULL, epoch INTEGER,
+    record_offset INTEGER, reason TEXT NOT NULL, raw TEXT NOT NULL,
+    stored_us INTEGER NOT NULL) STRICT;
+CREATE TABLE gap (id INTEGER PRIMARY KEY, stream TEXT NOT NULL, epoch INTEGER,
+    first_no INTEGER NOT NULL, next_no INTEGER NOT NULL, cause TEXT NOT NULL,
+    stored_us INTEGER NOT NULL) STRICT;
+PRAGMA user_version = 1;
+"""
 
 
 def test_an_old_copy_is_noticed_however_often_it_was_opened_before_the_hub_answered(
