@@ -17,13 +17,14 @@ from typing import Any
 
 from asyncua import ua
 
-from edge.calls import CallLane, CallStore, Desk, LineSession, PlcError
+from edge.calls import CallLane, CallStore, Desk, LineSession, PlcError, line_key
 from edge.config import EdgeConfig
 from edge.journal import Gap, JournalError, TelemetryJournal
 from edge.link import LinkError
 from edge.reload import Difference, Line, lines_of, sources_of
 from edge.sources import SourceSettings, make_source
 from edge.status import Figures, SourceFigures
+from edge.status.figures import LineFigures
 from edge.supervise import END_S, Watchdog, keep_running
 from edge.uplink import BirthDeathSequence, EdgeNode
 
@@ -91,6 +92,7 @@ class Parts:
         for name, line in lines_of(self._config).items():
             self._begin_line(name, line)
         self._begin("desk", self._watch_desk())
+        self._begin_board()
         logger.info(
             "ready: gateway %s/%s, %d sources, %d lines",
             self._config.gateway.group,
@@ -133,7 +135,7 @@ class Parts:
             said.append(f"source {device} has ended")
         for name in lines.gone:
             await self._end(f"line {name}")
-            del self._routes[name]
+            del self._routes[name], self._figures.lines[name]
             said.append(f"line {name} has ended")
         if to_brokers or old.hub != new.hub:
             await self._end("uplink")
@@ -149,6 +151,11 @@ class Parts:
             self._begin_line(name, line)
             how = "begun" if name in lines.new else "begun anew with its new settings"
             said.append(f"line {name} is {how}")
+        self._know_lines()
+        if old.board != new.board or bool(old.jis) != bool(new.jis):
+            await self._end("board")
+            self._begin_board()
+            said.append("the board is begun anew")
         if to_brokers:
             await self._end("call lane")
             self._begin_lane()
@@ -259,16 +266,40 @@ class Parts:
 
     def _begin_line(self, name: str, line: Line) -> None:
         self._routes[name] = frozenset(line.jis.part_groups)
+        self._figures.lines[name] = LineFigures()
+        self._know_lines()
         self._desk.lines.setdefault(name, asyncio.Event())
         self._begin(
             f"line {name}",
             keep_running(
                 f"line {name}",
-                LineSession(self._desk, name, line.plc, line.jis.hand_over).serve,
+                LineSession(
+                    self._desk, name, line.plc, line.jis.hand_over, self._figures.lines[name]
+                ).serve,
                 expected=(OSError, ua.UaError, PlcError, sqlite3.OperationalError),
                 hint_when_short_lived=_DROPPED,
             ),
         )
+
+    def _know_lines(self) -> None:
+        """Let the store know what it must of the lines."""
+        lines = {line_key(jis.plant, jis.line): jis for jis in self._config.jis}
+        store = self._desk.store
+        store.decided_by_people = frozenset(
+            name for name, jis in lines.items() if jis.changes_decided_by == "person"
+        )
+        store.rack_slots = {
+            name: jis.rack_slots for name, jis in lines.items() if jis.rack_slots is not None
+        }
+
+    def _begin_board(self) -> None:
+        board = self._config.board
+        if not self._config.jis or not board.port:
+            return
+        from edge.board.endpoint import BoardEndpoint  # a gateway without a board does not hold it
+
+        endpoint = BoardEndpoint(self._desk, self._figures, lambda: self._routes, board)
+        self._begin("board", endpoint.serve())
 
     def _begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = self._tasks[name] = asyncio.create_task(work, name=name)

@@ -57,6 +57,27 @@ def line(
     result_backlog: Annotated[
         int, typer.Option(help="results not acknowledged at which the line stands still")
     ] = 256,
+    details: Annotated[bool, typer.Option(help="offer commands and results that say more")] = True,
+    missing_rate: Annotated[
+        float, typer.Option(help="share of parts whose material is missing")
+    ] = 0.0,
+    missing_s: Annotated[
+        float, typer.Option(help="plant time until missing material is there")
+    ] = 120.0,
+    mispack_rate: Annotated[
+        float, typer.Option(help="share of parts put into a wrong slot at first")
+    ] = 0.0,
+    truck_racks: Annotated[
+        int, typer.Option(help="racks a truck takes; 0: a full rack leaves by itself")
+    ] = 0,
+    truck_wait_s: Annotated[
+        float | None, typer.Option(help="plant time after which a truck leaves with what it has")
+    ] = None,
+    transport_s: Annotated[float, typer.Option(help="plant time a truck is under way")] = 1800.0,
+    delay_rate: Annotated[float, typer.Option(help="share of trucks that are late")] = 0.0,
+    load_order: Annotated[
+        str, typer.Option(help="forward, or reversed: what is needed first is loaded last")
+    ] = "forward",
     ship_idle_s: Annotated[
         float | None, typer.Option(help="ship part-filled racks after so long without work")
     ] = None,
@@ -88,6 +109,15 @@ def line(
             rack_slots=rack_slots,
             queue_slots=queue_slots,
             result_backlog=result_backlog,
+            details=details,
+            missing_rate=missing_rate,
+            missing_s=missing_s,
+            mispack_rate=mispack_rate,
+            truck_racks=truck_racks,
+            truck_wait_s=truck_wait_s,
+            transport_s=transport_s,
+            delay_rate=delay_rate,
+            load_order=load_order,
             ship_idle_s=ship_idle_s,
             ledger=ledger,
             state=state,

@@ -39,6 +39,13 @@ PLANT_TAKT_S = 60.0
 """Seconds per car in the plant's own time; the demo runs faster by this over its takt."""
 SCRAMBLE = 0.05
 """Share of cars that fall back behind others before the control point, as cars do."""
+TRUCK_RACKS = 2
+TRUCK_WAIT_S = 1200.0
+"""Plant time after which a truck leaves part-filled."""
+MISSING_RATE = 0.01
+MISPACK_RATE = 0.02
+DELAY_RATE = 0.2
+"""Share of parts without material or put into a wrong slot at first, and of late trucks."""
 SEARCH_S = 3
 """Seconds that go into the search for the day's sequence."""
 _PLANNED_CARS = """
@@ -222,6 +229,9 @@ class LocalStack:
                 *("--part-groups", ",".join(supplier.part_groups), "--port", port),
                 *("--seed", supplier.seed, "--speed", self.settings.speed),
                 *("--rack-slots", supplier.rack_slots, "--ship-idle-s", 3),
+                *("--truck-racks", TRUCK_RACKS, "--truck-wait-s", TRUCK_WAIT_S),
+                *("--missing-rate", MISSING_RATE, "--mispack-rate", MISPACK_RATE),
+                *("--delay-rate", DELAY_RATE),
                 *("--ledger", self._ledger(supplier)),
                 *("--state", directory / "plc-state.json"),
             ],
@@ -230,13 +240,16 @@ class LocalStack:
         self._run(line)
         self._wait_listening(line, port)
         config = directory / "edge.yaml"
-        write_yaml(
-            config, gateway_config(supplier, f"opc.tcp://{LOOPBACK}:{port}/", self.broker.port)
-        )
+        board_port = free_port()
+        endpoint = f"opc.tcp://{LOOPBACK}:{port}/"
+        write_yaml(config, gateway_config(supplier, endpoint, self.broker.port, board_port))
         gateway = self._process(supplier.node, ["lineside-edge", "run", "--config", config])
         self.gateways[supplier.node] = gateway
         self._run(gateway)
-        self._say(f"supplier {supplier.group}: line {supplier.line}, gateway {supplier.node}")
+        self._say(
+            f"supplier {supplier.group}: line {supplier.line}, gateway {supplier.node}, "
+            f"board http://{LOOPBACK}:{board_port}/"
+        )
 
     def _lines_are_read(self) -> bool:
         self.check_alive()

@@ -24,6 +24,7 @@ from firmware_sim.line.ledger import (
     TagValue,
     read_ledger,
 )
+from protocols.opcua.line import PART_RESULTS, TRUCK_RESULTS
 from protocols.sparkplug import DataType
 
 Row = dict[str, Any]
@@ -31,6 +32,12 @@ Identity = tuple[str, datetime, float | str]
 """A value of a line as it travels: its tag's name at the hub, source time, and value."""
 Place = tuple[int, tuple[int, int]]
 """Where a row was stored: its transaction, and within that its partition and page."""
+Loaded = tuple[str, str, str, int]
+"""A part on a truck: its call, serial, rack and slot."""
+ANSWERED_COMMANDS = ("replace", "hold", "resume", "cancel")
+"""What the gateway reports the answer to."""
+_LEFT = ("shipped", "arrived", "mismatched", "confirmed", "consumed", "rejected", "returned")
+_LET_GO = ("dropped", "scrapped", "stocked")
 _EVER = datetime.min.replace(tzinfo=UTC)
 SHOWN = 3
 """Findings of one kind shown one by one; the rest is counted."""
@@ -72,7 +79,7 @@ class Gap:
 class Judge:
     """Says what may be missing where something was broken on purpose. By default for faults that
     destroy nothing: a value may lie in a gap that names it, whatever the gap's cause; no event may
-    be missing, and every call ends shipped.
+    be missing, and every part has left in the end, or was let go of with its car.
 
     An index counts the entries of a line's ledger, from 0.
     """
@@ -125,7 +132,9 @@ def verify(
     for line in lines:
         entries = list(read_ledger(line.ledger))
         check_decisions(database, line, entries, verdict, judge)
+        check_commands(database, line, entries, verdict, judge)
         check_results(database, line, entries, verdict, judge)
+        check_trucks(database, line, entries, verdict, judge)
         check_samples(database, line, entries, verdict, judge)
     return verdict
 
@@ -141,14 +150,16 @@ def check_calls(
     truths = {line.line: line for line in lines}
     calls = _rows(
         database,
-        """SELECT line, call_no, status, acknowledged_at,
+        """SELECT line, call_no, status, car, acknowledged_at,
                   concat_ws('/', plant, line, production_no, part_group, reorder_index) AS key
            FROM lineside.jis_call ORDER BY line, call_no""",
     )
     found = Counter(row["key"] for row in calls)
     expected = expected_calls(database)
     verdict.add("calls missing", sorted(expected - found.keys()))
-    verdict.add("calls nobody asked for", sorted(found.keys() - expected))
+    replaced = {row["key"] for row in calls if row["car"] == "replaced"}
+    reorders = {key for key in found if _reordered(key) in replaced}
+    verdict.add("calls nobody asked for", sorted(found.keys() - expected - reorders))
     verdict.duplicates += verdict.add("calls doubled", [k for k, n in found.items() if n > 1])
     for line in sorted({row["line"] for row in calls}):
         numbers = {row["call_no"] for row in calls if row["line"] == line}
@@ -156,10 +167,21 @@ def check_calls(
             f"call numbers missing at {line}", sorted(set(range(1, max(numbers) + 1)) - numbers)
         )
     verdict.add("calls not acknowledged", (c["key"] for c in calls if not c["acknowledged_at"]))
-    left = [c for c in calls if c["status"] != "shipped"]
+    left = [c for c in calls if not _ended_well(c["car"], c["status"])]
     wrong = [c for c in left if not judge.call_may_stay(truths[c["line"]], c["key"], c["status"])]
     verdict.undecided += len(left) - len(wrong)
     verdict.add("calls not shipped", (f"{c['key']} is {c['status']}" for c in wrong))
+
+
+def _ended_well(car: str, part: str) -> bool:
+    """Whether the part has left, or was let go of with its car."""
+    return part in _LEFT or (car in ("cancelled", "replaced") and part in _LET_GO)
+
+
+def _reordered(key: str) -> str:
+    """Key of the call that a reorder takes the place of; empty for a first call."""
+    rest, _, index = key.rpartition("/")
+    return f"{rest}/{int(index) - 1}" if int(index) else ""
 
 
 def expected_calls(database: psycopg.Connection[Any]) -> set[str]:
@@ -199,7 +221,7 @@ def check_decisions(
     taken = Counter[str]()
     index_of: dict[str, int] = {}
     for index, entry in enumerate(entries):
-        if isinstance(entry, CallDecision) and entry.accepted and not entry.repeated:
+        if isinstance(entry, CallDecision) and entry.builds:
             taken[entry.key] += 1
             index_of[entry.key] = index
     verdict.add(
@@ -234,21 +256,26 @@ def check_results(
     results = {i: entry for i, entry in enumerate(entries) if isinstance(entry, Result)}
     if [result.no for result in results.values()] != list(range(1, len(results) + 1)):
         verdict.problems.append(f"the ledger of {line.line} does not number its results 1, 2, 3 …")
+    of_parts = {i: r for i, r in results.items() if r.result in PART_RESULTS}
     index_of = {
         (r.result, r.key, r.serial, r.verdict, r.rack, r.slot, _instant(r.at)): index
-        for index, r in results.items()
+        for index, r in of_parts.items()
     }
+    taken = {e.key for e in entries if isinstance(e, CallDecision) and e.builds}
     stored = Counter(
         (
             *(row["kind"], row["key"], row["serial"] or "", row["verdict"] or ""),
             *(row["rack"] or "", int(row["slot"] or 0), _to_ms(row["source_at"])),
         )
         for row in _events(database, line)
-        if row["kind"] in ("produced", "inspected", "packed", "shipped")
+        # A person may say the same kinds, and the gateway lets go of what the line never took.
+        if row["kind"] in PART_RESULTS
+        and row["by"] is None
+        and not (row["kind"] == "dropped" and row["key"] not in taken)
     )
     missing = index_of.keys() - stored.keys()
     lost = [key for key in missing if not judge.event_may_be_missing(line, index_of[key])]
-    verdict.events += len(results)
+    verdict.events += len(of_parts)
     verdict.events_in_gaps += len(missing) - len(lost)
     verdict.add(f"PLC results without their event at {line.line}", map(_result_name, sorted(lost)))
     verdict.duplicates += verdict.add(
@@ -259,6 +286,86 @@ def check_results(
         f"events the PLC of {line.line} never reported",
         (_result_name(key) for key in sorted(stored.keys() - index_of.keys())),
     )
+
+
+def check_commands(
+    database: psycopg.Connection[Any],
+    line: LineTruth,
+    entries: Sequence[Entry],
+    verdict: Verdict,
+    judge: Judge,
+) -> None:
+    """What the PLC said last to each change, hold and cancel is what the hub heard, once."""
+    said: dict[tuple[str, int], tuple[str, int]] = {}
+    for index, entry in enumerate(entries):
+        if isinstance(entry, CallDecision) and entry.command in ANSWERED_COMMANDS:
+            kind = "confirmed_change" if entry.accepted else "refused_change"
+            said[entry.key, entry.revision] = kind, index
+    heard = Counter(
+        (row["key"], int(row["revision"] or 0), row["kind"])
+        for row in _events(database, line)
+        if row["kind"] in ("confirmed_change", "refused_change")
+    )
+    told = {(key, revision, kind): index for (key, revision), (kind, index) in said.items()}
+    missing = [answer for answer in told if not heard[answer]]
+    lost = [answer for answer in missing if not judge.event_may_be_missing(line, told[answer])]
+    verdict.events += len(told)
+    verdict.events_in_gaps += len(missing) - len(lost)
+    verdict.add(f"answers of the PLC of {line.line} that the hub never heard", sorted(lost))
+    verdict.duplicates += verdict.add(
+        f"answers to changes doubled at {line.line}", [a for a, n in heard.items() if n > 1]
+    )
+    verdict.add(
+        f"answers that the PLC of {line.line} never gave",
+        sorted(a for a in heard if a[:2] in said and a not in told),
+    )
+
+
+def check_trucks(
+    database: psycopg.Connection[Any],
+    line: LineTruth,
+    entries: Sequence[Entry],
+    verdict: Verdict,
+    judge: Judge,
+) -> None:
+    """Each truck that the PLC sent is one dispatch advice with all its parts; so is each delay."""
+    results = {i: entry for i, entry in enumerate(entries) if isinstance(entry, Result)}
+    parts: dict[str, set[Loaded]] = {}
+    for result in results.values():
+        if result.result == "shipped" and result.shipment:
+            part = (result.key, result.serial, result.rack, result.slot)
+            parts.setdefault(result.shipment, set()).add(part)
+    told = {
+        ("shipment" if r.result == "departed" else "delay", r.shipment): index
+        for index, r in results.items()
+        if r.result in TRUCK_RESULTS
+    }
+    rows = _rows(
+        database,
+        "SELECT kind, body FROM lineside.line_event WHERE line = %(line)s",
+        {"line": line.line},
+    )
+    heard = Counter((row["kind"], row["body"]["shipment"]) for row in rows)
+    missing = [truck for truck in told if not heard[truck]]
+    lost = [truck for truck in missing if not judge.event_may_be_missing(line, told[truck])]
+    verdict.events += len(told)
+    verdict.events_in_gaps += len(missing) - len(lost)
+    verdict.add(f"trucks of {line.line} that the hub never heard of", map(_truck_name, lost))
+    verdict.duplicates += verdict.add(
+        f"trucks of {line.line} told twice", (_truck_name(t) for t, n in heard.items() if n > 1)
+    )
+    for row in rows:
+        body = row["body"]
+        # A truck whose loading lies in a gap is known by what is left of it.
+        if row["kind"] != "shipment" or body["shipment"] not in parts:
+            continue
+        wrong = parts[body["shipment"]] ^ _loaded(body)
+        may = [i for i, r in results.items() if r.shipment == body["shipment"]]
+        if not any(judge.event_may_be_missing(line, index) for index in may):
+            verdict.add(
+                f"parts that the advice of {body['shipment']} and its truck do not share",
+                sorted(f"{key} (serial {serial})" for key, serial, _, _ in wrong),
+            )
 
 
 def check_samples(
@@ -447,7 +554,8 @@ def _events(database: psycopg.Connection[Any], line: LineTruth) -> list[Row]:
     return _rows(
         database,
         """SELECT e.kind, e.serial, e.source_at, e.body->>'verdict' AS verdict,
-                  e.body->>'rack' AS rack, e.body->>'slot' AS slot,
+                  e.body->>'rack' AS rack, e.body->>'slot' AS slot, e.body->>'by' AS by,
+                  e.body->>'revision' AS revision,
                   concat_ws('/', c.plant, c.line, c.production_no, c.part_group, c.reorder_index)
                     AS key
            FROM lineside.call_event e JOIN lineside.jis_call c ON c.id = e.call
@@ -486,6 +594,24 @@ def _gaps(database: psycopg.Connection[Any], line: LineTruth) -> list[Gap]:
         {"group": line.group, "node": line.node},
     )
     return [Gap(r["device"], r["from_time"], r["to_time"], r["cause"]) for r in rows]
+
+
+def _loaded(advice: Mapping[str, Any]) -> set[Loaded]:
+    """The parts that a dispatch advice names."""
+    found = set()
+    for rack in advice["racks"]:
+        for slot in rack["slots"]:
+            if (key := slot["key"]) is not None:
+                name = "/".join(
+                    str(key[part])
+                    for part in ("plant", "line", "production_no", "part_group", "reorder_index")
+                )
+                found.add((name, slot["serial"] or "", rack["rack"], int(slot["slot"])))
+    return found
+
+
+def _truck_name(truck: tuple[str, str]) -> str:
+    return " ".join(truck)
 
 
 def _comparable(value: TagValue) -> float | str:

@@ -45,7 +45,9 @@ def tag_names() -> dict[str, str]:
     return {tag.node: tag_name(tag) for tag in PROCESS_TAGS}
 
 
-def gateway_config(supplier: Supplier, endpoint: str, broker_port: int) -> Mapping[str, object]:
+def gateway_config(
+    supplier: Supplier, endpoint: str, broker_port: int, board_port: int = 0
+) -> Mapping[str, object]:
     """The gateway's configuration, as its `edge.yaml` says it."""
     tags = [
         {"name": tag_name(tag), "node": f"nsu={NAMESPACE};s={tag.node}", "unit": tag.unit}
@@ -57,6 +59,7 @@ def gateway_config(supplier: Supplier, endpoint: str, broker_port: int) -> Mappi
         "data_dir": "data",
         "broker": {"host": "127.0.0.1", "port": broker_port, "tls": False},
         "status": {"port": 0},  # two gateways on one machine; `lineside-edge status` shows both
+        "board": {"port": board_port},
         "sources": [
             {
                 "kind": "opcua",
@@ -74,6 +77,7 @@ def gateway_config(supplier: Supplier, endpoint: str, broker_port: int) -> Mappi
                 "line": supplier.line,
                 "device": supplier.line,
                 "part_groups": list(supplier.part_groups),
+                "rack_slots": supplier.rack_slots,
             }
         ],
     }

@@ -58,6 +58,14 @@ ORDER BY work DESC, express DESC, call_no LIMIT 1
 """
 
 
+_AT_LINE = """
+SELECT * FROM call WHERE line_key = ?
+    AND part NOT IN ('shipped', 'arrived', 'mismatched', 'confirmed', 'consumed', 'rejected',
+                     'returned', 'dropped', 'scrapped', 'stocked')
+ORDER BY express DESC, call_no
+"""
+
+
 class CallBook:
     """The calls of a gateway. `append` adds an event and calls `apply` with it."""
 
@@ -264,16 +272,76 @@ class CallBook:
         if row["wish"] != "build" and not row["wish_due"]:
             self._update(key, wish_due=1)
 
+    # --- what people say -----------------------------------------------------------------------
+
+    def person_answers(
+        self,
+        row: sqlite3.Row,
+        subject: str,
+        *,
+        yes: bool,
+        tells_plc: bool,
+        by: str,
+        reason: str,
+    ) -> None:
+        """A person answers the plant about a `change` of content or a `wish`. With a yes the PLC is
+        told first, if it can be; its answer is then the line's."""
+        key = row["key"]
+        change = subject == "change"
+        revision = row["wish_revision"]
+        if change:
+            call = Call.model_validate_json(row["change_body"])
+            revision = call.revision
+        self._touch(key)
+        if yes and tells_plc:
+            self._update(key, said_by=by, note=None, **{f"{subject}_due": 1})
+            return
+        if change:
+            if yes:
+                self._content(key, call)
+            self._update(key, change_body=None)
+        self._update(key, note=None, **{f"{subject}_due": 0})
+        kind: EventKind = "confirmed_change" if yes else "refused_change"
+        self._answer(row, kind, revision, None if yes else reason or "refused at the line", by=by)
+
+    def person_settles(self, row: sqlite3.Row, *, taken: bool, by: str, at: datetime) -> None:
+        """A person has seen whether the line took an unclear call; if not, it is shown again."""
+        key = row["key"]
+        if not taken:
+            self._update(key, state="received", decided_us=None, note=None)
+            self._touch(key)
+            if row["wish"] == "cancel":
+                self._drop(row, row["wish_revision"], by)
+            return
+        self._update(key, state="accepted", note=None)
+        self._append(Event(kind="accepted", key=CallKey.parse(key), at=at, by=by))
+        self._catch_up(key, None)
+
+    def redo(self, key: str, what: str) -> None:
+        """Let the PLC know that a person has taken the part away."""
+        self._update(key, redo=what)
+        self._touch(key)
+
+    def calls_of_rack(self, line: str, rack: str) -> list[sqlite3.Row]:
+        """The calls whose parts belong into a rack that has not left, by slot; without those that
+        are held or cancelled."""
+        rows = self._rows(_AT_LINE, (line,)).fetchall()
+        named = [(Call.model_validate_json(row["body"]), row) for row in rows]
+        found = [(call.slot, row) for call, row in named if call.rack == rack]
+        return [row for _, row in sorted(found, key=lambda pair: pair[0]) if row["wish"] == "build"]
+
     # --- how far its part is -------------------------------------------------------------------
 
     def apply(self, event: Event) -> None:
         """An event of ours has been appended: move the part by the status net."""
         key = str(event.key)
         row = self.find(key)
-        racks.apply(self._db, event, self._now())
+        name = f"inspected_{event.verdict}" if event.kind == "inspected" else event.kind
+        # What the net does not take is overtaken: a person has taken away what the PLC had packed.
+        if row is None or status_net().target(name, row["part"]) is not None:
+            racks.apply(self._db, event, self._now())
         if row is None:
             return
-        name = f"inspected_{event.verdict}" if event.kind == "inspected" else event.kind
         self._move(key, name)
         if event.kind == "produced":
             self._update(key, serial=event.serial)

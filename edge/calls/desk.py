@@ -28,6 +28,8 @@ class Desk:
         self.lines = {line: asyncio.Event() for line in lines}
         self.on_event: Callable[[], None] = lambda: None
         self.on_lost: Callable[[str], None] = lambda _reason: None
+        self.watchers: set[Callable[[], None]] = set()
+        """Called on the loop after something in the file has changed."""
         self._damage: sqlite3.DatabaseError | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="call-store")
 
@@ -44,7 +46,12 @@ class Desk:
     def _work(self, function: Callable[[], _T], loop: asyncio.AbstractEventLoop) -> _T:
         try:
             if self._damage is None:
-                return self._in_reserve(function)
+                before = self.store.changes
+                try:
+                    return self._in_reserve(function)
+                finally:
+                    if self.watchers and self.store.changes != before:
+                        loop.call_soon_threadsafe(self._changed)
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
@@ -65,6 +72,10 @@ class Desk:
             if not full or not self.store.spend_reserve():
                 raise
         return function()
+
+    def _changed(self) -> None:
+        for watcher in tuple(self.watchers):
+            watcher()
 
     def _lost(self) -> None:
         self.on_lost(self.store.lost_by or "")

@@ -13,6 +13,7 @@ from edge.config.hand_over import HandOverSettings
 from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.opcua.connect import Connector, close
 from edge.status import Condition
+from edge.status.figures import LineFigures
 from edge.supervise import until_one_ends
 
 logger = logging.getLogger(__name__)
@@ -22,9 +23,15 @@ class LineSession:
     """Serves one line. `serve` is one OPC UA session; the caller starts the next."""
 
     def __init__(
-        self, desk: Desk, line: str, plc: OpcUaSettings, hand_over: HandOverSettings | None = None
+        self,
+        desk: Desk,
+        line: str,
+        plc: OpcUaSettings,
+        hand_over: HandOverSettings | None = None,
+        figures: LineFigures | None = None,
     ) -> None:
         """`hand_over`: the nodes that take calls, if not those of a line PLC of ours."""
+        self._figures = figures or LineFigures()
         self._desk = desk
         self._settings = hand_over
         self._line = line
@@ -42,9 +49,11 @@ class LineSession:
             results = ResultReader(self._desk, plc, self._line)
             await plc.watch(hand_over.ring, results.ring)
             connected()
+            self._figures.enter(connected=True)
             works = [hand_over.run(), self._connector.watch(client)]
             if plc.has_results:
                 works.append(results.run())
             await until_one_ends(*works)
         finally:
+            self._figures.enter(connected=False)
             await close(client, self._timeout_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable
@@ -56,6 +57,19 @@ def parts_of(database: sqlite3.Connection, line: str, rack: str | None = None) -
             (line, rack),
         )
     ]
+
+
+def closed_racks(database: sqlite3.Connection, line: str) -> dict[str, str]:
+    """Racks that wait for their truck, with who closed them."""
+    query = "SELECT rack, by FROM closed_rack WHERE line_key = ? ORDER BY rack"
+    return dict(database.execute(query, (line,)))
+
+
+def content_digest(database: sqlite3.Connection, line: str) -> str:
+    """Tells one content of the closed racks of a line from another."""
+    closed = closed_racks(database, line)
+    parts = [part for part in parts_of(database, line) if part.rack in closed]
+    return hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
 
 
 def depart(

@@ -49,8 +49,10 @@ from pydantic import ValidationError
 
 from edge import set_aside
 from edge.calls import demand, racks
+from edge.calls.actions import Action, Actions
 from edge.calls.book import CallBook
 from edge.calls.upgrade import SCHEMA_VERSION, create, upgrade
+from edge.calls.view import LineView, view
 from edge.calls.work import Work
 from edge.journal.wal import last_commit
 from protocols.jis.messages import (
@@ -322,6 +324,25 @@ class CallStore:
         if row is None:
             raise KeyError(key)
         return row
+
+    # --- people --------------------------------------------------------------------------------
+
+    def act(self, action: Action, at: datetime | None = None) -> str:
+        """Do what a person says, once; what came of it. Raises `ActionError`."""
+        with self._transaction():
+            actions = Actions(
+                self._db, self._book, self._append_event, self._insert_event, self.rack_slots
+            )
+            return actions.act(action, at or datetime.now(UTC))
+
+    @property
+    def changes(self) -> int:
+        """Grows with each row that is written."""
+        return self._db.total_changes
+
+    def view(self, line: str) -> LineView:
+        """What a line's board shows."""
+        return view(self._db, line, self.rack_slots.get(line))
 
     # --- results -------------------------------------------------------------------------------
 

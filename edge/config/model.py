@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from edge.board.settings import BoardSettings
 from edge.config.hand_over import HandOverSettings
 from edge.journal import JournalSettings
 from edge.sources.opcua.config import OpcUaSettings
@@ -62,6 +63,18 @@ class JisLine(BaseModel):
     part_groups: list[Identifier] = Field(
         min_length=1, title="Part groups that this line builds; other calls are refused"
     )
+    changes_decided_by: Literal["plc", "person"] = Field(
+        default="plc",
+        title="Who decides on what the plant asks of a call that the line has begun",
+        description="person: somebody at the board says yes or no before the PLC is told.",
+    )
+    rack_slots: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        title="Slots of a rack",
+        description="For the board and the dispatch advice; without it, as many as are called.",
+    )
     hand_over: HandOverSettings | None = Field(
         default=None,
         title="Nodes that take the calls, if the PLC does not offer those of Lineside's own line",
@@ -94,6 +107,9 @@ class EdgeConfig(BaseModel):
     )
     status: StatusSettings = Field(
         default_factory=StatusSettings, title="The status page and the metrics, for this machine"
+    )
+    board: BoardSettings = Field(
+        default_factory=BoardSettings, title="The board for the people at the lines"
     )
     sources: list[OpcUaSettings] = Field(default=[], title="What is read")
     jis: list[JisLine] = Field(default=[], title="Lines that are called just in sequence")

@@ -134,6 +134,21 @@ class CallFigures(_Alive):
 
 
 @dataclass(slots=True)
+class LineFigures:
+    """The session with a line's PLC that takes calls and gives results."""
+
+    connected: bool = False
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """When that was entered."""
+
+    def enter(self, connected: bool) -> None:
+        """Note whether there is a session."""
+        if connected != self.connected:
+            self.connected = connected
+            self.since = datetime.now(UTC)
+
+
+@dataclass(slots=True)
 class Figures:
     """Latest state of the agent's parts."""
 
@@ -144,3 +159,5 @@ class Figures:
     calls: CallFigures = field(default_factory=CallFigures)
     sources: dict[str, SourceFigures] = field(default_factory=dict)
     """By device."""
+    lines: dict[str, LineFigures] = field(default_factory=dict)
+    """By `plant/line`."""

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server that listens there."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+from edge.http import is_loopback
 
 
 class StatusSettings(BaseModel):

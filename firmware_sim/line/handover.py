@@ -8,20 +8,27 @@ from dataclasses import dataclass
 
 from asyncua import ua
 
-from firmware_sim.line.ledger import CallDecision, Ledger
+from firmware_sim.line.clock import now_us
+from firmware_sim.line.commands import LateError, Order, obey
+from firmware_sim.line.ledger import CallDecision, Ledger, Result
+from firmware_sim.line.results import ResultRing
 from firmware_sim.line.server import PlcServer
 from firmware_sim.line.settings import LineSettings
 from firmware_sim.line.state import Echo, HandedCall, LineState, RetentiveMemory
-from firmware_sim.line.tags import now_us
 from protocols.jis.messages import CallKey
 from protocols.opcua.line import (
+    CALL_COMMAND,
     CALL_FIELDS,
     CALL_FREE,
     CALL_STROBE,
+    COMMANDS,
     ECHO_ACCEPTED,
+    ECHO_COMMAND,
     ECHO_KEY,
     ECHO_REASON,
+    ECHO_REVISION,
     ECHO_STROBE,
+    Command,
     call_field,
 )
 
@@ -72,9 +79,12 @@ class HandOverDesk:
         memory: RetentiveMemory,
         ledger: Ledger | None,
         settings: LineSettings,
+        ring: ResultRing,
         taken: Callable[[], None],
     ) -> None:
-        """`taken` is called when a call has joined the queue."""
+        """`taken` is called when a call has joined the queue, or something about one has changed.
+        On `ring` the results of commands are given out."""
+        self._ring = ring
         self._server = server
         self._memory = memory
         self._ledger = ledger
@@ -95,7 +105,21 @@ class HandOverDesk:
         await self._server.add(ECHO_ACCEPTED, ua.VariantType.Boolean, echo.accepted)
         await self._server.add(ECHO_REASON, ua.VariantType.String, echo.reason)
         await self._server.add(ECHO_STROBE, ua.VariantType.UInt32, echo.strobe)
+        if self._settings.details:
+            await self._add_command_nodes()
         self._server.on_write(CALL_STROBE, self._changed.set)
+
+    async def _add_command_nodes(self) -> None:
+        echo, add = self._memory.state.echo, self._server.add
+        string, int32 = ua.VariantType.String, ua.VariantType.Int32
+        boolean = ua.VariantType.Boolean
+        await add(CALL_COMMAND, string, "", writable=True)
+        await add(call_field("Revision"), int32, 0, writable=True)
+        await add(call_field("Serial"), string, "", writable=True)
+        await add(call_field("Express"), boolean, False, writable=True)
+        await add(call_field("KeepSlot"), boolean, True, writable=True)
+        await add(ECHO_COMMAND, string, echo.command)
+        await add(ECHO_REVISION, int32, echo.revision)
 
     def room_made(self) -> None:
         """A call has left the queue."""
@@ -108,34 +132,79 @@ class HandOverDesk:
             await self._changed.wait()
             self._changed.clear()
             strobe = self._server.number(CALL_STROBE)
-            if strobe not in (0, self._memory.state.echo.strobe) and self._has_room():
+            new = strobe not in (0, self._memory.state.echo.strobe)
+            if new and (self._has_room() or self._command() not in ("", "build")):
                 await self._server.write(CALL_FREE, False)
                 await self._answer(strobe)
             await self._server.write(CALL_FREE, self._has_room())
 
     async def _answer(self, strobe: int) -> None:
         state = self._memory.state
-        call = self._read_call()
-        decision = decide(call, self._settings, state)
-        if decision.accepted and not decision.repeated:
-            state.taken[call.key] = None
-            state.queue.append(call)
-        state.echo = Echo(
-            key=call.key, accepted=decision.accepted, reason=decision.reason, strobe=strobe
+        order = self._read_order()
+        decision, results = self._decide(order)
+        held = state.open.get(order.call.key)
+        revision = held.revision if order.command == "build" and held else order.call.revision
+        echo = Echo(
+            key=order.call.key,
+            accepted=decision.accepted,
+            reason=decision.reason,
+            strobe=strobe,
+            repeated=decision.repeated,
+            command=order.command,
+            revision=revision,
         )
+        state.echo = echo
         self._memory.save()
         if self._ledger is not None:
             self._ledger.add(
                 CallDecision(
-                    call.key, decision.accepted, decision.repeated, decision.reason, now_us()
+                    *(echo.key, echo.accepted, echo.repeated, echo.reason, now_us()),
+                    *(echo.command, echo.revision),
                 )
             )
-        await self._server.write(ECHO_KEY, call.key)
-        await self._server.write(ECHO_ACCEPTED, decision.accepted)
-        await self._server.write(ECHO_REASON, decision.reason)
+        await self._ring.publish(results)
+        await self._server.write(ECHO_KEY, echo.key)
+        await self._server.write(ECHO_ACCEPTED, echo.accepted)
+        await self._server.write(ECHO_REASON, echo.reason)
+        if self._settings.details:
+            await self._server.write(ECHO_COMMAND, echo.command)
+            await self._server.write(ECHO_REVISION, echo.revision)
         # Last: the strobe tells the gateway that the rest of the echo stands.
         await self._server.write(ECHO_STROBE, strobe)
         self._taken()
+
+    def _decide(self, order: Order) -> tuple[Decision, list[Result]]:
+        state = self._memory.state
+        if order.command == "build":
+            decision = decide(order.call, self._settings, state)
+            if decision.accepted and not decision.repeated:
+                state.take(order.call)
+            return decision, []
+        before = state.model_dump_json()
+        try:
+            results = obey(order, state)
+        except LateError as late:
+            return Decision(accepted=False, reason=str(late)), []
+        return Decision(accepted=True, repeated=state.model_dump_json() == before), results
+
+    def _command(self) -> str:
+        """What is to be done with the call; a PLC without the node can only build."""
+        return self._server.text(CALL_COMMAND) if self._settings.details else ""
+
+    def _read_order(self) -> Order:
+        command = self._command() or "build"
+        call = self._read_call()
+        if not self._settings.details:
+            return Order("build", call)
+        known: Command = "build"
+        for one in COMMANDS:
+            known = one if one == command else known
+        return Order(
+            known,
+            call,
+            self._server.text(call_field("Serial")),
+            self._server.flag(call_field("KeepSlot")),
+        )
 
     def _read_call(self) -> HandedCall:
         server = self._server
@@ -147,6 +216,8 @@ class HandOverDesk:
             sequence_no=server.number(call_field("SequenceNo")),
             slot=server.number(call_field("Slot")),
             quantity=server.number(call_field("Quantity")),
+            revision=server.number(call_field("Revision")) if self._settings.details else 1,
+            express=self._settings.details and server.flag(call_field("Express")),
         )
 
     def _has_room(self) -> bool:

@@ -3,9 +3,10 @@
 One append-only JSONL file per PLC. Each line is an object with `kind`:
 
   {"kind": "sample", "node": …, "at": µs, "type": "Double", "value": 1.25}
-  {"kind": "call", "key": …, "accepted": true, "repeated": false, "reason": "", "at": µs}
+  {"kind": "call", "key": …, "accepted": true, "repeated": false, "reason": "", "at": µs,
+   "command": "build", "revision": 1}
   {"kind": "result", "no": 1, "result": "produced", "key": …, "serial": …, "verdict": "",
-   "rack": "", "slot": 0, "at": µs}
+   "rack": "", "slot": 0, "at": µs, "shipment": "", "eta": 0, "reason": ""}
 
 `at` is the source time in microseconds since the epoch, UTC. A sample's source time is a whole
 millisecond and unique per node, as long as the PLC's clock is not set back: (node, at) is its
@@ -20,10 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from protocols.opcua.line import Command
+
 TagType = Literal["Double", "Int64", "Boolean", "String", "DateTime"]
 TagValue = float | int | bool | str
 """Value of a tag; a DateTime is given as milliseconds since the epoch, UTC."""
-ResultKind = Literal["produced", "inspected", "packed", "shipped"]
+ResultKind = str
+"""One of `protocols.opcua.line.RESULT_KINDS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +42,26 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class CallDecision:
-    """What the PLC echoed to a strobe. `repeated`: a key it had taken before, not built twice."""
+    """What the PLC echoed to a strobe. `repeated`: a key it had taken before, not built twice, or a
+    command that changed nothing."""
 
     key: str
     accepted: bool
     repeated: bool
     reason: str
     at: int
+    command: Command = "build"
+    revision: int = 1
+
+    @property
+    def builds(self) -> bool:
+        """Whether the PLC took a call by it."""
+        return self.command == "build" and self.accepted and not self.repeated
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One result of the ring. Empty strings and slot 0 mean "not given"."""
+    """One result of the ring. Empty strings, slot 0 and eta 0 mean "not given"."""
 
     no: int
     result: ResultKind
@@ -59,6 +71,10 @@ class Result:
     rack: str
     slot: int
     at: int
+    shipment: str = ""
+    eta: int = 0
+    """Microseconds since the epoch, UTC."""
+    reason: str = ""
 
 
 Entry = Sample | CallDecision | Result

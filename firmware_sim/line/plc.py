@@ -50,11 +50,17 @@ async def run_line(settings: LineSettings) -> AsyncIterator[RunningLine]:
                 ledger.add(entry)
         async with PlcServer(NAMESPACE, settings.host, settings.port) as server:
             tags = TagBoard(server, ledger)
+            ring = ResultRing(
+                server,
+                memory,
+                ledger,
+                acknowledged=lambda: production.wake(),
+                details=settings.details,
+            )
             production = Production(
                 server, memory, tags, settings, call_left_queue=lambda: desk.room_made()
             )
-            desk = HandOverDesk(server, memory, ledger, settings, taken=production.wake)
-            ring = ResultRing(server, memory, ledger, acknowledged=production.wake)
+            desk = HandOverDesk(server, memory, ledger, settings, ring, taken=production.wake)
             load = Load(tags, settings.extra_tags, settings.extra_hz)
             counters = Counters(server, tags, numbers, settings.counters, settings.counter_hz)
             for part in (desk, ring, production, load, counters):

@@ -1,12 +1,15 @@
-"""The line at work: it builds its calls one by one, packs the parts and ships the racks."""
+"""The line at work: it builds its calls one by one and packs the parts."""
 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 
 from asyncua import ua
 
+from firmware_sim.line.clock import now_us
+from firmware_sim.line.dispatch import Dispatch
 from firmware_sim.line.ledger import Result
 from firmware_sim.line.process import (
     GOOD,
@@ -26,8 +29,8 @@ from firmware_sim.line.process import (
 from firmware_sim.line.results import ResultRing
 from firmware_sim.line.server import PlcServer
 from firmware_sim.line.settings import LineSettings
-from firmware_sim.line.state import HandedCall, PackedPart, Part, RetentiveMemory
-from firmware_sim.line.tags import TagBoard, now_us
+from firmware_sim.line.state import HandedCall, Part, RetentiveMemory
+from firmware_sim.line.tags import TagBoard
 
 SHIP = "Line.Ship"
 """Boolean, writable: true asks the PLC to ship part-filled racks; it sets it false when done."""
@@ -51,6 +54,7 @@ class Production:
         self._call_left_queue = call_left_queue
         self._work_to_do = asyncio.Event()
         self._lot = lot(settings.seed)
+        self._racks = Dispatch(memory.state, settings)
 
     async def add_nodes(self) -> None:
         """Add the process tags and the command to ship."""
@@ -71,12 +75,17 @@ class Production:
         state = self._memory.state
         while True:
             if self._server.flag(SHIP):
-                await self._ship_all(ring)
+                await self._send_all(ring)
                 await self._server.write(SHIP, False)
             elif state.part is not None:
                 await self._build(state.part, ring)
-            elif state.queue and len(state.results) < self._settings.result_backlog:
-                state.part = self._new_part(state.queue.pop(0), attempt=1)
+            elif self._racks.work_to_do():
+                await self._give(ring, self._racks.work())
+            elif (call := state.next_call()) is not None and len(
+                state.results
+            ) < self._settings.result_backlog:
+                state.queue.remove(call)
+                state.part = self._new_part(call)
                 self._memory.save()
                 self._call_left_queue()
             else:
@@ -86,24 +95,69 @@ class Production:
         state = self._memory.state
         self._work_to_do.clear()
         part_filled = any(rack.waiting for rack in state.racks.values())
-        patience_s = self._settings.ship_idle_s if part_filled and not state.queue else None
+        idle = part_filled and state.next_call() is None
+        idle_s = self._settings.ship_idle_s if idle else None
+        truck_s = self._racks.truck_due_s()
+        waits = [wait for wait in (idle_s, truck_s) if wait is not None]
         try:
-            async with asyncio.timeout(patience_s):
+            async with asyncio.timeout(min(waits, default=None)):
                 await self._work_to_do.wait()
         except TimeoutError:
-            await self._ship_all(ring)
+            if idle_s is not None and idle_s == min(waits):
+                await self._send_all(ring)
 
     async def _build(self, part: Part, ring: ResultRing) -> None:
         state, key = self._memory.state, part.call.key
         process = PartProcess(self._settings.seed, key, part.attempt, self._settings.nok_rate)
+        if self._settings.details:
+            await self._begin(part, ring)
         if not part.produced:
             await self._work(JOINING, part, process)
             await self._work(TIGHTENING, part, process)
             part.produced = True
             await self._give(ring, [state.give("produced", key, now_us(), serial=part.serial)])
         await self._work(TESTING, part, process)
+        if part.taken_away:
+            self._forget(part)
+            return
         await self._show_verdict(part, process)
         await self._give(ring, self._finish(part, process))
+
+    async def _begin(self, part: Part, ring: ResultRing) -> None:
+        """Get the material, and say that the part is begun."""
+        state, key, settings = self._memory.state, part.call.key, self._settings
+        if (
+            part.attempt == 1
+            and not part.started
+            and self._chance("material", key) < (settings.missing_rate)
+        ):
+            wait_s = settings.missing_s / settings.speed
+            if not part.missing:
+                part.missing = True
+                at = now_us()
+                eta, reason = at + round(wait_s * 1e6), f"no material for {part.call.part_no}"
+                await self._give(ring, [state.give("missing", key, at, eta=eta, reason=reason)])
+            await asyncio.sleep(wait_s)
+            await self._give(ring, [state.give("supplied", key, now_us())])
+        if not part.started:
+            part.started = True
+            await self._give(ring, [state.give("started", key, now_us())])
+
+    def _forget(self, part: Part) -> None:
+        """A person has taken the part off the line: its call is built anew, or is no more."""
+        state = self._memory.state
+        state.part = None
+        if part.call.key in state.cancelled:
+            state.close(part.call.key)
+        elif part.call.key in state.held:
+            state.queue.insert(0, part.call)
+        else:
+            state.part = self._new_part(part.call)
+        self._memory.save()
+
+    def _chance(self, what: str, key: str) -> float:
+        """A number in [0, 1) that is the same in each run."""
+        return random.Random(f"{self._settings.seed}/{key}/{what}").random()  # noqa: S311  a simulation
 
     async def _work(self, station: Station, part: Part, process: PartProcess) -> None:
         """Let a station do its share of the cycle, with a value of each curve per step."""
@@ -134,39 +188,41 @@ class Production:
         await self._tags.write(NOK, state.nok)
 
     def _finish(self, part: Part, process: PartProcess) -> list[Result]:
-        """Results of a tested part, and what follows: it is packed, or built anew."""
+        """Results of a tested part, and what follows: it is packed or set aside, or built anew."""
         state, call, at = self._memory.state, part.call, now_us()
-        results = [
-            state.give("inspected", call.key, at, serial=part.serial, verdict=_verdict(process))
-        ]
-        if not process.ok:
-            state.part = self._new_part(call, part.attempt + 1)
-            return results
+        key, serial = call.key, part.serial
+        results = [state.give("inspected", key, at, serial=serial, verdict=_verdict(process))]
         state.part = None
-        results.append(
-            state.give("packed", call.key, at, serial=part.serial, rack=call.rack, slot=call.slot)
-        )
-        packed = PackedPart(key=call.key, serial=part.serial, slot=call.slot)
-        if state.pack(call.rack, packed, self._settings.rack_slots):
-            results += self._ship(call.rack)
+        if key in state.cancelled:
+            kind = "stocked" if process.ok else "scrapped"
+            results.append(state.give(kind, key, at, serial=serial))
+            state.close(key)
+        elif not process.ok:
+            if key in state.held:
+                state.serials.pop(key, None)
+                state.queue.insert(0, call)
+            else:
+                state.part = self._new_part(call)
+        elif key in state.held:
+            state.parked[key] = serial
+            results.append(state.give("parked", key, at, serial=serial))
+        else:
+            mistaken = self._chance("slot", f"{key}/{part.attempt}") < self._settings.mispack_rate
+            slot = call.slot % self._settings.rack_slots + 1 if mistaken else call.slot
+            results.append(state.put(call, serial, slot))
         return results
 
-    def _new_part(self, call: HandedCall, attempt: int) -> Part:
+    def _new_part(self, call: HandedCall) -> Part:
         state = self._memory.state
         serial = f"{self._settings.line}-{self._lot}-{state.next_serial:06d}"
         state.next_serial += 1
+        attempt = state.attempts.get(call.key, 0) + 1
+        state.attempts[call.key] = attempt
+        state.serials[call.key] = serial
         return Part(call=call, serial=serial, attempt=attempt)
 
-    async def _ship_all(self, ring: ResultRing) -> None:
-        racks = [name for name, rack in self._memory.state.racks.items() if rack.waiting]
-        await self._give(ring, [result for name in racks for result in self._ship(name)])
-
-    def _ship(self, rack: str) -> list[Result]:
-        state, at = self._memory.state, now_us()
-        return [
-            state.give("shipped", part.key, at, serial=part.serial, rack=rack, slot=part.slot)
-            for part in state.ship(rack, self._settings.rack_slots)
-        ]
+    async def _send_all(self, ring: ResultRing) -> None:
+        await self._give(ring, self._racks.send_all())
 
     async def _give(self, ring: ResultRing, results: list[Result]) -> None:
         self._memory.save()

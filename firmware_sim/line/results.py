@@ -8,10 +8,10 @@ from datetime import datetime
 
 from asyncua import ua
 
+from firmware_sim.line.clock import instant_us
 from firmware_sim.line.ledger import Ledger, Result
 from firmware_sim.line.server import PlcServer
 from firmware_sim.line.state import RetentiveMemory
-from firmware_sim.line.tags import instant_us
 from protocols.opcua.line import RESULT_SLOTS, result_field
 
 _TYPES = {
@@ -23,6 +23,11 @@ _TYPES = {
     "Rack": ua.VariantType.String,
     "Slot": ua.VariantType.Int32,
     "At": ua.VariantType.DateTime,
+}
+_DETAILS = {
+    "Shipment": ua.VariantType.String,
+    "Eta": ua.VariantType.DateTime,
+    "Reason": ua.VariantType.String,
 }
 
 
@@ -36,8 +41,11 @@ class ResultRing:
         memory: RetentiveMemory,
         ledger: Ledger | None,
         acknowledged: Callable[[], None],
+        *,
+        details: bool,
     ) -> None:
-        """`acknowledged` is called whenever results have left."""
+        """`acknowledged` is called whenever results have left. `details`: with optional nodes."""
+        self._details = details
         self._server = server
         self._memory = memory
         self._ledger = ledger
@@ -48,7 +56,8 @@ class ResultRing:
     async def add_nodes(self) -> None:
         """Add the slots and show in them what an earlier life of the PLC left unacknowledged."""
         for slot in range(RESULT_SLOTS):
-            for name, variant in _TYPES.items():
+            types = _TYPES | _DETAILS if self._details else _TYPES
+            for name, variant in types.items():
                 await self._server.add(result_field(slot, name), variant, _empty(variant))
             ack = result_field(slot, "Ack")
             await self._server.add(ack, ua.VariantType.Int64, 0, writable=True)
@@ -103,6 +112,10 @@ class ResultRing:
         }
         for name, value in values.items():
             await self._server.write(result_field(slot, name), value)
+        if self._details:
+            await self._server.write(result_field(slot, "Shipment"), result.shipment)
+            await self._server.write(result_field(slot, "Reason"), result.reason)
+            await self._server.write(result_field(slot, "Eta"), instant_us(result.eta))
         await self._server.write(result_field(slot, "At"), instant_us(result.at))
         # Last: the number tells the gateway that the other fields stand.
         await self._server.write(result_field(slot, "No"), result.no)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -27,6 +28,29 @@ class LineSettings(BaseModel):
     queue_slots: int = Field(default=16, ge=1, description="calls it holds before Free drops")
     result_backlog: int = Field(
         default=256, ge=1, description="results not acknowledged at which the line stands still"
+    )
+    details: bool = Field(
+        default=True, description="offers the optional nodes: commands, and results that say more"
+    )
+    missing_rate: float = Field(
+        default=0.0, ge=0, le=1, description="share of parts whose material is missing"
+    )
+    missing_s: float = Field(
+        default=120.0, gt=0, description="plant time until missing material is there"
+    )
+    mispack_rate: float = Field(
+        default=0.0, ge=0, le=1, description="share of parts put into a wrong slot at first"
+    )
+    truck_racks: int = Field(
+        default=0, ge=0, description="racks a truck takes; 0: a full rack leaves by itself"
+    )
+    truck_wait_s: float | None = Field(
+        default=None, gt=0, description="plant time after which a truck leaves with what it has"
+    )
+    transport_s: float = Field(default=1800.0, gt=0, description="plant time a truck is under way")
+    delay_rate: float = Field(default=0.0, ge=0, le=1, description="share of trucks that are late")
+    load_order: Literal["forward", "reversed"] = Field(
+        default="forward", description="reversed: what is needed first is loaded last"
     )
     ship_idle_s: float | None = Field(
         default=None, gt=0, description="ship part-filled racks after so many seconds without work"

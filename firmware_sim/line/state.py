@@ -6,7 +6,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
 
+from firmware_sim.line.clock import now_us
 from firmware_sim.line.ledger import Result, ResultKind
+from protocols.opcua.line import Command
 from protocols.refusal import first_problem
 
 
@@ -20,15 +22,21 @@ class HandedCall(BaseModel, frozen=True):
     sequence_no: int
     slot: int
     quantity: int
+    revision: int = 1
+    express: bool = False
 
 
 class Part(BaseModel):
-    """The part on the line. `produced` is set once its result has been given out."""
+    """The part on the line. `missing`, `started`, `produced` are set once that has been given out;
+    `taken_away`: a person has, so there is no result of it any more."""
 
     call: HandedCall
     serial: str
     attempt: int
+    missing: bool = False
+    started: bool = False
     produced: bool = False
+    taken_away: bool = False
 
 
 class PackedPart(BaseModel, frozen=True):
@@ -38,10 +46,18 @@ class PackedPart(BaseModel, frozen=True):
 
 
 class Rack(BaseModel):
-    """A rack being filled: `filled` slots since it came, of which `waiting` have not left yet."""
+    """A rack: parts that stand in it, how many have left, and slots that stay empty."""
 
-    filled: int = 0
     waiting: list[PackedPart] = []
+    left: int = 0
+    empty: list[int] = []
+    closed: bool = False
+    """Scanned, and ready for its truck."""
+
+    @property
+    def filled(self) -> int:
+        """Slots that are done with, since the rack came."""
+        return self.left + len(self.waiting) + len(set(self.empty))
 
 
 class Echo(BaseModel, frozen=True):
@@ -51,6 +67,9 @@ class Echo(BaseModel, frozen=True):
     accepted: bool = False
     reason: str = ""
     strobe: int = 0
+    repeated: bool = False
+    command: Command = "build"
+    revision: int = 1
 
 
 class LineState(BaseModel):
@@ -59,11 +78,18 @@ class LineState(BaseModel):
     echo: Echo = Echo()
     taken: dict[str, None] = Field(default={}, description="keys of calls accepted, in order")
     queue: list[HandedCall] = []
+    open: dict[str, HandedCall] = Field(default={}, description="calls whose part has not left")
+    attempts: dict[str, int] = {}
+    serials: dict[str, str] = Field(default={}, description="of the part of an open call")
+    held: dict[str, bool] = Field(default={}, description="calls not to be built; keeps its slot?")
+    parked: dict[str, str] = Field(default={}, description="serial of what was set aside")
+    cancelled: dict[str, None] = {}
     part: Part | None = None
     racks: dict[str, Rack] = {}
     results: list[Result] = Field(default=[], description="given out, not acknowledged, by number")
     next_result: int = 1
     next_serial: int = 1
+    next_truck: int = 1
     cycles: int = 0
     good: int = 0
     nok: int = 0
@@ -78,9 +104,15 @@ class LineState(BaseModel):
         verdict: str = "",
         rack: str = "",
         slot: int = 0,
+        shipment: str = "",
+        eta: int = 0,
+        reason: str = "",
     ) -> Result:
         """Number a result and hold it until it is acknowledged."""
-        result = Result(self.next_result, kind, key, serial, verdict, rack, slot, at_us)
+        result = Result(
+            *(self.next_result, kind, key, serial, verdict, rack, slot, at_us),
+            *(shipment, eta, reason),
+        )
         self.next_result += 1
         self.results.append(result)
         return result
@@ -89,20 +121,65 @@ class LineState(BaseModel):
         """Forget a result that the gateway has stored; an unknown number changes nothing."""
         self.results = [result for result in self.results if result.no != no]
 
+    def take(self, call: HandedCall) -> None:
+        """A call joins the queue: an express one before all that are not."""
+        self.taken[call.key] = None
+        self.open[call.key] = call
+        ahead = len(self.queue)
+        if call.express:
+            ahead = next((n for n, other in enumerate(self.queue) if not other.express), ahead)
+        self.queue.insert(ahead, call)
+
+    def next_call(self) -> HandedCall | None:
+        """The first in the queue that is not held."""
+        return next((call for call in self.queue if call.key not in self.held), None)
+
+    def serial_of(self, key: str) -> str:
+        """Serial of the part of an open call; empty if none is begun."""
+        return self.serials.get(key, "")
+
+    def rack(self, name: str) -> Rack:
+        """A rack, which comes if it is not there."""
+        return self.racks.setdefault(name, Rack())
+
+    def packed(self, key: str) -> PackedPart | None:
+        """The part of a call in its rack, if it stands there."""
+        return next((p for rack in self.racks.values() for p in rack.waiting if p.key == key), None)
+
     def pack(self, rack_name: str, part: PackedPart, rack_slots: int) -> bool:
         """Put a part into its rack; true if that fills the rack."""
-        rack = self.racks.setdefault(rack_name, Rack())
-        rack.filled += 1
+        rack = self.rack(rack_name)
         rack.waiting.append(part)
         return rack.filled >= rack_slots
+
+    def put(self, call: HandedCall, serial: str, slot: int | None = None) -> Result:
+        """Put the part of a call into its rack, into its slot or by mistake another; the result."""
+        into = call.slot if slot is None else slot
+        self.rack(call.rack).waiting.append(PackedPart(key=call.key, serial=serial, slot=into))
+        return self.give("packed", call.key, now_us(), serial=serial, rack=call.rack, slot=into)
+
+    def forget_empty(self, call: HandedCall) -> None:
+        """The slot of a call is to be filled after all."""
+        rack = self.rack(call.rack)
+        rack.empty = [slot for slot in rack.empty if slot != call.slot]
+
+    def close(self, key: str) -> None:
+        """The line has nothing to do with a call any more."""
+        self.queue = [call for call in self.queue if call.key != key]
+        for known in (self.open, self.attempts, self.serials, self.held, self.parked):
+            known.pop(key, None)
 
     def ship(self, rack_name: str, rack_slots: int) -> list[PackedPart]:
         """Take what waits in a rack. A rack that left part-filled is remembered until it is full,
         so that the parts that come later for it still ship."""
         rack = self.racks[rack_name]
         leaving, rack.waiting = rack.waiting, []
+        rack.left += len(leaving)
+        rack.closed = False
         if rack.filled >= rack_slots:
             del self.racks[rack_name]
+        for part in leaving:
+            self.close(part.key)
         return leaving
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from asyncua import ua
 
+from firmware_sim.line.clock import EPOCH
 from firmware_sim.line.ledger import Ledger, Sample, TagValue
 from firmware_sim.line.process import INITIAL, Tag
 from firmware_sim.line.server import PlcServer
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SET_BACK_MS = 500
 """A clock this far behind a tag's last change was set back; less is a burst of changes."""
 
@@ -50,18 +50,8 @@ class TagBoard:
         await self._server.write(tag.node, _as_ua(tag, value), _instant(at_ms))
 
 
-def now_us() -> int:
-    """The PLC's clock: microseconds since the epoch, UTC."""
-    return time.time_ns() // 1000
-
-
-def instant_us(at_us: int) -> datetime:
-    """An instant of the PLC's clock as an aware datetime."""
-    return _EPOCH + timedelta(microseconds=at_us)
-
-
 def _instant(at_ms: int) -> datetime:
-    return _EPOCH + timedelta(milliseconds=at_ms)
+    return EPOCH + timedelta(milliseconds=at_ms)
 
 
 def _as_ua(tag: Tag, value: TagValue) -> bool | int | float | str | datetime:

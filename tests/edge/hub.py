@@ -24,7 +24,7 @@ from protocols.jis.envelope import (
     parse_answer,
     parse_writer_message,
 )
-from protocols.jis.messages import EVENT_RECORD, Call, Event
+from protocols.jis.messages import EVENT_RECORD, Call, Delay, Event, Shipment
 from protocols.jis.topics import jis_topic
 from protocols.mqtt.broker import BrokerSettings, Will, make_client
 from protocols.sparkplug import Metric, Payload, decode, encode
@@ -104,6 +104,7 @@ class Hub:
         self.samples: list[Sample] = []
         self.gaps: list[dict[str, Any]] = []
         self.events: list[Event] = []
+        self.trucks: list[Shipment | Delay] = []
         self.messages: list[tuple[str, str]] = []
         """(type, device) of every Sparkplug message of the node, in order of arrival."""
         self.births: list[Payload] = []
@@ -245,8 +246,10 @@ class Hub:
             for offset in self.events_in.offer(parsed.epoch, parsed.first, after):
                 record = parsed.records[offset - parsed.first]
                 event = EVENT_RECORD.validate_python(record)
-                assert isinstance(event, Event)
-                self.events.append(event)
+                if isinstance(event, Event):
+                    self.events.append(event)
+                else:
+                    self.trucks.append(event)
         if not self.swallow():
             self._publish(self._topic("events/ack"), dump(self.events_in.answer()), 1)
 

@@ -113,6 +113,7 @@ def edge_config(
             "broker": {"host": "127.0.0.1", "port": broker_port, "tls": False, "keepalive_s": 5},
             "journal": {"keep_free_mb": 0, "commit_ms": 20},
             "status": {"port": 0},
+            "board": {"port": 0},
             "sources": [
                 {
                     "device": DEVICE,

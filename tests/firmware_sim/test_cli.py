@@ -57,7 +57,13 @@ def refusal(*arguments: object) -> str:
 def test_a_line_says_where_it_is_and_keeps_its_state_over_a_restart(tmp_path: Path) -> None:
     options = [
         *("line", "--part-groups", "SEAT-FRONT,SEAT-REAR", "--speed", 1e6, "--nok-rate", 0),
-        *("--state", tmp_path / "state.json", "--ledger", tmp_path / "ledger.jsonl"),
+        *(
+            "--no-details",
+            "--state",
+            tmp_path / "state.json",
+            "--ledger",
+            tmp_path / "ledger.jsonl",
+        ),
     ]
 
     async def hand_over(endpoint: str, strobe: int, number: int) -> None:

@@ -146,6 +146,39 @@ def world(database_server: DatabaseServer, database: Database, tmp_path: Path) -
         yield World(connection, tmp_path)
 
 
+def test_answers_and_trucks_are_compared_too(world: World) -> None:
+    key, at = "P1/SEAT1/0000001/SEAT-FRONT/0", micros(START)
+    loaded = "P1/SEAT1/0000002/SEAT-FRONT/0"
+    (last,) = world.connection.execute(
+        "SELECT count(*) FROM call_event e JOIN jis_call c ON c.id = e.call"
+        " WHERE c.line = 'SEAT1' AND e.kind <> 'accepted'"
+    ).fetchone() or (0,)
+    truck = ("T1", at + 1, "")
+    world.add_to_ledger(
+        "SEAT1",
+        CallDecision(key, True, False, "", at, "replace", 2),
+        CallDecision(key, False, False, "it has left", at, "cancel", 3),
+        Result(last + 1, "shipped", loaded, "S7", "", "R9", 2, at, "T1"),
+        Result(last + 2, "departed", "", "", "", "", 0, at, *truck),
+        Result(last + 3, "delayed", "", "", "", "", 0, at, *truck),
+    )
+    said = f"2 answers of the PLC of SEAT1 that the hub never heard: ('{key}', 2, "
+    assert any(problem.startswith(said) for problem in world.problems())
+    assert "2 trucks of SEAT1 that the hub never heard of: shipment T1; delay T1" in (
+        world.problems()
+    )
+    world.execute(
+        """INSERT INTO line_event (owner, partner, plant, line, gateway, epoch, record_offset, kind,
+               body, source_at)
+           SELECT 'carmaker', owner, 'P1', 'SEAT1', id, 1, 900, 'shipment',
+               '{"shipment": "T1", "racks": [{"rack": "R9", "slots": [{"slot": 1, "key": null}]}]}',
+               now()
+           FROM gateway WHERE node_id = 'gw-seat'"""
+    )
+    wrong = f"1 parts that the advice of T1 and its truck do not share: {loaded} (serial S7)"
+    assert wrong in world.problems()
+
+
 SEAT_CALL = "line = 'SEAT1' AND call_no = 2"
 SEAT_SAMPLE = """ctid IN (SELECT s.ctid FROM sample s JOIN tag t ON t.id = s.tag_id
     JOIN device d ON d.id = t.device WHERE d.name = 'SEAT1' AND s.value = 0.5)"""

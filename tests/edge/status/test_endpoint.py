@@ -138,7 +138,7 @@ async def test_clients_that_say_nothing_leave_room_when_they_go(world: World) ->
     for _, writer in silent:
         writer.close()
 
-    await until(lambda: not world.endpoint._clients, "their end")
+    await until(lambda: not world.endpoint._server._clients, "their end")
     assert (await world.get("/healthz"))[0] == 200
 
 
@@ -169,7 +169,7 @@ async def test_the_socket_is_for_its_owner_and_takes_commands(world: World) -> N
 async def test_a_port_that_is_taken_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("edge.status.endpoint.RETRY_S", 0.02)
+    monkeypatch.setattr("edge.http.RETRY_S", 0.02)
     world = World(tmp_path)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", world.port))

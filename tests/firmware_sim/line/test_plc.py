@@ -27,7 +27,10 @@ from tests.firmware_sim.line.gateway import Gateway, SlotResult, a_call, gateway
 
 Story = Callable[[Gateway, RunningLine], Awaitable[None]]
 
-FAST = LineSettings(speed=1e6, steps=2, nok_rate=0.0, part_groups=frozenset({"SEAT-FRONT"}))
+FAST = LineSettings(
+    speed=1e6, steps=2, nok_rate=0.0, part_groups=frozenset({"SEAT-FRONT"}), details=False
+)
+"""Of a PLC without the optional nodes; those are the subject of `test_details.py`."""
 
 
 def play(settings: LineSettings, story: Story) -> None:
