@@ -22,7 +22,7 @@ help:
 	@echo 'make bench   measure, against the bare thing in the same run'
 	@echo 'make bench-edge   the gateway alone: cost of a value, journal, outage'
 	@echo 'make bench-sequencing   the sequencing engine on public instances, for three quarters of an hour'
-	@echo 'make soak    faults on the whole stack for MINUTES=40, by SEED, at RATE a second'
+	@echo 'make soak    faults on the whole stack for MINUTES=40 and at least FAULTS, by SEED, at RATE a second'
 	@echo 'make peers   other makers'"'"' codecs, label printer and OPC UA server, and a TimescaleDB, for the tests that want them'
 	@echo 'make build   the environment and the compiled modules, no more'
 	@echo 'make clean   remove all that was made, what demos left in .lineside too'
@@ -78,7 +78,8 @@ RATE    ?=
 soak: build
 	@JOURNAL_KILLS=100 $(BIN)/pytest -q tests/edge/journal/test_journal.py -k kill_9
 	@$(BIN)/python -m tests.faults --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) \
-	  $(if $(RATE),--rate $(RATE)) --report bench-results/soak.json $(ARGS)
+	  $(if $(FAULTS),--faults $(FAULTS)) $(if $(RATE),--rate $(RATE)) \
+	  --report bench-results/soak.json $(ARGS)
 
 .PHONY: peers
 peers: build
