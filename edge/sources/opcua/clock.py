@@ -2,18 +2,21 @@
 
 Both are held against the monotonic clock, which nobody sets. The offset is the median of a few
 reads of the server's current time, each taken to be of the middle of its round trip. A step is a
-gap: the times that it leaves out or gives twice are not a record of what happened.
+gap: the times that it leaves out or gives twice are not a record of what happened. What the
+server's clock said last is kept over restarts, since it may be set while nobody looks.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from asyncua import Client, ua
 
@@ -31,6 +34,9 @@ OWN_STEP_US = 250_000
 """So much in a tick is no slewing: that is 0.5 ms a second at most."""
 SERVER_STEP_US = 1_000_000
 """Servers' clocks tick as coarsely as a tenth of a second, and round trips are not even."""
+_DRIFT = 5000
+"""Two sound clocks part by less than a microsecond in so many."""
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _CURRENT_TIME = ua.NodeId(ua.Int32(ua.ObjectIds.Server_ServerStatus_CurrentTime))
 
 
@@ -57,6 +63,8 @@ class ClockWatch:
         """Our clock and the monotonic one at the last tick."""
         self._server: tuple[int, int] | None = None
         """The server's clock and the monotonic one at the last round."""
+        self._wall_us = 0
+        """Our clock then."""
 
     def tick(self, wall_us: int, steady_us: int) -> Gap | None:
         """Our own clock: to be told every second or so. A gap if it has stepped."""
@@ -64,6 +72,23 @@ class ClockWatch:
         if before is None:
             return None
         return self._step(before, self._own, OWN_STEP_US, "this PC")
+
+    def mark(self, boot: str) -> str:
+        """What `recall` has to know of the last round; `boot` says for which start of this PC its
+        monotonic clock counts."""
+        if self._server is None:
+            return ""
+        server_us, steady_us = self._server
+        return json.dumps([server_us, steady_us, self._wall_us, boot])
+
+    def recall(self, mark: str, boot: str, wall_us: int, steady_us: int) -> None:
+        """Go on from the mark of an earlier run. If this PC was started since, its own clock has to
+        say how long ago that was."""
+        if mark:
+            server_us, then_us, then_wall_us, then_boot = json.loads(mark)
+            if then_boot != boot:
+                then_us = steady_us - (wall_us - then_wall_us)
+            self._server = (server_us, then_us)
 
     def round(self, readings: Sequence[Reading]) -> Gap | None:
         """The server's clock, read a few times. A gap if it has stepped since the last round."""
@@ -73,9 +98,11 @@ class ClockWatch:
         offset = round(statistics.median(r.server_us - r.steady_us for r in readings))
         steady_us = readings[-1].steady_us
         before, self._server = self._server, (steady_us + offset, steady_us)
+        self._wall_us = readings[-1].wall_us
         if before is None:
             return None
-        return self._step(before, self._server, SERVER_STEP_US, "the PLC")
+        least_us = max(SERVER_STEP_US, (steady_us - before[1]) // _DRIFT)
+        return self._step(before, self._server, least_us, "the PLC")
 
     def _step(
         self, before: tuple[int, int], now: tuple[int, int], least_us: int, whose: str
@@ -96,24 +123,28 @@ async def watch_clocks(
     client: Client,
     watch: ClockWatch,
     figures: SourceFigures,
-    report: Callable[[Gap], None],
+    report: Callable[[Sequence[Gap], str], None],
 ) -> None:
-    """Look at both clocks until cancelled. Raises as the session does when it is lost.
+    """Look at both clocks until cancelled. Raises as the session does when it is lost. `report` is
+    told of gaps, and after each round of the mark that is to be kept with them.
 
     A server without a current time is asked no more; ours is watched all the same.
     """
     next_round: float | None = time.monotonic()
     while True:
-        gaps = [watch.tick(time.time_ns() // 1000, time.monotonic_ns() // 1000)]
+        found = [watch.tick(time.time_ns() // 1000, time.monotonic_ns() // 1000)]
+        mark = ""
         if next_round is not None and time.monotonic() >= next_round:
             readings = await _read(client)
-            gaps.append(watch.round(readings))
+            found.append(watch.round(readings))
+            mark = watch.mark(boot_id())
             figures.clock_offset_ms = watch.offset_ms
             next_round = time.monotonic() + ROUND_S if readings else None
+        gaps = [gap for gap in found if gap is not None]
         for gap in gaps:
-            if gap is not None:
-                logger.warning("%s: %s", figures.device, gap.cause)
-                report(gap)
+            logger.warning("%s: %s", figures.device, gap.cause)
+        if gaps or mark:
+            report(gaps, mark)
         await asyncio.sleep(TICK_S)
 
 
@@ -127,3 +158,11 @@ async def _read(client: Client) -> list[Reading]:
         if isinstance(value, datetime) and value >= EPOCH:
             readings.append(Reading(microseconds(value), sent_wall_us + half_us, sent_us + half_us))
     return readings
+
+
+def boot_id() -> str:
+    """Which start of this PC this is; empty if the system does not say."""
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return ""

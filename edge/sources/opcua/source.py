@@ -18,7 +18,7 @@ from asyncua import Client, ua
 
 from edge.journal import Gap, JournalError, SampleBatch, TelemetryJournal
 from edge.sources.base import DeviceListener
-from edge.sources.opcua.clock import ClockWatch, watch_clocks
+from edge.sources.opcua.clock import ClockWatch, boot_id, watch_clocks
 from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.opcua.connect import Connector, close
 from edge.sources.opcua.history import Backfill, Ledger, tags_with_history
@@ -135,6 +135,12 @@ class _Kept:
         self.ledger = Ledger(settings.device, journal)
         self.items = Items(settings, self.intake)
         self.clocks = ClockWatch(settings.device)
+        self.clocks.recall(
+            journal.bookmarks.get(_clock_mark(settings.device), ""),
+            boot_id(),
+            time.time_ns() // 1000,
+            time.monotonic_ns() // 1000,
+        )
 
 
 class _Session:
@@ -213,7 +219,7 @@ class _Session:
                 self._report,
                 self._figures,
             ).run(),
-            watch_clocks(client, self._clocks, self._figures, self._report),
+            watch_clocks(client, self._clocks, self._figures, self._note_clocks),
         )
 
     async def _settle_earlier(self) -> None:
@@ -277,6 +283,9 @@ class _Session:
     def _report(self, gap: Gap) -> None:
         self._submit([gap], {})
 
+    def _note_clocks(self, gaps: Sequence[Gap], mark: str) -> None:
+        self._submit(gaps, {_clock_mark(self._settings.device): mark} if mark else {})
+
     def _let_due_through(self) -> None:
         records = self._intake.due(time.time_ns() // 1000)
         if records:
@@ -322,3 +331,8 @@ class _Session:
 
     async def _wait_for_loss(self) -> None:
         await asyncio.shield(self._lost)
+
+
+def _clock_mark(device: str) -> str:
+    """Name of the bookmark of what a server's clock said last."""
+    return f"{device}/clock"

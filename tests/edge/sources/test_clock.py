@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,30 @@ def test_a_step_is_told_from_its_size_on(step_us: int, passed_us: int) -> None:
         assert gap.to_us - gap.from_us == passed_us + abs(step_us)
 
 
+@pytest.mark.parametrize("boot", ["a", "b"], ids=["same start of the PC", "another"])
+def test_a_step_while_nobody_looked_is_told_by_the_mark_of_the_last_round(boot: str) -> None:
+    first = ClockWatch("press")
+    assert first.mark("a") == ""
+    first.round(readings(0))
+    again = ClockWatch("press")
+    # Another start counts the monotonic clock from 0 again.
+    steady_us = {"a": 60, "b": 7}[boot] * SECOND
+    again.recall(first.mark("a"), boot, AT + 60 * SECOND, steady_us)
+    wall_us = AT + 61 * SECOND
+    gap = again.round(readings(-30 * SECOND, steady_us=steady_us + SECOND, wall_us=wall_us))
+    assert gap is not None
+    assert (gap.from_us, gap.to_us) == (AT - 30 * SECOND, AT + 61 * SECOND)
+
+
+def test_what_two_sound_clocks_part_in_a_day_is_no_step() -> None:
+    day_us = 86_400 * SECOND
+    watch = ClockWatch("press")
+    watch.round(readings(0))
+    assert watch.round(readings(15 * SECOND, steady_us=day_us, wall_us=AT + day_us)) is None
+    gap = watch.round(readings(35 * SECOND, steady_us=2 * day_us, wall_us=AT + 2 * day_us))
+    assert gap is not None
+
+
 @needs_node_opcua
 def test_another_makers_server_whose_clock_is_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -100,7 +125,13 @@ def test_another_makers_server_whose_clock_is_set(
             client = await Connector(settings_for(server.endpoint)).connect()
             figures, gaps = SourceFigures("press"), list[Gap]()
             watch = ClockWatch("press")
-            task = asyncio.create_task(watch_clocks(client, watch, figures, gaps.append))
+            marks: list[str] = []
+
+            def report(found: Sequence[Gap], mark: str) -> None:
+                gaps.extend(found)
+                marks.append(mark)
+
+            task = asyncio.create_task(watch_clocks(client, watch, figures, report))
             try:
                 await until(lambda: figures.clock_offset_ms is not None, "a first round")
                 assert figures.clock_offset_ms is not None
@@ -110,6 +141,7 @@ def test_another_makers_server_whose_clock_is_set(
                 await until(lambda: (figures.clock_offset_ms or 0) > 3_599_000, "the new offset")
                 assert "clock of the PLC stepped by +3" in gaps[0].cause
                 assert len(gaps) == 1
+                assert all(marks[:2])
             finally:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
