@@ -12,15 +12,14 @@ BY_TAG: dict[str, Permission] = {
     "keys": "administer",
     "webhooks": "administer",
     "audit": "audit",
-    "sequencing": "sequence",
+    "sequence": "sequence",
     "searches": "sequence",
     "days": "sequence",
-    "resequence": "sequence",
-    "mix bank": "sequence",
+    "lanes": "sequence",
     "exceptions": "decide",
     "modes": "decide",
 }
-"""What changes these wants more, or other, than `operate`; the last two want it to be read too."""
+"""What a change of these wants, in place of `operate`."""
 _GUARDED_READING = frozenset({"keys", "webhooks", "audit"})
 
 
