@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from hub.api.app import create_app
 from hub.calls.events import EventConsumer
+from hub.calls.pass_through import PassThrough
 from hub.calls.publisher import CallPublisher
 from hub.calls.watch import Watch
 from hub.ingest.service import Ingest
@@ -129,6 +130,7 @@ def _workers(
                 dsn, broker, settings.host_id
             )
         workers["calls watch"] = Watch(dsn)
+        workers["calls pass-through"] = PassThrough(dsn)
     return workers
 
 

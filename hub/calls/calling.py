@@ -126,9 +126,10 @@ def number_calls(
     car: CalledCar,
     passed_at: datetime,
     groups: Sequence[CallGroup],
+    timed_from: datetime,
 ) -> list[NewCall]:
     """The calls of this car for these groups, as far as it has parts of them, with the next numbers
-    and places of their lines. Raises `UnfitError`."""
+    and places of their lines. Leads run from `timed_from`. Raises `UnfitError`."""
     number = car.car.production_no
     parts = load_parts(connection, plant, [group.part_group for group in groups]).of(
         car.car, position_of(connection, plant, number), passed_at
@@ -145,13 +146,14 @@ def number_calls(
         for after, group in enumerate(called):
             try:
                 call = _call(
-                    *(plant, control_point, passed_at, car, group, parts[group.part_group]),
+                    *(plant, control_point, passed_at, timed_from),
+                    *(car, group, parts[group.part_group]),
                     *(clock, call_no + after, place + after),
                 )
             except OverflowError:
                 raise UnfitError(
                     f"{group.part_group} of car {number} cannot be called: required_at lies beyond "
-                    f"any calendar, {group.lead_s:g} s after {passed_at}"
+                    f"any calendar, {group.lead_s:g} s after {timed_from}"
                 ) from None
             except ValidationError as error:
                 first_error = error.errors(include_url=False)[0]
@@ -161,7 +163,7 @@ def number_calls(
                 ) from None
             needed_s = stored_profile(group.profile).needed_s
             numbered.append(
-                NewCall(call, group.gateway, group.partner, needed_s, place + after, passed_at)
+                NewCall(call, group.gateway, group.partner, needed_s, place + after, timed_from)
             )
     return numbered
 
@@ -170,6 +172,7 @@ def _call(
     plant: str,
     control_point: str,
     passed_at: datetime,
+    timed_from: datetime,
     car: CalledCar,
     group: CallGroup,
     part: tuple[str, int],
@@ -197,7 +200,7 @@ def _call(
         slot=slot,
         control_point=control_point,
         called_at=passed_at,
-        required_at=clock.after(passed_at, group.lead_s),
+        required_at=clock.after(timed_from, group.lead_s),
         vin=car.vin,
         model=car.model,
         pre_series=car.pre_series,

@@ -82,12 +82,14 @@ def release(
     production_no: str,
     passed_at: datetime,
     now: datetime | None = None,
+    timed_from: datetime | None = None,
 ) -> Release:
     """Record that a car of `tenant`'s plant passed a control point, and release its calls.
 
     `connection` is of the role `lineside_ingest`. A repeated pass changes nothing and gives what
     the first gave. now: when the pass is heard of, by default when it was; what cannot be at its
-    station in time from then on is called, and flagged late. A car that had been cancelled gets no
+    station in time from then on is called, and flagged late. timed_from: what the lines' leads run
+    from, by default the pass. A car that had been cancelled gets no
     calls, one that was blocked gets them: that it passed is a fact, and either is said to be a
     contradiction. Raises `UnknownError` or `UnfitError`.
     """
@@ -117,7 +119,9 @@ def release(
         calls = []
         groups = groups_at(connection, plant, control_point)
         if groups and not cancelled:
-            calls = number_calls(connection, plant, control_point, car, passed_at, groups)
+            calls = number_calls(
+                connection, plant, control_point, car, passed_at, groups, timed_from or passed_at
+            )
             write_calls(connection, tenant, calls, heard_at)
         if groups and (cancelled or blocked):
             _contradict(connection, tenant, plant, production_no, cancelled, passed_at)

@@ -116,6 +116,17 @@ class LineEntry(_Part):
         return self.load_order or load_order_at(self.profile.dock(self.unloading_point))
 
 
+class PassThroughEntry(_Part):
+    """Calls that a customer's plant makes at a line of ours become cars of this plant."""
+
+    plant: Label = Field(title="The customer's plant")
+    line: Label = Field(title="Our line there; its calls are passed on")
+    control_point: Label = Field(title="Where they enter this plant")
+    before_s: float = Field(
+        ge=0, allow_inf_nan=False, title="They pass it so long before the customer needs the part"
+    )
+
+
 class PlantFile(_Part):
     """The whole file."""
 
@@ -124,6 +135,9 @@ class PlantFile(_Part):
     gateways: list[GatewayEntry]
     plant: PlantEntry
     lines: list[LineEntry]
+    pass_through: list[PassThroughEntry] = Field(
+        default=[], title="For a supplier that calls its own suppliers by the calls it gets"
+    )
 
 
 def read_plant(path: Path) -> PlantFile:
@@ -176,6 +190,13 @@ def _contradictions(plant: PlantFile) -> list[tuple[Location, str]]:
             shift_calendar(plant.plant.calendar, plant.plant.takt_s)
         except CalendarError as error:
             found.append((("plant", "calendar"), str(error)))
+    for i, entry in enumerate(plant.pass_through):
+        if entry.control_point not in points:
+            hint = did_you_mean(entry.control_point, points)
+            loc = ("pass_through", i, "control_point")
+            found.append((loc, f"no control point {entry.control_point!r}{hint}"))
+        if entry.plant == plant.plant.id:
+            found.append((("pass_through", i, "plant"), "a plant cannot pass calls on to itself"))
     known_tenant(("plant", "owner"), plant.plant.owner)
     for i, gateway in enumerate(plant.gateways):
         known_tenant(("gateways", i, "owner"), gateway.owner)

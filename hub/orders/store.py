@@ -66,6 +66,29 @@ def store_plant(connection: psycopg.Connection, plant: PlantFile) -> None:
         gateways = {gateway.address: gateway for gateway in plant.gateways}
         for line in plant.lines:
             _store_line(connection, plant, line, gateways[line.gateway])
+        _store_pass_through(connection, plant)
+
+
+def _store_pass_through(connection: psycopg.Connection, plant: PlantFile) -> None:
+    """What this plant derives from the calls of customers; what the file no longer has ends."""
+    connection.execute("DELETE FROM pass_through WHERE to_plant = %s", (plant.plant.id,))
+    for entry in plant.pass_through:
+        stored = connection.execute(
+            "INSERT INTO pass_through "
+            "(plant, line, customer, owner, to_plant, control_point, before_s) "
+            "SELECT l.plant, l.id, l.owner, l.partner, %(to_plant)s, %(control_point)s, "
+            "%(before_s)s FROM supplier_line l "
+            "WHERE l.plant = %(plant)s AND l.id = %(line)s AND l.partner = %(owner)s "
+            "ON CONFLICT (plant, line) DO NOTHING",
+            entry.model_dump() | {"to_plant": plant.plant.id, "owner": plant.plant.owner},
+        ).rowcount
+        if not stored:
+            raise InputError(
+                [
+                    f"pass_through: {entry.plant}/{entry.line} is no line of {plant.plant.owner} "
+                    "in a plant that is loaded, or is passed on to another plant already"
+                ]
+            )
 
 
 def _store_gateway(connection: psycopg.Connection, gateway: GatewayEntry) -> None:

@@ -28,6 +28,8 @@ OWNER_ALONE = {
     "audit",
 }
 SEATS_ALONE = {"gateway_status", "device", "tag", "stream_cursor", "gap", "quarantine"}
+SEATS_OWN_PLANT = {"pass_through", "passed_on"}
+"""What a supplier's own plant has, which its customer does not see."""
 SHARED = {"jis_call", "call_outbox", "demand"}
 SHARED_BY_LINE = {
     *("call_stream", "shipment", "shipment_slot", "receipt"),
@@ -105,6 +107,12 @@ INSERT INTO claim (plant, line, owner, partner, kind, by_whom, part_no, quantity
     SELECT plant, id, owner, partner, 'obsolete', 'plant', 'P', 1, '', now() FROM supplier_line;
 INSERT INTO line_stop (plant, line, owner, partner, cause, began_at, message_id)
     SELECT plant, id, owner, partner, 'parts', now(), id FROM supplier_line;
+INSERT INTO plant (id, owner, takt_s) VALUES ('SW', 'seatworks', 60);
+INSERT INTO control_point VALUES ('SW', 'CALLED', 'seatworks', 1);
+INSERT INTO pass_through
+    SELECT plant, id, owner, partner, 'SW', 'CALLED', 60 FROM supplier_line WHERE id = 'SEAT1';
+INSERT INTO passed_on (call, owner, revision, car, required_at)
+    SELECT min(id), 'seatworks', 1, 'released', now() FROM jis_call WHERE line = 'SEAT1';
 """
 
 
@@ -173,7 +181,8 @@ def test_a_stranger_sees_itself_alone(world: Database) -> None:
 
 
 def test_the_car_maker_sees_its_plant_and_what_suppliers_share(world: Database) -> None:
-    assert all(seen_by(world, "carmaker").values())
+    seen = seen_by(world, "carmaker")
+    assert {table for table, rows in seen.items() if not rows} == SEATS_OWN_PLANT
     with world.connect("api") as connection, tenant(connection, "carmaker"):
         assert {n for (n,) in connection.execute("SELECT id FROM tenant")} == {
             "carmaker",
@@ -184,8 +193,10 @@ def test_the_car_maker_sees_its_plant_and_what_suppliers_share(world: Database) 
 
 def test_suppliers_see_their_own_and_no_order_of_the_plant(world: Database) -> None:
     seats, trim = seen_by(world, "seatworks"), seen_by(world, "trimworks")
-    for table in OWNER_ALONE:
+    for table in OWNER_ALONE - {"plant", "control_point"}:
         assert (seats[table], trim[table]) == (0, 0), table
+    for table in SEATS_OWN_PLANT | {"plant", "control_point"}:
+        assert (seats[table], trim[table]) == (1, 0), table
     for table in SEATS_ALONE | {"gateway_traffic"}:
         assert (seats[table], trim[table]) == (1, 0), table
     for table in SHARED:
