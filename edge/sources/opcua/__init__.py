@@ -5,6 +5,7 @@ who reads a configuration needs none of it.
 """
 
 from edge.sources.opcua.config import OpcUaSettings, SecuritySettings
-from edge.sources.opcua.tags import TagClass, TagSettings
+from edge.sources.opcua.tags import TagSettings
+from edge.sources.settings import TagClass
 
 __all__ = ["OpcUaSettings", "SecuritySettings", "TagClass", "TagSettings"]

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from edge.sources.opcua.tags import Reading, TagSettings
+from edge.sources.settings import DeviceName
 
 Endpoint = Annotated[str, StringConstraints(pattern=r"^opc\.tcp://[^\s@]+$")]
 Fingerprint = Annotated[
@@ -80,9 +81,7 @@ class OpcUaSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     kind: Literal["opcua"] = Field(default="opcua", title="Kind of source")
-    device: Annotated[
-        str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^/+#\s][^/+#]*$")
-    ] = Field(title="Name of the device, unique in this gateway")
+    device: DeviceName = Field(title="Name of the device, unique in this gateway")
     endpoint: Endpoint = Field(
         title="Address of the server, opc.tcp://host:port, without user name and password"
     )

@@ -6,25 +6,22 @@ the type its tag had before goes the slower way, through `_take_slowly`.
 
 from __future__ import annotations
 
-import json
 import logging
-from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from asyncua import ua
 
 from edge.filters import Filter, Sample, make_filter
-from edge.journal import Gap, SampleBatch, SampleClass, TelemetryJournal
-from edge.journal.records import GOOD, Other
+from edge.journal import Gap, SampleBatch, TelemetryJournal
+from edge.journal.records import Other
 from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.opcua.gaps import GapWatch
 from edge.sources.opcua.structures import TypeBook
-from edge.sources.opcua.tags import TagClass, TagSettings
+from edge.sources.opcua.tags import TagSettings
 from edge.sources.opcua.values import (
     BAD,
     EPOCH,
-    EXACT,
     OVERFLOW,
     PLAIN,
     Unreadable,
@@ -35,89 +32,13 @@ from edge.sources.opcua.values import (
     time_of,
     type_name,
 )
+from edge.sources.outflow import Columns, Outflow
 from protocols.sparkplug.datatypes import DataType
 
 logger = logging.getLogger(__name__)
 
 _GONE = (ua.StatusCodes.BadNodeIdUnknown, ua.StatusCodes.BadNodeIdInvalid)
 """What servers say of an item whose node was deleted."""
-MAX_SAMPLES = 2000
-"""A longer message becomes several batches: a batch is one row and one message."""
-_CLASSES = {
-    TagClass.LOW: SampleClass.LOW,
-    TagClass.NORMAL: SampleClass.NORMAL,
-    TagClass.HIGH: SampleClass.HIGH,
-}
-_TAG_CLASSES = {sample_class: tag_class for tag_class, sample_class in _CLASSES.items()}
-
-
-class _Columns:
-    """Samples of one class on their way into a batch."""
-
-    __slots__ = (
-        "numbers",
-        "others",
-        "qualities",
-        "sample_class",
-        "server_us",
-        "tags",
-        "times_us",
-    )
-
-    def __init__(self, sample_class: SampleClass) -> None:
-        self.sample_class = sample_class
-        self.clear()
-
-    def clear(self) -> None:
-        self.tags: array[int] = array("I")
-        self.times_us: array[int] = array("q")
-        self.numbers: array[float] = array("d")
-        self.others: dict[int, Other] = {}
-        self.qualities: dict[int, int] = {}
-        self.server_us: dict[int, int] = {}
-        """Server times that say more than the source's, by position."""
-
-    def put(self, tag_id: int, sample: Sample) -> None:
-        """Append any sample."""
-        position = len(self.tags)
-        value = sample.value
-        number = 0.0
-        if isinstance(value, float) or (isinstance(value, int) and -EXACT <= value <= EXACT):
-            number = float(value)
-        else:
-            self.others[position] = value
-        if sample.quality != GOOD:
-            self.qualities[position] = sample.quality
-        if sample.server_us:
-            self.server_us[position] = sample.server_us
-        self.tags.append(tag_id)
-        self.times_us.append(sample.time_us)
-        self.numbers.append(number)
-
-    def take_out(self, device: str) -> Iterator[SampleBatch]:
-        for at in range(0, len(self.tags), MAX_SAMPLES):
-            part = slice(at, at + MAX_SAMPLES)
-            yield SampleBatch(
-                device,
-                self.sample_class,
-                self.tags[part],
-                self.times_us[part],
-                self.numbers[part],
-                _part_of(self.others, at),
-                _part_of(self.qualities, at),
-                self._server_times(at),
-            )
-        if self.tags:
-            self.clear()
-
-    def _server_times(self, at: int) -> array[int]:
-        said = _part_of(self.server_us, at)
-        if not said:
-            return array("q")
-        column = array("q", bytes(8 * min(MAX_SAMPLES, len(self.tags) - at)))
-        for position, server_us in said.items():
-            column[position] = server_us
-        return column
 
 
 class _Slot:
@@ -140,7 +61,7 @@ class _Slot:
         self,
         position: int,
         settings: TagSettings,
-        columns: _Columns,
+        columns: Columns,
         *,
         hold: bool,
         polled: bool,
@@ -168,10 +89,7 @@ class _Slot:
 class Intake:
     """Turns the messages of one device's subscription into batches and gaps.
 
-    Client handles are positions in `settings.tags`.
-
-    A filter may hold a sample back that was acknowledged to the PLC already. `marks` are what the
-    journal must keep with the records for a restart to know it; the restart then lets it pass.
+    Client handles are positions in `settings.tags`. `marks` belong to the records taken before.
     """
 
     def __init__(
@@ -180,25 +98,18 @@ class Intake:
         """`hold` False lets what the filters would hold back pass at once, as history does."""
         self._device = settings.device
         self._journal = journal
-        self._columns = {tag_class: _Columns(_CLASSES[tag_class]) for tag_class in TagClass}
+        self._out = Outflow(settings.device, journal, hold=hold)
         self._slots = [
             _Slot(
                 position,
                 tag,
-                self._columns[tag.tag_class],
+                self._out.columns(tag.tag_class),
                 hold=hold,
                 polled=settings.polled(tag),
             )
             for position, tag in enumerate(settings.tags)
         ]
-        self._holding = [s for s in self._slots if s.filter is not None and s.filter.holds]
-        self._bookmark = f"{settings.device}/held"
-        self._left = _held_before(journal.bookmarks.get(self._bookmark, "")) if hold else []
-        """Samples that an earlier run of the agent held, to be let through first."""
-        self._marked = bool(self._left)
-        """The journal's bookmark says that samples are held."""
-        self._unmarked = bool(self._left)
-        """It may say so wrongly."""
+        self._out.attend(self._slots)
         self.types = TypeBook(settings.device)
         longest_ms = max((t.sampling_ms or 0 for t in settings.tags), default=0)
         self.gaps = GapWatch(
@@ -220,44 +131,28 @@ class Intake:
     def take(self, message: ua.NotificationMessage, now_us: int) -> list[SampleBatch | Gap]:
         """The records of one message that has notifications, gaps first."""
         try:
-            self._let_through_left()
+            self._out.let_through_left()
             for notification in message.NotificationData:
                 if isinstance(notification, ua.DataChangeNotification):
                     self._take_items(notification.MonitoredItems, now_us)
         except BaseException:  # the message is not taken: nothing of it may come with the next
-            for columns in self._columns.values():
-                columns.clear()
+            self._out.clear()
             raise
-        batches = self._take_out()
+        batches = self._out.take_out()
         newest_us = max((max(b.times_us) for b in batches), default=None)
         return [*self.gaps.take_out(newest_us, now_us), *batches]
 
     def due(self, now_us: int) -> list[SampleBatch]:
         """What filters have held for long enough; to be asked for every second or so."""
-        for slot in self._holding:
-            self._put(slot, slot.filter.due(now_us))  # type: ignore[union-attr]  # it holds
-        return self._take_out()
+        return self._out.due(now_us)
 
     def flush(self) -> list[SampleBatch]:
         """What filters hold, because the session has ended."""
-        for slot in self._holding:
-            self._put(slot, slot.filter.flush())  # type: ignore[union-attr]  # it holds
-        return self._take_out()
+        return self._out.flush()
 
     def marks(self) -> dict[str, str]:
         """The bookmark that belongs to what was taken last: empty if it need not change."""
-        if not self._unmarked:
-            return {}
-        self._unmarked = False
-        held = [
-            (slot.tag_id, int(slot.columns.sample_class), *slot.filter.held)
-            for slot in self._holding
-            if slot.filter is not None and slot.filter.held is not None
-        ]
-        if not held and not self._marked:
-            return {}
-        self._marked = bool(held)
-        return {self._bookmark: json.dumps(held, separators=(",", ":")) if held else ""}
+        return self._out.marks()
 
     def set_deadband(self, position: int, deadband: float) -> None:
         """Report a tag by exception from now on: the server cannot do it."""
@@ -266,14 +161,6 @@ class Intake:
             slot.filter = Filter(slot.settings)
         slot.filter.set_deadband(deadband, slot.settings.heartbeat_s)
         slot.kind = None
-
-    def _take_out(self) -> list[SampleBatch]:
-        return [b for c in self._columns.values() for b in c.take_out(self._device)]
-
-    def _let_through_left(self) -> None:
-        for tag_id, sample_class, sample in self._left:
-            self._columns[_TAG_CLASSES[sample_class]].put(tag_id, sample)
-        self._left = []
 
     def _take_items(self, items: list[Any], now_us: int) -> None:
         slots, count, epoch = self._slots, len(self._slots), EPOCH
@@ -337,9 +224,9 @@ class Intake:
             return
         passed = slot.filter.apply(value, time_us, quality, server_us, now_us=now_us)
         slot.seen_us = None if passed and passed[-1].time_us == time_us else time_us
-        self._put(slot, passed)
+        self._out.put(slot, passed)
         if slot.filter.holds:
-            self._unmarked = True
+            self._out.unmarked = True
 
     def _identify(self, slot: _Slot, variant: ua.Variant, value: float | int | Other) -> None:
         """Know the tag by its datatype, and whether its next value may take the short way."""
@@ -350,7 +237,7 @@ class Intake:
             datatype = DataType.Double
         if datatype is not slot.datatype:
             if slot.filter is not None:
-                self._put(slot, slot.filter.flush())  # under the id it had
+                self._out.put(slot, slot.filter.flush())  # under the id it had
             slot.datatype = datatype
             slot.tag_id = self._journal.tag_id(
                 self._device,
@@ -361,12 +248,6 @@ class Intake:
             )
         plain = slot.filter is None and not variant.is_array and variant.VariantType in PLAIN
         slot.kind = variant.VariantType if plain else None
-
-    def _put(self, slot: _Slot, samples: Iterable[Sample]) -> None:
-        """What a filter let through."""
-        for sample in samples:
-            slot.columns.put(slot.tag_id, sample)
-            self._unmarked = True
 
     def _last_us(self, slot: _Slot) -> int | None:
         return self._journal.last_time_us(slot.tag_id)
@@ -385,19 +266,3 @@ class Intake:
         self._strangers += 1
         if self._strangers == 1:
             logger.warning("%s: value for unknown client handle %d", self._device, handle)
-
-
-def _held_before(text: str) -> list[tuple[int, SampleClass, Sample]]:
-    """What `marks` wrote: tag id, class and sample."""
-    return [
-        (tag_id, SampleClass(row_class), Sample(*sample))
-        for tag_id, row_class, *sample in json.loads(text or "[]")
-    ]
-
-
-def _part_of(sparse: dict[int, Any], at: int) -> dict[int, Any]:
-    return {
-        position - at: value
-        for position, value in sparse.items()
-        if at <= position < at + MAX_SAMPLES
-    }

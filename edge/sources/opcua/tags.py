@@ -7,17 +7,9 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, model_validator
 
-from edge.filters import FilterSettings
+from edge.sources.settings import BaseTag
 
 NODE_ID = r"^(ns=\d+;|nsu=[^;]+;)?(i=\d+|s=.+|g=[0-9A-Fa-f-]{36}|b=[A-Za-z0-9+/=]+)$"
-
-
-class TagClass(StrEnum):
-    """Which samples go first when the gateway's disk is short."""
-
-    LOW = "low"
-    NORMAL = "normal"
-    HIGH = "high"
 
 
 class Reading(StrEnum):
@@ -42,30 +34,15 @@ class DeadbandAt(StrEnum):
     GATEWAY = "gateway"
 
 
-class TagSettings(FilterSettings):
+class TagSettings(BaseTag):
     """One value of the PLC."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^\S.*$")] = (
-        Field(title="Name of the tag, unique in its device; '/' makes folders")
-    )
     node: Annotated[str, StringConstraints(pattern=NODE_ID)] = Field(
         title="Node id: ns=2;s=Name, ns=2;i=1001, or nsu=urn:of:namespace;s=Name",
         description="The form with nsu stays right when the server numbers its namespaces anew.",
     )
-    unit: str = Field(default="", max_length=40, title="Unit, such as Nm or degC")
-    tag_class: TagClass = Field(
-        default=TagClass.NORMAL,
-        alias="class",
-        title="low, normal or high: the lowest is evicted first when the journal is full",
-    )
     read: Reading | None = Field(
         default=None, title="subscribe or poll, if not as the source is read"
-    )
-    poll_s: float | None = Field(
-        default=None,
-        ge=0.01,
-        le=86_400,
-        title="Interval of polling in seconds, if not that of the source",
     )
     sampling_ms: int | None = Field(
         default=None, ge=0, le=3_600_000, title="Sampling interval, if not that of the source"

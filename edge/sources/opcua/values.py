@@ -33,9 +33,6 @@ from edge.journal.records import GOOD, Other
 from protocols.sparkplug.datatypes import DataType
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-EXACT = 2**53
-"""Integers up to this are exact as floating-point numbers."""
-
 _V = ua.VariantType
 PLAIN: Final = {
     _V.SByte: DataType.Int32,

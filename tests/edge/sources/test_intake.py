@@ -13,7 +13,8 @@ from asyncua import ua
 
 from edge.journal import Gap, JournalSettings, SampleBatch, TelemetryJournal
 from edge.sources.opcua import OpcUaSettings
-from edge.sources.opcua.intake import MAX_SAMPLES, Intake
+from edge.sources.opcua.intake import Intake
+from edge.sources.outflow import MAX_SAMPLES
 from protocols.sparkplug import DataType
 from tests.edge.sources.plc import START, us
 
