@@ -23,7 +23,7 @@ help:
 	@echo 'make bench-edge   the gateway alone: cost of a value, journal, outage'
 	@echo 'make bench-sequencing   the sequencing engine on public instances, for three quarters of an hour'
 	@echo 'make soak    faults on the whole stack for MINUTES=40 and at least FAULTS, by SEED, at RATE a second'
-	@echo 'make peers   other makers'"'"' codecs, label printer and OPC UA server, and a TimescaleDB, for the tests that want them'
+	@echo 'make peers   other makers'"'"' codecs, label printer, OPC UA server and PLCs, and a TimescaleDB, for the tests that want them'
 	@echo 'make build   the environment and the compiled modules, no more'
 	@echo 'make clean   remove all that was made, what demos left in .lineside too'
 
@@ -86,6 +86,7 @@ peers: build
 	@$(BIN)/python -m tests.fixtures.peers
 	@$(BIN)/python -m tests.fixtures.timescale
 	@$(BIN)/python -m tests.fixtures.node_opcua
+	@$(BIN)/python -m tests.fixtures.plc_peers
 
 .PHONY: build
 build: $(VENV)/.built

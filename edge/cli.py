@@ -33,13 +33,18 @@ _RELOAD_S = 120.0
 
 
 @app.command()
-def init(config: ConfigPath = DEFAULT_PATH) -> None:
+def init(
+    config: ConfigPath = DEFAULT_PATH,
+    kind: Annotated[str, typer.Option(help="What is read: opcua, s7 or modbus.")] = "opcua",
+) -> None:
     """Write a commented configuration to begin with. Never overwrites. Exit codes: 0, 1, 2."""
-    from edge.config import sample
+    from edge.config.sample import SOURCES, sample
 
+    if kind not in SOURCES:
+        raise typer.BadParameter(f"{kind!r} is none of {', '.join(SOURCES)}")
     try:
         with config.open("x", encoding="utf-8") as file:
-            file.write(sample())
+            file.write(sample(kind))
     except FileExistsError:
         _fail(f"{config} exists; it is left as it is: give another path, or move it away first")
     except OSError as error:
@@ -79,7 +84,8 @@ def run(config: ConfigPath = DEFAULT_PATH) -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # it reports each retry, we changes
+    for library in ("asyncua", "snap7", "pymodbus"):  # they report each retry, we changes
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     try:
         asyncio.run(agent.run(loaded, config))
     except (JournalError, OSError, sqlite3.OperationalError) as error:

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from edge.calls import line_key
 from edge.config import EdgeConfig, JisLine
 from edge.sources import SourceSettings
+from edge.sources.opcua import OpcUaSettings
 
 _V = TypeVar("_V")
 
@@ -37,7 +38,7 @@ class Line:
     """All that the session with one line's PLC depends on."""
 
     jis: JisLine
-    plc: SourceSettings
+    plc: OpcUaSettings
     """Without its tags: they are the source's business."""
 
 
@@ -48,7 +49,7 @@ def sources_of(config: EdgeConfig) -> dict[str, SourceSettings]:
 
 def lines_of(config: EdgeConfig) -> dict[str, Line]:
     """Lines by `plant/line`."""
-    plcs = sources_of(config)
+    plcs = {s.device: s for s in config.sources if isinstance(s, OpcUaSettings)}
     return {
         line_key(jis.plant, jis.line): Line(jis, plcs[jis.device].model_copy(update={"tags": []}))
         for jis in config.jis

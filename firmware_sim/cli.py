@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from pydantic import SecretStr, ValidationError
 
+from firmware_sim.device import cli as device
 from firmware_sim.line.plc import run_line
 from firmware_sim.line.settings import LineSettings
 from firmware_sim.line.state import StateError
@@ -20,6 +20,7 @@ from firmware_sim.plant.settings import PlantSettings
 from firmware_sim.proxy.control import send_command, serve_control
 from firmware_sim.proxy.faults import FaultCommand, FaultCommandError, FaultName
 from firmware_sim.proxy.proxy import FaultProxy
+from firmware_sim.shell import address_of, bad_option, fail, stop_on_signal
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -129,15 +130,15 @@ def line(
             counter_hz=counter_hz,
         )
     except ValidationError as error:
-        raise _bad_option(error) from None
+        raise bad_option(error) from None
     try:
         asyncio.run(_serve_line(settings))
     except (OSError, StateError) as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 async def _serve_line(settings: LineSettings) -> None:
-    stop = _stop_on_signal()
+    stop = stop_on_signal()
     async with run_line(settings) as running:
         print(f"ready {running.endpoint}", flush=True)
         await stop.wait()
@@ -176,11 +177,11 @@ def plant(
             window=window,
         )
     except ValidationError as error:
-        raise _bad_option(error) from None
+        raise bad_option(error) from None
     try:
         asyncio.run(_run_plant(settings))
     except HubRefusedError as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @app.command()
@@ -197,7 +198,7 @@ def proxy(
 ) -> None:
     """Run a TCP proxy that makes faults on command. Prints `ready host:port control host:port`;
     `lineside-sim fault`, or JSON lines to the control port, command it; SIGTERM ends it."""
-    target_host, target_port = _address(target, "--target")
+    target_host, target_port = address_of(target, "--target")
     try:
         asyncio.run(
             _serve_proxy(
@@ -205,7 +206,7 @@ def proxy(
             )
         )
     except OSError as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @app.command()
@@ -219,7 +220,7 @@ def fault(
     seconds: Annotated[float | None, typer.Option(help="heal after so long")] = None,
 ) -> None:
     """Make a fault in a running proxy, and print the faults that now hold."""
-    host, port = _address(control, "CONTROL")
+    host, port = address_of(control, "CONTROL")
     try:
         command = FaultCommand(fault=name, value=value, seconds=seconds)
     except ValidationError as error:
@@ -227,11 +228,11 @@ def fault(
     try:
         print(asyncio.run(send_command(host, port, command)))
     except (OSError, FaultCommandError) as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 async def _run_plant(settings: PlantSettings) -> None:
-    stop = _stop_on_signal()
+    stop = stop_on_signal()
     running = asyncio.create_task(run_plant(settings, lambda text: print(text, flush=True)))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -245,37 +246,13 @@ async def _run_plant(settings: PlantSettings) -> None:
 
 
 async def _serve_proxy(proxy: FaultProxy, port: int) -> None:
-    stop = _stop_on_signal()
+    stop = stop_on_signal()
     async with proxy, serve_control(proxy, "127.0.0.1", port) as control:
         print(f"ready {proxy.host}:{proxy.port} control 127.0.0.1:{control}", flush=True)
         await stop.wait()
 
 
-def _address(text: str, option: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) <= 65535:
-        raise typer.BadParameter(f"{option}: not host:port: {text!r}")
-    return host, int(port)
-
-
-def _stop_on_signal() -> asyncio.Event:
-    """An event that SIGTERM and SIGINT set."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    return stop
-
-
-def _bad_option(error: ValidationError) -> typer.BadParameter:
-    first = error.errors(include_url=False)[0]
-    option = "--" + str(first["loc"][0]).replace("_", "-") if first["loc"] else "options"
-    return typer.BadParameter(f"{option}: {first['msg']}, not {first['input']!r}")
-
-
-def _fail(reason: str) -> None:
-    typer.echo(f"lineside-sim: {reason}", err=True)
-    raise typer.Exit(1)
+device.add_to(app)
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ pytest_plugins = [
     "tests.fixtures.timescale",
     "tests.fixtures.chromium",
     "tests.fixtures.node_opcua",
+    "tests.fixtures.plc_peers",
 ]
 
 

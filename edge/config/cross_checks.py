@@ -13,6 +13,9 @@ Finding = tuple[Location, str]
 _RESERVED = ("Stream/", "Node Control/", "Gateway/", "bdSeq")
 """Beginnings of metric names that the gateway itself uses."""
 
+_PLACES = {"node": (), "address": ("unit_id", "order")}
+"""What says where a tag is read, and what may tell two apart that are read there."""
+
 
 def cross_check(plain: Any) -> list[Finding]:
     """All that does not fit together in a configuration."""
@@ -33,10 +36,11 @@ def _tags(plain: Any) -> Iterator[Finding]:
             [(("sources", i, "tags", n, "name"), t.get("name")) for n, t in tags],
             "tag {} is already the name of tag {} of this device; names are unique in a device",
         )
-        yield from _doubled(
-            [(("sources", i, "tags", n, "node"), t.get("node")) for n, t in tags],
-            "node {} is already read by tag {} of this device; read it once",
-        )
+        for key, more in _PLACES.items():
+            yield from _doubled(
+                [(("sources", i, "tags", n, key), _place(t, key, more)) for n, t in tags],
+                f"{key} {{}} is already read by tag {{}} of this device; read it once",
+            )
         for n, tag in tags:
             if str(tag.get("name", "")).startswith(_RESERVED):
                 yield (
@@ -45,8 +49,20 @@ def _tags(plain: Any) -> Iterator[Finding]:
                 )
 
 
+def _place(tag: dict[str, Any], key: str, more: tuple[str, ...]) -> Any:
+    place = tag.get(key)
+    if not isinstance(place, str) or not any(name in tag for name in more):
+        return place
+    return (place, *(str(tag.get(name, "")) for name in more))
+
+
 def _jis(plain: Any) -> Iterator[Finding]:
-    devices = [d for _, s in _dicts(plain, "sources") if isinstance(d := s.get("device"), str)]
+    kinds = {
+        device: source.get("kind", "opcua")
+        for _, source in _dicts(plain, "sources")
+        if isinstance(device := source.get("device"), str)
+    }
+    devices = list(kinds)
     lines = list(_dicts(plain, "jis"))
     for i, line in lines:
         device = line.get("device")
@@ -54,6 +70,9 @@ def _jis(plain: Any) -> Iterator[Finding]:
             near = difflib.get_close_matches(device, devices, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]}?" if near else "add a source with this device"
             yield ("jis", i, "device"), f"no source has the device {device!r}; {hint}"
+        elif isinstance(device, str) and kinds[device] != "opcua":
+            what = f"{device!r} is read by {kinds[device]}; calls are handed over by OPC UA"
+            yield ("jis", i, "device"), f"{what}: add a source of kind opcua for that PLC"
         groups = line.get("part_groups")
         if isinstance(groups, list):
             yield from _doubled(

@@ -16,7 +16,8 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from edge.config.cross_checks import Location, cross_check
-from edge.config.model import EdgeConfig, model_in
+from edge.config.model import EdgeConfig, model_for
+from edge.sources.registry import SETTINGS, kind_of
 
 _ENVIRONMENT = re.compile(r"^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$")
 
@@ -69,7 +70,7 @@ def read(
         config = EdgeConfig.model_validate(plain)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
-            loc = detail["loc"]
+            loc = _in_file(detail["loc"])
             what = _explain(dict(detail))
             problems.append(Problem(_line_of(tree, loc), _where(loc), what))
     problems += [
@@ -136,6 +137,12 @@ def _plain(
     return text
 
 
+def _in_file(loc: Location) -> Location:
+    """A place as the file has it: the model's names the kind of a source once more."""
+    named = loc[:1] == ("sources",) and len(loc) > 2 and loc[2] in SETTINGS
+    return loc[:2] + loc[3:] if named else loc
+
+
 def _explain(detail: dict[str, Any]) -> str:
     loc: Location = detail["loc"]
     match detail["type"]:
@@ -149,6 +156,9 @@ def _explain(detail: dict[str, Any]) -> str:
             return str(detail["ctx"]["error"])
         case "model_type" | "dict_type":
             return f"is a section; known here: {', '.join(_known_keys(loc))}"
+        case "unknown_kind":
+            kind = str(kind_of(detail["input"]))
+            return f"there is no kind {kind!r}{_did_you_mean(kind, list(SETTINGS))}"
         case "path_type":
             return f"should be a path, not {detail['input']!r}"
         case "string_pattern_mismatch":
@@ -175,13 +185,19 @@ def _did_you_mean(word: str, known: list[str]) -> str:
 
 def _model_at(loc: Location) -> type[BaseModel] | None:
     model: type[BaseModel] | None = EdgeConfig
+    annotation: Any = None
+    """Of the sources, whose kind comes next."""
     for part in loc:
         if isinstance(part, int):
+            continue
+        if annotation is not None and part in SETTINGS:
+            model, annotation = model_for(annotation, part), None
             continue
         if model is None:
             return None
         field = next((f for name, f in model.model_fields.items() if part in (name, f.alias)), None)
-        model = model_in(field.annotation) if field is not None else None
+        annotation = field.annotation if field is not None and part == "sources" else None
+        model = model_for(field.annotation, None) if field is not None else None
     return model
 
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from edge.board.settings import BoardSettings
 from edge.config.hand_over import HandOverSettings
 from edge.journal import JournalSettings
-from edge.sources.opcua.config import OpcUaSettings
+from edge.sources.registry import SourceSettings
 from edge.status.settings import StatusSettings
 from edge.uplink.settings import UplinkSettings
 from protocols.jis.messages import Identifier
@@ -111,7 +111,7 @@ class EdgeConfig(BaseModel):
     board: BoardSettings = Field(
         default_factory=BoardSettings, title="The board for the people at the lines"
     )
-    sources: list[OpcUaSettings] = Field(default=[], title="What is read")
+    sources: list[SourceSettings] = Field(default=[], title="What is read")
     jis: list[JisLine] = Field(default=[], title="Lines that are called just in sequence")
 
     @property
@@ -120,8 +120,20 @@ class EdgeConfig(BaseModel):
         return [self.broker, *self.more_brokers]
 
 
-def model_in(annotation: Any) -> type[BaseModel] | None:
-    """The model that a field holds: by itself, in a list, or as an option."""
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The models that a field may hold: by themselves, in a list, or as an option; several where
+    `kind` tells them apart."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((m for a in get_args(annotation) if (m := model_in(a))), None)
+        return [annotation]
+    return [model for part in get_args(annotation) for model in models_in(part)]
+
+
+def model_for(annotation: Any, kind: str | None) -> type[BaseModel] | None:
+    """The model that a field holds, that of `kind` if it may hold several."""
+    models = models_in(annotation)
+    return next((m for m in models if kind in _kinds(m)), models[0] if models else None)
+
+
+def _kinds(model: type[BaseModel]) -> tuple[Any, ...]:
+    field = model.model_fields.get("kind")
+    return get_args(field.annotation) if field is not None else ()

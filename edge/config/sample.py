@@ -11,25 +11,36 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from ruamel.yaml import YAML
 
-from edge.config.model import EdgeConfig, model_in
+from edge.config.model import EdgeConfig, model_for
 
-EXAMPLE: dict[str, Any] = {
+_EXAMPLE: dict[str, Any] = {
     "version": 1,
     "gateway": {"group": "my-company", "node": "gateway-1"},
     "data_dir": "data",
     "broker": {"host": "localhost", "port": 1883, "tls": False},
-    "sources": [
-        {
-            "kind": "opcua",
-            "device": "press-1",
-            "endpoint": "opc.tcp://192.168.0.10:4840",
-            "tags": [
-                {"name": "Force", "node": "ns=2;s=Press.Force", "unit": "kN", "deadband": 0.1},
-                {"name": "Stroke", "node": "ns=2;s=Press.Stroke"},
-            ],
-        }
-    ],
 }
+SOURCES: dict[str, dict[str, Any]] = {
+    "opcua": {
+        "kind": "opcua",
+        "device": "press-1",
+        "endpoint": "opc.tcp://192.168.0.10:4840",
+        "tags": [
+            {"name": "Force", "node": "ns=2;s=Press.Force", "unit": "kN", "deadband": 0.1},
+            {"name": "Stroke", "node": "ns=2;s=Press.Stroke"},
+        ],
+    },
+    "s7": {
+        "kind": "s7",
+        "device": "press-2",
+        "host": "192.168.0.20",
+        "tags": [
+            {"name": "Force", "address": "DB10.DBD0:REAL", "unit": "kN", "deadband": 0.1},
+            {"name": "Serial", "address": "DB10.DBB8:STRING[20]", "class": "high"},
+            {"name": "Guard/Closed", "address": "M10.3"},
+        ],
+    },
+}
+"""An example of each kind of source."""
 _HEAD = """\
 # Configuration of a Lineside gateway. Check it with: lineside-edge check --config <this file>
 # Lines that begin with '#' and a key show the default. Relative paths begin at this file.
@@ -37,9 +48,23 @@ _HEAD = """\
 """
 
 
-def sample() -> str:
-    """A file to begin with: what must be given stands with an example, the rest as a comment."""
-    return _HEAD + "\n".join(_section(EdgeConfig, EXAMPLE, top=True)) + "\n"
+_SOURCE_HEAD = """\
+# A source of this kind with all its options, as an entry of `sources` in a gateway's file.
+# Lines that begin with '#' and a key show the default.
+"""
+
+
+def sample(kind: str = "opcua") -> str:
+    """A file to begin with: what must be given stands with an example, the rest as a comment. Its
+    source is of the given kind."""
+    example = {**_EXAMPLE, "sources": [SOURCES[kind]]}
+    return _HEAD + "\n".join(_section(EdgeConfig, example, top=True)) + "\n"
+
+
+def source_sample(kind: str) -> str:
+    """The source alone, as it lies in the folder of its kind."""
+    lines = _field("sources", EdgeConfig.model_fields["sources"], {"sources": [SOURCES[kind]]})
+    return _SOURCE_HEAD + "\n".join(lines) + "\n"
 
 
 def _section(model: type[BaseModel], example: dict[str, Any], *, top: bool = False) -> list[str]:
@@ -50,21 +75,24 @@ def _section(model: type[BaseModel], example: dict[str, Any], *, top: bool = Fal
     for key, field in fields:
         if top:
             lines.append("")
-        lines += _comment(field)
-        inner = model_in(field.annotation)
-        if key not in example:
-            lines += _commented(key, field, inner)
-        elif inner is None:
-            lines += _yaml({key: example[key]})
-        elif isinstance(example[key], list):
-            lines.append(f"{key}:")
-            for n, item in enumerate(example[key]):
-                # The first item shows every option, the others only what they set.
-                block = _section(inner, item) if n == 0 else _yaml(item)
-                lines += _item(block)
-        else:
-            lines.append(f"{key}:")
-            lines += [f"  {line}" if line else "" for line in _section(inner, example[key])]
+        lines += _field(key, field, example)
+    return lines
+
+
+def _field(key: str, field: FieldInfo, example: dict[str, Any]) -> list[str]:
+    lines = _comment(field)
+    inner = model_for(field.annotation, None)
+    if key not in example:
+        return lines + _commented(key, field, inner)
+    if inner is None:
+        return lines + _yaml({key: example[key]})
+    lines.append(f"{key}:")
+    if not isinstance(example[key], list):
+        return lines + [f"  {line}" if line else "" for line in _section(inner, example[key])]
+    for n, item in enumerate(example[key]):
+        model = model_for(field.annotation, item.get("kind")) or inner
+        # The first item shows every option, the others only what they set.
+        lines += _item(_section(model, item) if n == 0 else _yaml(item))
     return lines
 
 
@@ -93,7 +121,7 @@ def _skeleton(model: type[BaseModel]) -> list[str]:
         default = None if field.is_required() else field.default
         value = _yaml({field.alias or name: default})[0]
         lines.append(f"{value}  # {field.title}")
-        if (inner := model_in(field.annotation)) is not None:
+        if (inner := model_for(field.annotation, None)) is not None:
             lines += [f"  {line}" for line in _skeleton(inner)]
     return lines
 

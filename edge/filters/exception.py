@@ -34,7 +34,7 @@ class ReportByException:
     def _near(self, value: Value) -> bool:
         last = self._value
         if isinstance(value, (int, float)) and isinstance(last, (int, float)):
-            if value == last:
+            if value == last or (value != value and last != last):
                 return True
             return bool(self.deadband) and abs(value - last) <= self.deadband
         return value == last

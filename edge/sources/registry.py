@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Tag
+
 from edge.journal import TelemetryJournal
 from edge.sources.base import DeviceListener, Source
 from edge.sources.opcua.config import OpcUaSettings
+from edge.sources.s7.config import S7Settings
 from edge.status import SourceFigures
 
-SourceSettings = OpcUaSettings
+SETTINGS: dict[str, type[OpcUaSettings] | type[S7Settings]] = {
+    "opcua": OpcUaSettings,
+    "s7": S7Settings,
+}
+"""The model of each kind."""
+
+
+def kind_of(entry: Any) -> str | None:
+    """The kind of an entry of `sources`, which is opcua unless it says otherwise."""
+    if isinstance(entry, dict):
+        kind = entry.get("kind", "opcua")
+        return kind if isinstance(kind, str) else None
+    return getattr(entry, "kind", None)
+
+
+SourceSettings = Annotated[
+    Annotated[OpcUaSettings, Tag("opcua")] | Annotated[S7Settings, Tag("s7")],
+    Discriminator(
+        kind_of,
+        custom_error_type="unknown_kind",
+        custom_error_message=f"kind is none of {', '.join(SETTINGS)}",
+    ),
+]
 """Settings of any source; each kind has its own model, told apart by `kind`."""
 
 
@@ -24,3 +51,7 @@ def make_source(
             from edge.sources.opcua.source import OpcUaSource
 
             return OpcUaSource(settings, journal, listener, figures)
+        case "s7":
+            from edge.sources.s7.source import S7Source
+
+            return S7Source(settings, journal, listener, figures)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from edge.config import EdgeConfig
+from edge.sources.opcua import OpcUaSettings
 from protocols.jis.messages import Call, CallKey
 
 GROUP, NODE = "seatworks", "gw-seat"
@@ -125,6 +126,13 @@ def edge_config(
             "jis": [{"plant": PLANT, "line": LINE, "device": DEVICE, "part_groups": PART_GROUPS}],
         }
     )
+
+
+def opcua_source(config: EdgeConfig) -> OpcUaSettings:
+    """The first source of a configuration, which is an OPC UA one."""
+    source = config.sources[0]
+    assert isinstance(source, OpcUaSettings)
+    return source
 
 
 def agent(config: EdgeConfig, directory: Path) -> Child:

@@ -130,3 +130,20 @@ def test_what_cannot_start_says_why(tmp_path: Path) -> None:
         assert "address already in use" in refusal(
             "proxy", "--target", "127.0.0.1:1", "--port", port
         )
+
+
+def test_an_s7_plc_serves_and_misbehaves_on_command(tmp_path: Path) -> None:
+    ledger = tmp_path / "s7.jsonl"
+    with sim("s7", "--counters", 2, "--counter-hz", 50, "--ledger", ledger) as process:
+        ready, address, _, control = first_line(process).split()
+        assert ready == "ready"
+        host, _, port = address.rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=PATIENCE_S):
+            pass
+        told = CliRunner().invoke(app, ["misbehave", control, "--answer", "silent"])
+        assert '"answer": "silent"' in told.stdout
+        told = CliRunner().invoke(app, ["misbehave", control, "--hide", "DB10"])
+        assert '"hidden": ["DB10"]' in told.stdout
+    assert "give answer, delay_s, hide or show" in refusal("misbehave", "127.0.0.1:1")
+    counted = {entry.node for entry in read_ledger(ledger) if hasattr(entry, "node")}
+    assert {"Counter0", "Counter1", "Force", "Serial"} <= counted

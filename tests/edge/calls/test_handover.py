@@ -23,7 +23,7 @@ from firmware_sim.line.settings import LineSettings
 from protocols.jis.messages import Call, Event
 from protocols.opcua import line
 from protocols.streams import State
-from tests.edge.plant import LINE, PART_GROUPS, PLANT, calls, edge_config
+from tests.edge.plant import LINE, PART_GROUPS, PLANT, calls, edge_config, opcua_source
 
 pytestmark = pytest.mark.anyio
 
@@ -91,7 +91,7 @@ async def hand_over(
     store.cut_before, store.cut_after = before, after
     desk = Desk(store, [NAME])
     config = edge_config(path.parent, 1, int(endpoint.rstrip("/").rpartition(":")[2]))
-    client = await connect(config.sources[0])
+    client = await connect(opcua_source(config))
     try:
         plc = await FailingPlc.attach(client, settings)
         plc.cut_before, plc.cut_after = before, after

@@ -36,6 +36,7 @@ from tests.edge.plant import (
     calls,
     edge_config,
     line_plc,
+    opcua_source,
 )
 from tests.edge.waiting import until
 
@@ -91,7 +92,7 @@ async def lane(
         parts.append(
             keep_running(
                 "line",
-                LineSession(desk, NAME, config.sources[0]).serve,
+                LineSession(desk, NAME, opcua_source(config)).serve,
                 expected=(OSError, ua.UaError, PlcError),
                 hint_when_short_lived="dropped",
             )

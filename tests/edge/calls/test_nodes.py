@@ -19,7 +19,7 @@ from edge.config.hand_over import HandOverSettings
 from edge.sources.opcua.connect import close, connect
 from firmware_sim.line.server import PlcServer
 from tests.edge.calls.test_handover import STEPS, hand_over, receive, told
-from tests.edge.plant import calls, edge_config
+from tests.edge.plant import calls, edge_config, opcua_source
 
 pytestmark = pytest.mark.anyio
 
@@ -179,7 +179,7 @@ async def test_nodes_that_cannot_be_written_are_named(change: dict[str, str], sa
     given = {**settings(answer=False).model_dump(), **change}
     async with press() as plc:
         port = int(plc.server.endpoint.rstrip("/").rpartition(":")[2])
-        client = await connect(edge_config(Path(), 1, port).sources[0])
+        client = await connect(opcua_source(edge_config(Path(), 1, port)))
         try:
             with pytest.raises(PlcError, match=said):
                 await LinePlc.attach(client, HandOverSettings.model_validate(given))

@@ -23,7 +23,7 @@ from firmware_sim.line.ledger import Result, read_ledger
 from firmware_sim.line.plc import RunningLine, run_line
 from firmware_sim.line.settings import LineSettings
 from protocols.streams import State
-from tests.edge.plant import LINE, PART_GROUPS, PLANT, calls, edge_config
+from tests.edge.plant import LINE, PART_GROUPS, PLANT, calls, edge_config, opcua_source
 from tests.edge.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -43,7 +43,7 @@ RESULTS = 12
 @asynccontextmanager
 async def session(line: RunningLine, directory: Path) -> AsyncIterator[LinePlc]:
     port = int(line.endpoint.rstrip("/").rpartition(":")[2])
-    client = await connect(edge_config(directory, 1, port).sources[0])
+    client = await connect(opcua_source(edge_config(directory, 1, port)))
     try:
         yield await LinePlc.attach(client)
     finally:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge.config import ConfigError, Reading, load, load_apart, sample
+from tests.edge.plant import opcua_source
 
 pytestmark = pytest.mark.anyio
 
@@ -22,8 +23,9 @@ async def test_the_same_configuration_secrets_included(
     path.write_text(text)
     apart = await load_apart(path)
     assert apart == load(path)
-    assert apart.sources[0].password is not None
-    assert apart.sources[0].password.get_secret_value() == "s3cret"
+    password = opcua_source(apart).password
+    assert password is not None
+    assert password.get_secret_value() == "s3cret"
     assert apart.data_dir == tmp_path / "data"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.config import ConfigError, load
+from tests.edge.plant import opcua_source
 
 GOOD = """\
 version: 1
@@ -48,7 +49,7 @@ def test_a_right_file(file: Path) -> None:
     config = load(file, {"PLC_PASSWORD": "hush"})
     assert config.data_dir == file.parent / "data"
     assert config.broker.password_file == file.parent / "secrets/mqtt"
-    assert config.sources[0].secret() == "hush"
+    assert opcua_source(config).secret() == "hush"
     assert config.sources[0].tags[0].tag_class == "high"
     assert config.jis[0].part_groups == ["SEAT-FRONT", "SEAT-REAR"]
     assert config.journal.commit_ms == 50
@@ -186,7 +187,7 @@ def test_security_of_a_source(file: Path) -> None:
         ("user_certificate_file: u.pem\n    user_key_file: u.key", "trust_any_server: true"),
     ):
         file.write_text(SOUND + SECURED.format(more=more, trust=trust))
-        (source,) = load(file).sources
+        source = opcua_source(load(file))
         assert source.security is not None
         assert source.security.certificate_file == file.parent / "pki" / "own.pem"
         assert source.security.trust_dir in (None, file.parent / "pki")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.journal import Gap, JournalSettings, SampleBatch, TelemetryJournal
-from edge.sources import make_source
+from edge.sources import SourceSettings, make_source
 from edge.sources.opcua import OpcUaSettings
 from edge.status import SourceFigures
 
@@ -65,7 +65,7 @@ class Reading:
 
 @asynccontextmanager
 async def reading(
-    path: Path, settings: OpcUaSettings, *, commit_ms: int = 1
+    path: Path, settings: SourceSettings, *, commit_ms: int = 1
 ) -> AsyncIterator[Reading]:
     """A source of these settings that runs, with a journal at `path`."""
     journal = TelemetryJournal.open(path, JournalSettings(commit_ms=commit_ms, keep_free_mb=0))

@@ -1,0 +1,1 @@
+"""What simulated devices that are read by address have in common."""

@@ -1,0 +1,123 @@
+"""`lineside-sim s7`, `modbus` and `misbehave`: devices that are read by address."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Annotated, Protocol
+
+import typer
+from pydantic import ValidationError
+
+from firmware_sim.control import CommandRefusedError, send_line, serve_commands
+from firmware_sim.device.faults import AnswerName, Manners, MisbehaveCommand
+from firmware_sim.device.settings import DeviceSettings
+from firmware_sim.s7.plc import run_s7
+from firmware_sim.shell import address_of, bad_option, fail, stop_on_signal
+
+Host = Annotated[str, typer.Option(help="address to listen on")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="port to listen on; 0: a free one")]
+ControlPort = Annotated[
+    int, typer.Option(min=0, max=65535, help="port for commands, on loopback; 0: a free one")
+]
+Seed = Annotated[int, typer.Option(help="same seed, same values")]
+Cycle = Annotated[float, typer.Option(help="seconds of one stroke of the press")]
+Count = Annotated[int, typer.Option(help="values that count 1, 2, 3 …")]
+CountHz = Annotated[float, typer.Option(help="steps of each counter per second")]
+Extra = Annotated[int, typer.Option(help="more numbers, for load")]
+ExtraHz = Annotated[float, typer.Option(help="changes of each of them per second")]
+LedgerPath = Annotated[Path | None, typer.Option(help="append every change to this file")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(s7)
+    app.command()(misbehave)
+
+
+def s7(
+    host: Host = "127.0.0.1",
+    port: Port = 0,
+    control_port: ControlPort = 0,
+    seed: Seed = 1,
+    cycle_s: Cycle = 2.0,
+    counters: Count = 0,
+    counter_hz: CountHz = 5.0,
+    extra: Extra = 0,
+    extra_hz: ExtraHz = 1.0,
+    pdu: Annotated[int, typer.Option(min=112, max=8192, help="longest PDU it agrees to")] = 480,
+    ledger: LedgerPath = None,
+) -> None:
+    """Run a Siemens S7 PLC. Prints `ready host:port control host:port`; its tags are in
+    firmware_sim/s7/memory.py; `lineside-sim misbehave` commands it; SIGTERM ends it."""
+    settings = _settings(
+        host=host,
+        port=port,
+        seed=seed,
+        cycle_s=cycle_s,
+        counters=counters,
+        counter_hz=counter_hz,
+        extra=extra,
+        extra_hz=extra_hz,
+        ledger=ledger,
+    )
+    _run(run_s7(settings, pdu=pdu), control_port)
+
+
+def misbehave(
+    control: Annotated[str, typer.Argument(help="the device's control port, host:port")],
+    answer: Annotated[AnswerName | None, typer.Option(help="how it answers from now on")] = None,
+    delay_s: Annotated[float | None, typer.Option(help="each answer comes so much later")] = None,
+    hide: Annotated[
+        str | None, typer.Option(help="what is not there from now on: DB10, unit 3, holding")
+    ] = None,
+    show: Annotated[str | None, typer.Option(help="what is there again")] = None,
+    seconds: Annotated[float | None, typer.Option(help="be well again after so long")] = None,
+) -> None:
+    """Let a running device misbehave, and print what is wrong with it now."""
+    host, port = address_of(control, "CONTROL")
+    try:
+        command = MisbehaveCommand(
+            answer=answer, delay_s=delay_s, hide=hide, show=show, seconds=seconds
+        )
+    except ValidationError as error:
+        raise bad_option(error) from None
+    try:
+        print(asyncio.run(send_line(host, port, command.model_dump_json())))
+    except (OSError, CommandRefusedError) as error:
+        fail(str(error))
+
+
+class _Device(Protocol):
+    """What every simulated device has when it runs."""
+
+    @property
+    def endpoint(self) -> str: ...
+
+    @property
+    def manners(self) -> Manners: ...
+
+
+def _run(device: AbstractAsyncContextManager[_Device], control_port: int) -> None:
+    try:
+        asyncio.run(_serve(device, control_port))
+    except OSError as error:
+        fail(str(error))
+
+
+async def _serve(device: AbstractAsyncContextManager[_Device], control_port: int) -> None:
+    stop = stop_on_signal()
+    async with (
+        device as running,
+        serve_commands(running.manners.obey, "127.0.0.1", control_port) as control,
+    ):
+        print(f"ready {running.endpoint} control 127.0.0.1:{control}", flush=True)
+        await stop.wait()
+
+
+def _settings(**given: object) -> DeviceSettings:
+    try:
+        return DeviceSettings.model_validate(given)
+    except ValidationError as error:
+        raise bad_option(error) from None

@@ -1,0 +1,1 @@
+"""A Siemens S7 PLC that speaks ISO-on-TCP."""
