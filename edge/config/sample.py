@@ -39,6 +39,16 @@ SOURCES: dict[str, dict[str, Any]] = {
             {"name": "Guard/Closed", "address": "M10.3"},
         ],
     },
+    "modbus": {
+        "kind": "modbus",
+        "device": "oven-1",
+        "host": "192.168.0.30",
+        "tags": [
+            {"name": "Temperature", "address": "30001:int16", "unit": "degC", "scale": 0.1},
+            {"name": "Power", "address": "40100:float32", "unit": "kW", "order": "CDAB"},
+            {"name": "Door/Closed", "address": "coil:5"},
+        ],
+    },
 }
 """An example of each kind of source."""
 _HEAD = """\

@@ -8,13 +8,15 @@ from pydantic import Discriminator, Tag
 
 from edge.journal import TelemetryJournal
 from edge.sources.base import DeviceListener, Source
+from edge.sources.modbus.config import ModbusSettings
 from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.s7.config import S7Settings
 from edge.status import SourceFigures
 
-SETTINGS: dict[str, type[OpcUaSettings] | type[S7Settings]] = {
+SETTINGS: dict[str, type[OpcUaSettings] | type[S7Settings] | type[ModbusSettings]] = {
     "opcua": OpcUaSettings,
     "s7": S7Settings,
+    "modbus": ModbusSettings,
 }
 """The model of each kind."""
 
@@ -28,7 +30,9 @@ def kind_of(entry: Any) -> str | None:
 
 
 SourceSettings = Annotated[
-    Annotated[OpcUaSettings, Tag("opcua")] | Annotated[S7Settings, Tag("s7")],
+    Annotated[OpcUaSettings, Tag("opcua")]
+    | Annotated[S7Settings, Tag("s7")]
+    | Annotated[ModbusSettings, Tag("modbus")],
     Discriminator(
         kind_of,
         custom_error_type="unknown_kind",
@@ -55,3 +59,7 @@ def make_source(
             from edge.sources.s7.source import S7Source
 
             return S7Source(settings, journal, listener, figures)
+        case "modbus":
+            from edge.sources.modbus.source import ModbusSource
+
+            return ModbusSource(settings, journal, listener, figures)

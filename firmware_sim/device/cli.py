@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from firmware_sim.control import CommandRefusedError, send_line, serve_commands
 from firmware_sim.device.faults import AnswerName, Manners, MisbehaveCommand
 from firmware_sim.device.settings import DeviceSettings
+from firmware_sim.modbus.unit import run_modbus
 from firmware_sim.s7.plc import run_s7
 from firmware_sim.shell import address_of, bad_option, fail, stop_on_signal
 
@@ -33,6 +34,7 @@ LedgerPath = Annotated[Path | None, typer.Option(help="append every change to th
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
     app.command()(s7)
+    app.command()(modbus)
     app.command()(misbehave)
 
 
@@ -63,6 +65,37 @@ def s7(
         ledger=ledger,
     )
     _run(run_s7(settings, pdu=pdu), control_port)
+
+
+def modbus(
+    host: Host = "127.0.0.1",
+    port: Port = 0,
+    control_port: ControlPort = 0,
+    seed: Seed = 1,
+    cycle_s: Cycle = 2.0,
+    counters: Count = 0,
+    counter_hz: CountHz = 5.0,
+    extra: Extra = 0,
+    extra_hz: ExtraHz = 1.0,
+    units: Annotated[int, typer.Option(min=1, max=247, help="units, numbered from 1")] = 1,
+    serial: Annotated[bool, typer.Option(help="on a pseudo terminal, by Modbus RTU")] = False,
+    ledger: LedgerPath = None,
+) -> None:
+    """Run Modbus units. Prints `ready address control host:port`, the address being host:port or a
+    serial port; the tags of unit 1 are in firmware_sim/modbus/memory.py; `lineside-sim misbehave`
+    commands it; SIGTERM ends it."""
+    settings = _settings(
+        host=host,
+        port=port,
+        seed=seed,
+        cycle_s=cycle_s,
+        counters=counters,
+        counter_hz=counter_hz,
+        extra=extra,
+        extra_hz=extra_hz,
+        ledger=ledger,
+    )
+    _run(run_modbus(settings, serial=serial, units=units), control_port)
 
 
 def misbehave(

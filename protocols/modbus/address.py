@@ -190,6 +190,6 @@ def _explain(text: str) -> str:
         return f"{shown!r} names no table; did you mean holding:{bare}?"
     if named := re.fullmatch(r"([a-z]+)[ .]?(\d+)(.*)", bare):
         near = difflib.get_close_matches(named[1], _NAMES, n=1, cutoff=0.4)
-        if near:
+        if near and (named[1] in _NAMES or len(named[1]) > 2):
             return f"{shown!r} is no address; did you mean {near[0]}:{named[2]}{named[3]}?"
     return f"{shown!r} is no address; write it like {_EXAMPLES}"

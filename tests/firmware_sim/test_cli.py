@@ -147,3 +147,17 @@ def test_an_s7_plc_serves_and_misbehaves_on_command(tmp_path: Path) -> None:
     assert "give answer, delay_s, hide or show" in refusal("misbehave", "127.0.0.1:1")
     counted = {entry.node for entry in read_ledger(ledger) if hasattr(entry, "node")}
     assert {"Counter0", "Counter1", "Force", "Serial"} <= counted
+
+
+def test_modbus_units_serve_on_a_port_and_on_a_pseudo_terminal() -> None:
+    with sim("modbus", "--units", 2) as process:
+        ready, address, *_ = first_line(process).split()
+        host, _, port = address.rpartition(":")
+        request = bytes.fromhex("000100000006020100000002")  # unit 2: coils 0 and 1
+        with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as client:
+            client.sendall(request)
+            assert client.recv(64) == bytes.fromhex("00010000000402010100")
+    with sim("modbus", "--serial") as process:
+        ready, path, *_ = first_line(process).split()
+        assert ready == "ready"
+        assert Path(path).is_char_device()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ import pytest
 from edge.sources.s7 import S7Settings
 from firmware_sim.device.faults import MisbehaveCommand
 from firmware_sim.device.settings import DeviceSettings
-from firmware_sim.line.ledger import Sample, read_ledger
 from firmware_sim.proxy.proxy import FaultProxy
 from firmware_sim.s7.plc import RunningS7, run_s7
+from tests.edge.sources.ledger import each_count_is_there_or_in_a_gap
 from tests.edge.sources.plc import free_port
 from tests.edge.sources.reading import Reading, reading, run, until
 
@@ -242,32 +241,9 @@ def test_each_count_of_a_plc_that_comes_and_goes_is_there_once_or_in_a_gap(
             tags = [{"name": f"Counter{n}", "address": f"DB100.DBD{4 * n}:DINT"} for n in range(3)]
             settings = settings_for(proxy.port, *tags, "DB10.DBD0:REAL", poll_s=0.04)
             async with reading(path, settings) as got:
-                for fault in ("cut", "half_open", "cut"):
-                    await until(lambda: got.figures.state == "online")
-                    await asyncio.sleep(0.6)
-                    await proxy.make(fault, seconds=0.7)
-                    await until(lambda: got.figures.state == "offline")
-                await until(lambda: got.figures.state == "online")
-                await asyncio.sleep(0.6)
-                check(got, ledger)
+                await each_count_is_there_or_in_a_gap(got, proxy, ledger)
 
     run(work)
-
-
-def check(got: Reading, ledger: Path) -> None:
-    """What the PLC counted up to the last sample is there once, or within a gap."""
-    gaps = [(gap.from_us, gap.to_us) for gap in got.gaps]
-    assert all(begin is not None and end is not None for begin, end in gaps)
-    counted = [e for e in read_ledger(ledger) if isinstance(e, Sample)]
-    for name in ("Counter0", "Counter1", "Counter2"):
-        samples = got.samples(name)
-        found = Counter(value for _, value, _ in samples)
-        assert max(found.values()) == 1
-        first, last = samples[0][1], samples[-1][1]
-        for entry in counted:
-            if entry.node == name and first <= float(entry.value) <= last:
-                inside = any(a <= entry.at <= b for a, b in gaps if a and b)
-                assert found[float(entry.value)] or inside, (name, entry, gaps)
 
 
 @pytest.mark.parametrize("answer", ["garbage", "partial", "silent", "short", "close"])

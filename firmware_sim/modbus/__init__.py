@@ -1,0 +1,1 @@
+"""A Modbus device over TCP or a serial line."""
