@@ -21,13 +21,18 @@ from psycopg_pool import PoolTimeout
 from hub.api import (
     day_searches,
     days,
+    exceptions,
+    kpis,
     mix_bank,
     models,
+    modes,
     plants,
     problems,
+    racks,
     resequence,
     searches,
     sequencing,
+    shipments,
     sign_in,
     telemetry,
 )
@@ -116,6 +121,11 @@ def create_app(
     app.include_router(days.router)
     app.include_router(day_searches.router)
     app.include_router(telemetry.router)
+    app.include_router(racks.router)
+    app.include_router(shipments.router)
+    app.include_router(exceptions.router)
+    app.include_router(modes.router)
+    app.include_router(kpis.router)
     app.include_router(identity_routes.router)
     app.include_router(sign_in.router)
     app.include_router(router)
@@ -137,7 +147,8 @@ async def live_events(
     tag: Annotated[int | None, Query(ge=1, description="also tell of samples of this tag")] = None,
     last_event_id: Annotated[str | None, Header(description="the last id seen, to resume")] = None,
 ) -> AsyncIterator[ServerSentEvent]:
-    """Server-sent events: `sequence`, `calls`, `gateways`, `samples` name what to fetch again;
+    """Server-sent events: `sequence`, `calls`, `gateways`, `samples`, `racks`, `shipments`,
+    `exceptions`, `modes`, `stops` name what to fetch again;
     `reset` comes first, or when too much was missed, and means everything. Resumes by
     `Last-Event-ID`."""
     try:
