@@ -145,7 +145,11 @@ async def full(directory: Path, load: Load, seconds: float) -> Row:
     for rate in STEPS:
         if rate > load.most_per_s:
             break
-        tried = await ours(directory / f"at{rate}", load, rate / len(load.nodes), seconds)
+        try:
+            tried = await ours(directory / f"at{rate}", load, rate / len(load.nodes), seconds)
+        except AssertionError as error:  # not even the first values came: it is over with this rate
+            end = f"at {rate:,}/s it did not: {error}"
+            break
         said = tried.trouble or "kept up"
         print(f"  {rate:,}/s: {tried.core:.0%} of a core, {said}", flush=True)
         if tried.trouble:
