@@ -513,6 +513,9 @@ def check_event_offsets(database: psycopg.Connection[Any], verdict: Verdict) -> 
         """SELECT g.node_id, c.epoch, c.watermark, c.repeated + count(e.id) + (
                SELECT coalesce(sum(p.next_offset - p.first_offset), 0) FROM lineside.gap p
                WHERE (p.gateway, p.stream, p.epoch) = (c.gateway, c.stream, c.epoch)
+             ) + (
+               SELECT count(*) FROM lineside.line_event l
+               WHERE (l.gateway, l.epoch) = (c.gateway, c.epoch) AND l.record_offset < c.watermark
              ) AS stored
            FROM lineside.stream_cursor c
            JOIN lineside.gateway g ON g.id = c.gateway

@@ -210,8 +210,7 @@ def _next(rest: Sequence[ShownCall], shown: LineView, say: Callable[..., str]) -
     halted = [call for call in shown.calls if call.wish != "build" and call.part != "parked"]
     rows = "".join(_row(call, say) for call in rest[:NEXT])
     rows += "".join(_row(call, say) for call in halted[:3])
-    more = len(rest) - NEXT
-    notes = [say("more", more)] if more > 0 else []
+    notes = [say("more", len(rest))] if rest else []
     if shown.demand:
         notes.append(say("ahead", shown.demand))
     foot = f'<p class="foot">{" · ".join(notes)}</p>' if notes else ""

@@ -12,7 +12,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "next": ("Then", "后续"),
     "nothing": ("Nothing to build", "暂无要货"),
     "nothing_hint": ("New calls appear here by themselves", "新要货会自动显示"),
-    "more": ("{} more at the line", "另有 {} 件待生产"),
+    "more": ("{} to build in all", "共 {} 件待生产"),
     "ahead": ("{} parts foreseen", "预告 {} 件"),
     "seq": ("Seq", "序号"),
     "car": ("Car", "车号"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from firmware_sim.line.ledger import CallDecision, read_ledger
 from firmware_sim.line.plc import run_line
 from firmware_sim.line.server import PlcServer
 from firmware_sim.line.settings import LineSettings
-from protocols.jis.messages import Call, Event
+from protocols.jis.messages import Call, CallChange, Event
 from protocols.opcua import line
 from protocols.streams import State
 from tests.edge.plant import LINE, PART_GROUPS, PLANT, calls, edge_config, opcua_source
@@ -67,6 +68,13 @@ class FailingStore(CallStore):
         super().offer(work, strobes)
         if self.cut_after == "offer":
             raise PowerCutError("offer")
+
+    def settle(self, work: Work, accepted: bool, reason: str, at: datetime) -> None:
+        if self.cut_before == "settle":
+            raise PowerCutError("settle")
+        super().settle(work, accepted, reason, at)
+        if self.cut_after == "settle":
+            raise PowerCutError("settle")
 
     def decide(self, event: Event) -> bool:
         if self.cut_before == "decide":
@@ -133,6 +141,38 @@ async def test_interrupted_at_every_step(tmp_path: Path) -> None:
             taken = [d.key for d in decided if d.accepted and not d.repeated]
             assert taken[2 * number :] == keys, f"{when} {step}: by call number, each once"
             assert told(path) == [("accepted", key) for key in keys], f"{when} {step}"
+
+
+async def test_a_command_interrupted_at_every_step(tmp_path: Path) -> None:
+    """Each is obeyed once and answered once. The first call keeps the line busy, so that the others
+    wait in its queue."""
+    ledger = tmp_path / "ledger.jsonl"
+    settings = LineSettings(line=LINE, ledger=ledger, queue_slots=64, cycle_s=1e6)
+    async with run_line(settings) as plc:
+        busy = tmp_path / "busy.sqlite"
+        receive(busy, *calls(1, 1))
+        await hand_over(busy, plc.endpoint)
+        for number, (when, step) in enumerate(STEPS, start=2):
+            path = tmp_path / f"{when}-{step}.sqlite"
+            (call,) = calls(number, 1)
+            receive(path, call)
+            await hand_over(path, plc.endpoint)
+            changed = call.model_copy(update={"revision": 2, "part_no": "B"})
+            change = CallChange(call=changed, changed=["part_no"], reason="")
+            store = CallStore.open(path)
+            plain = [change.model_dump(mode="json")]
+            store.read_state(State(8, 0, 1))
+            store.receive(8, 0, plain, {NAME: frozenset(PART_GROUPS)})
+            store.close()
+            cut = "settle" if step == "decide" else step
+            await hand_over(path, plc.endpoint, None, **{when: cut})
+            await hand_over(path, plc.endpoint)
+            key = str(call.key)
+            assert told(path) == [("accepted", key), ("confirmed_change", key)], f"{when} {cut}"
+            asked = [e for e in read_ledger(ledger) if isinstance(e, CallDecision) and e.key == key]
+            obeyed = [(e.command, e.revision) for e in asked if not e.repeated]
+            assert obeyed == [("build", 1), ("replace", 2)], f"{when} {cut}"
+            assert {c.part_no for c in plc.state.queue if c.key == key} == {"B"}
 
 
 def receive(path: Path, *wanted: Call) -> None:
