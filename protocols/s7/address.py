@@ -74,7 +74,8 @@ class Address:
             letter = "X" if self.area == "DB" else ""
             many = f":BOOL[{self.count}]" if self.count else ""
             return f"{prefix}{letter}{self.byte}.{self.bit}{many}"
-        size = TYPES[self.type].size if self.type in TYPES and not self.count else 1
+        plain = self.type in TYPES and TYPES[self.type].code and not self.count
+        size = TYPES[self.type].size if plain else 1
         many = f"[{self.count}]" if self.count else ""
         return f"{prefix}{_LETTERS.get(size, 'B')}{self.byte}:{self.type}{many}"
 
