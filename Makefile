@@ -21,6 +21,7 @@ help:
 	@echo 'make lint    style, types and layering alone'
 	@echo 'make bench   measure, against the bare thing in the same run'
 	@echo 'make bench-edge   the gateway alone: cost of a value, journal, outage'
+	@echo 'make bench-sources   sources that are polled by address, beside the bare library'
 	@echo 'make bench-sequencing   the sequencing engine on public instances, for three quarters of an hour'
 	@echo 'make soak    faults on the whole stack for MINUTES=40 and at least FAULTS, by SEED, at RATE a second'
 	@echo 'make peers   other makers'"'"' codecs, label printer, OPC UA server and PLCs, and a TimescaleDB, for the tests that want them'
@@ -57,6 +58,11 @@ bench-edge: build
 	@failed=; for each in edge journal outage; do \
 	  $(BIN)/python -m tests.benchmarks.bench_$$each || failed="$$failed $$each"; \
 	done; test -z "$$failed" || { echo "goals missed:$$failed"; exit 1; }
+
+# What a value costs that is polled by address, beside the bare library reading the same device.
+.PHONY: bench-sources
+bench-sources: build
+	@$(BIN)/python -m tests.benchmarks.bench_sources $(ARGS)
 
 # Marks and speed of the sequencing engine on the public instances, CP-SAT beside it: about three
 # quarters of an hour on two cores. ARGS='--only csplib' measures a part.

@@ -11,9 +11,10 @@ import os
 import struct
 import tty
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from firmware_sim.device.faults import Manners
+from firmware_sim.device.listening import serve_clients
 from firmware_sim.modbus.memory import Memory
 from protocols.modbus.crc import crc16
 
@@ -31,19 +32,10 @@ class ModbusServer:
         self._units = units
         self._manners = manners
         self.requests = 0
-        self._talks: set[asyncio.Task[None]] = set()
 
-    @asynccontextmanager
-    async def serve_tcp(self, host: str, port: int) -> AsyncIterator[int]:
+    def serve_tcp(self, host: str, port: int) -> AbstractAsyncContextManager[int]:
         """Serve as long as the context lasts; gives the port. Raises `OSError`."""
-        listener = await asyncio.start_server(self._talk, host, port)
-        try:
-            yield listener.sockets[0].getsockname()[1]
-        finally:
-            listener.close()
-            for talk in self._talks:
-                talk.cancel()
-            await asyncio.gather(*self._talks, return_exceptions=True)
+        return serve_clients(self._talk, host, port)
 
     @asynccontextmanager
     async def serve_serial(self) -> AsyncIterator[str]:
@@ -60,26 +52,17 @@ class ModbusServer:
             os.close(theirs)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - asyncio runs this as one
-        self._talks.add(task)
-        task.add_done_callback(self._talks.discard)
-        try:
-            while True:
-                number, _, size, unit = struct.unpack(">HHHB", await reader.readexactly(7))
-                answer = self._answer(unit, await reader.readexactly(size - 1))
-                if answer is None:
-                    continue
-                head = struct.pack(">HHHB", number, 0, len(answer) + 1, unit)
-                sent = await self._manners.spoil(head + answer)
-                if sent is None:
-                    return
-                writer.write(sent)
-                await writer.drain()
-        except (OSError, EOFError, struct.error):
-            pass  # the client has gone
-        finally:
-            writer.close()
+        while True:
+            number, _, size, unit = struct.unpack(">HHHB", await reader.readexactly(7))
+            answer = self._answer(unit, await reader.readexactly(size - 1))
+            if answer is None:
+                continue
+            head = struct.pack(">HHHB", number, 0, len(answer) + 1, unit)
+            sent = await self._manners.spoil(head + answer)
+            if sent is None:
+                return
+            writer.write(sent)
+            await writer.drain()
 
     async def _serve_line(self, ours: int) -> None:
         """Answer on a serial line. What is no frame is thrown away, as a unit does that waits for
@@ -110,7 +93,7 @@ class ModbusServer:
         memory = self._units.get(unit)
         if memory is None or f"unit {unit}" in hidden:
             return _exception(pdu, _NO_TARGET) if "gateway" in hidden else None
-        table = _TABLES.get(pdu[0])
+        table = _TABLES.get(pdu[0]) if pdu else None
         if table is None or len(pdu) != 5 or table in hidden:
             return _exception(pdu, _ILLEGAL_FUNCTION)
         start, count = struct.unpack_from(">HH", pdu, 1)
@@ -128,7 +111,7 @@ class ModbusServer:
 
 
 def _exception(pdu: bytes, code: int) -> bytes:
-    return bytes((pdu[0] | 0x80, code))
+    return bytes(((pdu[0] if pdu else 0) | 0x80, code))
 
 
 def _packed(bits: list[bytes]) -> bytes:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 from firmware_sim.device.faults import Manners
+from firmware_sim.device.listening import serve_clients
 from firmware_sim.s7.memory import Memory
 from protocols.s7 import answers
-from protocols.s7.answers import Request, RequestError, Wanted
+from protocols.s7.answers import Request, Wanted
 from protocols.s7.reads import OBJECT_MISSING
-
-logger = logging.getLogger(__name__)
 
 _NO_ACCESS = 0x8104
 
@@ -29,35 +26,12 @@ class S7Server:
         self._pdu = pdu
         self.jobs = 0
         """Read jobs so far."""
-        self._talks: set[asyncio.Task[None]] = set()
 
-    @asynccontextmanager
-    async def serve(self, host: str, port: int) -> AsyncIterator[int]:
+    def serve(self, host: str, port: int) -> AbstractAsyncContextManager[int]:
         """Serve as long as the context lasts; gives the port. Raises `OSError`."""
-        listener = await asyncio.start_server(self._talk, host, port)
-        try:
-            yield listener.sockets[0].getsockname()[1]
-        finally:
-            listener.close()
-            for talk in self._talks:
-                talk.cancel()
-            await asyncio.gather(*self._talks, return_exceptions=True)
+        return serve_clients(self._talk, host, port)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - asyncio runs this as one
-        self._talks.add(task)
-        task.add_done_callback(self._talks.discard)
-        try:
-            await self._serve_one(reader, writer)
-        except (OSError, EOFError):
-            pass  # the client has gone
-        except RequestError as error:
-            logger.info("connection closed: %s", error)
-        finally:
-            writer.close()
-
-    async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         pdu = self._pdu
         while True:
             head = await reader.readexactly(answers.TPKT_HEAD)

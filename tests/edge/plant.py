@@ -41,8 +41,8 @@ class Child:
     def start(self, within_s: float = 30.0) -> str:
         """Start it; returns the line that says it is ready."""
         before = len(self.output)
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._arguments, stdout=log, stderr=log)
+        self.begin()
+        assert self._process is not None
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
             for line in self.output[before:].splitlines():
@@ -52,6 +52,11 @@ class Child:
                 break
             time.sleep(0.05)
         raise AssertionError(f"{self._arguments}: not ready\n{self.output[before:]}")
+
+    def begin(self) -> None:
+        """Start it, and do not wait."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._arguments, stdout=log, stderr=log)
 
     def kill(self) -> None:
         """As a power cut would."""

@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
-from pymodbus.exceptions import ModbusException
+from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.framer import FramerType
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 from pymodbus.pdu.bit_message import (
@@ -90,7 +90,6 @@ class ModbusLink:
         self._units = units
         self._mute: set[int] = set()
         """Units whose last request had no answer."""
-        self._lost = asyncio.get_running_loop().create_future()
         self._pause_s = 0.0
         if settings.serial_port is not None:
             # A line must rest for 3.5 characters between two frames, at least 1.75 ms.
@@ -195,16 +194,12 @@ class ModbusLink:
 
     async def _execute(self, request: ModbusPDU) -> ModbusPDU:
         """One request; `TimeoutError` if there is no answer. Raises `LinkError`."""
-        if self._lost.done() or not self._client.connected:
-            raise LinkError(self._reason())
         if self._pause_s:
             await asyncio.sleep(self._pause_s)
-        answering = asyncio.ensure_future(self._client.execute(False, request))
+        if not self._client.connected:  # else it would connect anew
+            raise LinkError(self._reason())
         try:
-            await asyncio.wait([answering, self._lost], return_when=asyncio.FIRST_COMPLETED)
-            if not answering.done():
-                raise LinkError(self._reason())
-            answer: ModbusPDU = answering.result()
+            answer: ModbusPDU = await self._client.execute(False, request)
             return answer
         except ModbusException as error:
             if not self._client.connected:
@@ -212,13 +207,13 @@ class ModbusLink:
             if "No response" in str(error):
                 raise TimeoutError from None
             raise LinkError(str(error)) from None
-        finally:
-            answering.cancel()
-            await asyncio.gather(answering, return_exceptions=True)
 
     def _on_connect(self, connected: bool) -> None:
-        if not connected and not self._lost.done():
-            self._lost.set_result(None)
+        """A connection that is lost ends the request under way."""
+        waiting = self._client.ctx.response_future
+        if not connected and not waiting.done():
+            waiting.set_exception(ConnectionException("closed"))
+            waiting.exception()  # if nobody waits, nobody misses it
 
     def _reason(self) -> str:
         return f"{self._settings.endpoint}: the connection was closed"

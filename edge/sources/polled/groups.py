@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -25,6 +27,8 @@ class Group:
     """Our clock just before the last poll that brought values; µs since the epoch."""
     missed: int = 0
     """Polls left out since."""
+    on_their_way: deque[asyncio.Future[int]] = field(default_factory=deque)
+    """What is not durable yet of the polls before."""
     cause: str = "agent stopped"
     """Why they were, if it is not that all is slow."""
 

@@ -1,6 +1,6 @@
 """A polled source: keeps a link to one device, and its values in the journal.
 
-A poll begins only when the values of the one before it are durable, so nothing piles up. What was
+The values of a few polls at most wait for the disk, so nothing piles up. What was
 not polled when it should have been, because the device was away, the agent stopped or the link is
 too slow, is a gap from the last poll that brought values to the first one that did again.
 """
@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 _TICK_S = 1.0
 _FEW = 5
 """So many tags that are refused at once are told one by one."""
+_AHEAD = 16
+"""Polls of a group whose values may be on their way to the disk: one commit takes several."""
 _MARK_S = 10.0
 """A device without news is noted as read at least so often: how much a restart cannot vouch for."""
 
@@ -101,12 +103,11 @@ class PolledSource:
     async def _serve(self, connected: Callable[[], None]) -> None:
         """One link to the device; ends by raising."""
         figures = self._figures
-        online = False
+        session: _Session | None = None
 
         def announce() -> None:
-            nonlocal online
-            if not online:
-                online = True
+            if session is not None and not session.online:
+                session.online = True
                 figures.enter("online")
                 connected()
                 self._listener.device_online(self.device)
@@ -131,7 +132,7 @@ class PolledSource:
             raise
         finally:
             figures.enter("offline", reason)
-            if online:
+            if session is not None and session.online:
                 self._listener.device_offline(self.device, reason)
             self._end_session()
             if link is not None:
@@ -154,7 +155,7 @@ class PolledSource:
                 raise
 
     async def _read(self, group: Group, session: _Session) -> None:
-        """Poll a group once; returns when what is new is durable."""
+        """Poll a group once; returns when little enough of what was new is not durable yet."""
         plan, records = group.plan, list[SampleBatch | Gap]()
         refused: dict[int, str] = {}
         portions = self._awake(plan.wanted(time.monotonic()))
@@ -187,7 +188,9 @@ class PolledSource:
             group.read_us = begun_us
         durable = self._submit([*records, *self._intake.take_out()])
         if durable is not None:
-            await durable
+            group.on_their_way.append(durable)
+            while len(group.on_their_way) > (_AHEAD if session.online else 0):
+                await group.on_their_way.popleft()
         session.announce()
 
     def _awake(self, portions: list[Portion]) -> list[Portion]:
@@ -337,4 +340,5 @@ class _Session:
         self.link = link
         self.lock = lock
         self.announce = announce
+        self.online = False
         self.read_at = time.monotonic()

@@ -1,0 +1,142 @@
+"""What a value costs that is polled by address, against the bare library reading the same device.
+
+    python -m tests.benchmarks.bench_sources [--seconds 8] [--tags 1000] [--kind s7|modbus]
+
+A simulated device in a process of its own holds so many floating-point numbers. In turns the bare
+library (python-snap7, pymodbus: read, decode, drop) and a source with its journal on disk poll all
+of them ten times a second, first while each number changes between two polls, then while none
+does; then both as fast as they can, which of a source is a hundred times a second. CPU is that of
+the process under test alone, from its own /proc entry.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.benchmarks.gateway import cpu_s, rss_mib
+from tests.benchmarks.report import AtLeast, AtMost, Goal, Row, report
+from tests.edge.plant import Child
+
+KINDS = ("s7", "modbus")
+POLL_S = 0.1
+WARM_UP_S = 2.0
+
+GOALS: dict[str, Goal] = {
+    **{f"{kind}: CPU per value that changed": AtMost(3) for kind in KINDS},
+    **{f"{kind}: CPU per value as before": AtMost(2) for kind in KINDS},
+    **{f"{kind}: as fast as it goes": AtLeast(0.5) for kind in KINDS},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One turn: values read, samples kept, CPU seconds, wall seconds, resident memory."""
+
+    values: int
+    samples: int
+    cpu_s: float
+    wall_s: float
+    rss_mib: float
+
+    @property
+    def us_per_value(self) -> float:
+        return self.cpu_s / max(1, self.values) * 1e6
+
+    @property
+    def per_s(self) -> float:
+        return self.values / self.wall_s
+
+
+@contextmanager
+def device(directory: Path, kind: str, tags: int, hz: float) -> Iterator[int]:
+    """A simulated device of which each number changes so often; gives its port."""
+    command = [sys.executable, "-c", "from firmware_sim.cli import main; main()", kind]
+    options = ["--extra", str(tags), "--extra-hz", str(hz), "--cycle-s", "1000"]
+    with Child([*command, *options], directory / "device.log") as process:
+        address = process.start().split()[1]
+        yield int(address.rpartition(":")[2])
+
+
+def measured(
+    directory: Path, side: str, kind: str, port: int, tags: int, poll_s: float, seconds: float
+) -> Measured:
+    """One turn of one side."""
+    directory.mkdir(exist_ok=True)
+    child = Child(
+        [sys.executable, "-m", "tests.benchmarks.source_child", side, kind, str(port), str(tags),
+         str(poll_s), str(directory)],
+        directory / f"{side}.log",
+    )  # fmt: skip
+    with child:
+        child.begin()
+        _until_values(child)
+        time.sleep(WARM_UP_S)
+        first, began, cpu = _last(child), time.monotonic(), cpu_s(child.pid)
+        time.sleep(seconds)
+        last, wall_s, used_s = _last(child), time.monotonic() - began, cpu_s(child.pid) - cpu
+        return Measured(last[0] - first[0], last[1] - first[1], used_s, wall_s, rss_mib(child.pid))
+
+
+def _until_values(child: Child) -> None:
+    deadline = time.monotonic() + 60
+    while not _last(child)[0]:
+        if time.monotonic() > deadline:
+            raise SystemExit(f"no values came\n{child.output}")
+        time.sleep(0.1)
+
+
+def _last(child: Child) -> tuple[int, int]:
+    """What it said last: values and samples."""
+    lines = [line for line in child.output.split("\n")[:-1] if line[:1].isdigit()]
+    values, samples = lines[-1].split() if lines else ("0", "0")
+    return int(values), int(samples)
+
+
+def measure(directory: Path, kind: str, tags: int, seconds: float) -> list[Row]:
+    """All rows of one kind."""
+    rows = []
+    for name, hz, poll_s in (
+        ("CPU per value that changed", 1 / POLL_S, POLL_S),
+        ("CPU per value as before", 0.0001, POLL_S),
+        ("as fast as it goes", 1 / POLL_S, 0.0),
+    ):
+        with device(directory, kind, tags, hz) as port:
+            place = directory / name.replace(" ", "-")
+            theirs = measured(place, "bare", kind, port, tags, poll_s, seconds)
+            mine = measured(place, "ours", kind, port, tags, poll_s, seconds)
+        what = (
+            f"{tags} tags; ours {mine.per_s:,.0f} values/s, {mine.samples / mine.wall_s:,.0f} "
+            f"samples/s on disk, {mine.rss_mib:.0f} MiB; bare {theirs.per_s:,.0f} values/s, "
+            f"{theirs.rss_mib:.0f} MiB"
+        )
+        if poll_s:
+            row = Row(f"{kind}: {name}", mine.us_per_value, theirs.us_per_value, "µs", what)
+        else:
+            row = Row(f"{kind}: {name}", mine.per_s, theirs.per_s, "values/s", what)
+        rows.append(row)
+    return rows
+
+
+def main() -> int:
+    """Measure and report; exit code 1 if a goal was missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--tags", type=int, default=1000)
+    parser.add_argument("--kind", choices=KINDS)
+    options = parser.parse_args()
+    rows = []
+    for kind in [options.kind] if options.kind else KINDS:
+        with tempfile.TemporaryDirectory(prefix="bench-sources-") as scratch:
+            rows += measure(Path(scratch), kind, options.tags, options.seconds)
+    return 0 if report("sources", rows, GOALS) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

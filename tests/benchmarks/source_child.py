@@ -1,0 +1,132 @@
+"""One side of `bench_sources`: a source with its journal, or the bare library, reading a device.
+
+    python -m tests.benchmarks.source_child ours|bare s7|modbus PORT TAGS POLL_S DIRECTORY
+
+Prints twice a second how many values it has read, and of these how many are samples on the disk
+(the bare library keeps none, so it counts what it decoded). POLL_S 0: as fast as it goes, which of
+a source is every 10 ms at most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from edge.journal import JournalSettings, TelemetryJournal
+from edge.sources import make_source
+from edge.sources.modbus import ModbusSettings
+from edge.sources.s7 import S7Settings
+from edge.status import SourceFigures
+
+_LEAST_POLL_S = 0.01
+_REGISTERS = 124
+
+
+class _Deaf:
+    def device_online(self, device: str) -> None: ...
+
+    def device_offline(self, device: str, reason: str) -> None: ...
+
+
+def settings(kind: str, port: int, tags: int, poll_s: float) -> S7Settings | ModbusSettings:
+    """All numbers for load of a simulated device."""
+    common: dict[str, Any] = {
+        "kind": kind, "device": "load", "host": "127.0.0.1", "port": port, "poll_s": poll_s
+    }  # fmt: skip
+    if kind == "s7":
+        listed = [{"name": f"t{n}", "address": f"DB200.DBD{4 * n}:REAL"} for n in range(tags)]
+        return S7Settings.model_validate({**common, "tags": listed})
+    listed = [{"name": f"t{n}", "address": f"input:{1000 + 2 * n}:float32"} for n in range(tags)]
+    return ModbusSettings.model_validate({**common, "tags": listed})
+
+
+async def ours(kind: str, port: int, tags: int, poll_s: float, directory: Path) -> None:
+    """A source, with a durable journal."""
+    journal = TelemetryJournal.open(directory / "journal.sqlite", JournalSettings(keep_free_mb=0))
+    figures = SourceFigures("load")
+    wanted = settings(kind, port, tags, max(poll_s, _LEAST_POLL_S))
+    source: Any = make_source(wanted, journal, _Deaf(), figures)
+    polls = _counted(source, tags)
+    running = asyncio.create_task(source.run())
+    try:
+        while not running.done():
+            await asyncio.sleep(0.5)
+            print(polls(), figures.samples, flush=True)
+    finally:
+        running.cancel()
+
+
+def _counted(source: Any, tags: int) -> Callable[[], int]:
+    """Count the polls of a source of one group."""
+    polled, read = 0, source._read
+
+    async def counting(*about: Any) -> None:
+        nonlocal polled
+        await read(*about)
+        polled += 1
+
+    source._read = counting
+    return lambda: polled * tags
+
+
+async def bare(kind: str, port: int, tags: int, poll_s: float) -> None:
+    """The library alone: reads and decodes, as its documentation shows, and drops the values."""
+    poll = await (_bare_s7 if kind == "s7" else _bare_modbus)(port, tags)
+    values, told, due = 0, time.monotonic(), time.monotonic()
+    while True:
+        values += await poll()
+        now = time.monotonic()
+        if now - told > 0.5:
+            told = now
+            print(values, values, flush=True)
+        due = max(due + poll_s, now)
+        await asyncio.sleep(due - now)
+
+
+async def _bare_s7(port: int, tags: int) -> Callable[[], Awaitable[int]]:
+    from snap7 import Client
+    from snap7.util import get_real
+
+    client = Client()
+    client.connect("127.0.0.1", 0, 1, port)
+
+    async def poll() -> int:
+        data = client.db_read(200, 0, 4 * tags)
+        return len([get_real(data, 4 * n) for n in range(tags)])
+
+    return poll
+
+
+async def _bare_modbus(port: int, tags: int) -> Callable[[], Awaitable[int]]:
+    from pymodbus.client import AsyncModbusTcpClient
+
+    client = AsyncModbusTcpClient("127.0.0.1", port=port)
+    await client.connect()
+
+    async def poll() -> int:
+        values = 0
+        for at in range(0, 2 * tags, _REGISTERS):
+            count = min(_REGISTERS, 2 * tags - at)
+            answer = await client.read_input_registers(1000 + at, count=count)
+            found = client.convert_from_registers(answer.registers, client.DATATYPE.FLOAT32)
+            values += len(found) if isinstance(found, list) else 1
+        return values
+
+    return poll
+
+
+def main() -> None:
+    """Run until killed."""
+    side, kind, port, tags, poll_s, directory = sys.argv[1:]
+    logging.getLogger("edge").setLevel(logging.ERROR)
+    given = (kind, int(port), int(tags), float(poll_s))
+    asyncio.run(ours(*given, Path(directory)) if side == "ours" else bare(*given))
+
+
+if __name__ == "__main__":
+    main()
