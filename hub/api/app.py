@@ -19,6 +19,8 @@ from fastapi.staticfiles import StaticFiles
 from psycopg_pool import PoolTimeout
 
 from hub.api import (
+    calls,
+    cars,
     day_searches,
     days,
     exceptions,
@@ -26,7 +28,10 @@ from hub.api import (
     mix_bank,
     models,
     modes,
+    orders,
+    part_changes,
     plants,
+    previews,
     problems,
     racks,
     resequence,
@@ -34,6 +39,7 @@ from hub.api import (
     sequencing,
     shipments,
     sign_in,
+    stops,
     telemetry,
 )
 from hub.api import identity as identity_routes
@@ -114,6 +120,8 @@ def create_app(
     if token is None:
         app.add_middleware(LocalNamesOnly)
     app.include_router(plants.router)
+    for part in (orders, cars, calls, previews, part_changes, stops):
+        app.include_router(part.router)
     app.include_router(sequencing.router)
     app.include_router(resequence.router)
     app.include_router(searches.router)

@@ -182,7 +182,8 @@ class StopView(BaseModel):
         json_schema_extra={
             "examples": [
                 {
-                    "id": 3, "cause": "missing part", "supplier": "seatworks", "line": "SEAT1",
+                    "id": 3, "stop": "MES-88123", "cause": "missing part",
+                    "supplier": "seatworks", "line": "SEAT1",
                     "began_at": "2026-03-02T08:00:00Z", "ended_at": None, "minutes": 4.5,
                 }
             ]
@@ -190,6 +191,7 @@ class StopView(BaseModel):
     )  # fmt: skip
 
     id: int
+    stop: str = Field(description="the message that began it, by which it is ended")
     cause: str
     supplier: str | None = Field(description="that caused it, if one did")
     line: str | None
@@ -281,7 +283,7 @@ def stops(tenant: Tenant, shared: Shared, asked: Asked, limit: Limit = 100) -> l
     with shared.reading(tenant) as connection:
         found = connection.execute(
             """
-            SELECT id, cause, partner, line, began_at, ended_at,
+            SELECT id, message_id, cause, partner, line, began_at, ended_at,
                 extract(epoch FROM coalesce(ended_at, now()) - began_at)::float8 / 60
             FROM line_stop WHERE plant = %s AND began_at < %s
                 AND coalesce(ended_at, 'infinity') > %s
@@ -292,6 +294,7 @@ def stops(tenant: Tenant, shared: Shared, asked: Asked, limit: Limit = 100) -> l
     return [
         StopView(
             id=number,
+            stop=stop,
             cause=cause,
             supplier=supplier,
             line=line,
@@ -299,7 +302,7 @@ def stops(tenant: Tenant, shared: Shared, asked: Asked, limit: Limit = 100) -> l
             ended_at=ended,
             minutes=minutes,
         )
-        for number, cause, supplier, line, began, ended, minutes in found
+        for number, stop, cause, supplier, line, began, ended, minutes in found
     ]
 
 

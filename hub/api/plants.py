@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated
 
@@ -109,7 +110,13 @@ def report_pass(
     try:
         with shared.writing() as connection:
             done = release(
-                connection, tenant, plant, control_point, report.production_no, report.passed_at
+                connection,
+                tenant,
+                plant,
+                control_point,
+                report.production_no,
+                report.passed_at,
+                now=datetime.now(UTC),
             )
     except UnknownError as unknown:
         raise Problem(HTTPStatus.NOT_FOUND, str(unknown)) from None

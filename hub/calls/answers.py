@@ -9,9 +9,10 @@ from datetime import datetime
 import psycopg
 from psycopg.rows import class_row
 
-from hub.calls.called import CALLS_BY_ID, NOT_BEGUN, By, CalledCall
+from hub.calls.called import CALLS_BY_ID, NOT_BEGUN, By, CalledCall, lines_of
 from hub.calls.exceptions import close_exception, open_exception
 from hub.calls.history import FoundCall
+from hub.calls.retime import retime_line
 from hub.calls.telling import Asked, Telling
 from protocols.jis.messages import CallChange, Event
 
@@ -34,7 +35,7 @@ def take_answer(connection: psycopg.Connection, call: FoundCall, event: Event) -
     asked = _calls(connection, [call.id])[0]
     if asked.asked_record is None or event.revision != asked.revision:
         return
-    by = By(event.by or "supplier", f"answer {asked.revision}", event.at)
+    by = By(event.by or "supplier", f"answer to {call.key} {asked.revision}", event.at)
     what = Asked.model_validate(asked.asked_record)
     with connection.transaction():
         telling = Telling(connection, by)
@@ -44,6 +45,7 @@ def take_answer(connection: psycopg.Connection, call: FoundCall, event: Event) -
         else:
             connection.execute(_CONFIRM, (asked.id,))
             _confirmed(telling, asked, what)
+        retime_line(telling, lines_of(connection, call.plant)[call.line])
         telling.flush()
 
 

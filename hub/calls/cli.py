@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from hub.calls import plant_cli
 from hub.calls.epochs import begin_all_anew
 from hub.calls.net_picture import draw_net
 from hub.store.cli import db, service_connection
@@ -19,6 +20,7 @@ calls = typer.Typer(no_args_is_help=True, help="Calls: the rules they follow, wh
 
 def register(app: typer.Typer) -> None:
     """Add this part's commands."""
+    plant_cli.register(calls)
     app.add_typer(calls, name="calls")
     app.command("contracts")(contracts)
     db.command("restored")(restored)

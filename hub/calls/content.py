@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -25,6 +24,7 @@ from hub.calls.called import (
 from hub.calls.calling import groups_at, write_calls
 from hub.calls.commands import Done, cancel_calls, note_order, tell_order
 from hub.calls.parts import load_parts, position_of
+from hub.calls.places import is_frozen
 from hub.calls.refused import RefusedError, UnknownError
 from hub.calls.reorders import express_call
 from hub.calls.telling import Telling
@@ -88,8 +88,7 @@ def asks(line: LineRow, call: CalledCall, action: Action, by: By) -> bool:
             f"{told_state(call)}; its supplier is asked for {call.asked} and has not answered yet: "
             "wait for the answer"
         )
-    frozen_s = line.agreed.frozen_s
-    return ask or bool(frozen_s and call.required_at < by.at + timedelta(seconds=frozen_s))
+    return ask or is_frozen(line, call, by)
 
 
 def change_order(

@@ -37,12 +37,15 @@ def take_last(connection: psycopg.Connection, line: LineRow, count: int = 1) -> 
 
 def can_move(line: LineRow, call: CalledCall, by: By) -> bool:
     """Whether the call may get another place without asking."""
-    frozen = timedelta(seconds=line.agreed.frozen_s)
     return (
-        "resequence" in call.situation.may
-        and call.asked is None
-        and call.required_at >= by.at + frozen
+        "resequence" in call.situation.may and call.asked is None and not is_frozen(line, call, by)
     )
+
+
+def is_frozen(line: LineRow, call: CalledCall, by: By) -> bool:
+    """Whether the call is required so soon that its supplier is asked before it changes."""
+    frozen_s = line.agreed.frozen_s
+    return bool(frozen_s and call.required_at < by.at + timedelta(seconds=frozen_s))
 
 
 def close_up(telling: Telling, line: LineRow, freed: Collection[int]) -> None:

@@ -184,6 +184,14 @@ def _retime(
     return done
 
 
+def retime_line(telling: Telling, line: LineRow) -> None:
+    """Time one line's calls, as part of what `telling` tells: what waited for an answer was not
+    timed meanwhile."""
+    clock = load_clock(telling.connection, line.plant, telling.by.at)
+    calls = find_calls(telling.connection, line.plant, line=line.id, moving=True)
+    _retime_line(telling, line, clock, calls, Retimed())
+
+
 def _retime_line(
     telling: Telling, line: LineRow, clock: PlantClock, calls: Sequence[CalledCall], done: Retimed
 ) -> None:
