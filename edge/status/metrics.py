@@ -78,6 +78,11 @@ SOURCE = (
     Line("publishes_in_flight", "gauge", "publishes_in_flight", "Requests the server holds."),
 )
 """Named `lineside_source_…`, with the label `device`."""
+JIS_LINE = (
+    Line("connected", "gauge", "connected", "1 while there is a session with the line's PLC."),
+    Line("since_time_seconds", "gauge", "since", "Since when that is so, Unix time."),
+)
+"""Named `lineside_line_…`, with the label `line`."""
 
 
 def exposition(figures: Figures, gateway: tuple[str, str]) -> tuple[bytes, str]:
@@ -106,6 +111,9 @@ class _Collector(Collector):
         sources = [((device,), source) for device, source in figures.sources.items()]
         for line in SOURCE:
             yield _family(f"lineside_source_{line.name}", line, ["device"], sources)
+        lines = [((name,), session) for name, session in figures.lines.items()]
+        for line in JIS_LINE:
+            yield _family(f"lineside_line_{line.name}", line, ["line"], lines)
         yield _gauge(
             "lineside_source_state",
             "1 for the state it is in.",

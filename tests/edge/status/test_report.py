@@ -18,7 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
 from edge.status import Figures, SourceFigures
-from edge.status.metrics import GATEWAY, SOURCE, exposition
+from edge.status.figures import LineFigures
+from edge.status.metrics import GATEWAY, JIS_LINE, SOURCE, exposition
 from edge.status.page import CONTENT_SECURITY_POLICY, page
 from edge.status.recent import KEPT, RecentProblems
 from edge.status.report import Problem, problems, report
@@ -95,10 +96,11 @@ def figure_paths(thing: Any, prefix: str = "") -> set[str]:
 
 
 def test_every_figure_is_a_metric_or_text() -> None:
-    text_or_label = {"version", "sources", "uplink.server"}
+    text_or_label = {"version", "sources", "lines", "uplink.server"}
     assert {line.of for line in GATEWAY} == figure_paths(Figures()) - text_or_label
     text_or_label = {"device", "state", "endpoint", "reason"}
     assert {line.of for line in SOURCE} == figure_paths(SourceFigures("x")) - text_or_label
+    assert {line.of for line in JIS_LINE} == figure_paths(LineFigures())
 
 
 def test_prometheus_reads_the_metrics_in_base_units(figures: Figures) -> None:
