@@ -22,6 +22,7 @@ help:
 	@echo 'make bench   measure, against the bare thing in the same run'
 	@echo 'make bench-edge   the gateway alone: cost of a value, journal, outage'
 	@echo 'make bench-sources   sources that are polled by address, beside the bare library'
+	@echo 'make bench-calls  from control point to acknowledgement, at 10 and 200 calls a second, and at once'
 	@echo 'make bench-sequencing   the sequencing engine on public instances, for three quarters of an hour'
 	@echo 'make soak    faults on the whole stack for MINUTES=40 and at least FAULTS, by SEED, at RATE a second'
 	@echo 'make peers   other makers'"'"' codecs, label printer, OPC UA server and PLCs, and a TimescaleDB, for the tests that want them'
@@ -63,6 +64,11 @@ bench-edge: build
 .PHONY: bench-sources
 bench-sources: build
 	@$(BIN)/python -m tests.benchmarks.bench_sources $(ARGS)
+
+# How long a call takes from its control point until the gateway has it, beside the bare thing.
+.PHONY: bench-calls
+bench-calls: build
+	@$(BIN)/python -m tests.benchmarks.bench_calls $(ARGS)
 
 # Marks and speed of the sequencing engine on the public instances, CP-SAT beside it: about three
 # quarters of an hour on two cores. ARGS='--only csplib' measures a part.
