@@ -41,6 +41,7 @@ from hub.api import (
     sign_in,
     stops,
     telemetry,
+    tower,
 )
 from hub.api import identity as identity_routes
 from hub.api.context import Context, Shared, Tenant
@@ -136,6 +137,7 @@ def create_app(
     app.include_router(kpis.router)
     app.include_router(identity_routes.router)
     app.include_router(sign_in.router)
+    app.include_router(tower.router)
     app.include_router(router)
     app.mount("/static", StaticFiles(directory=WEB / "static"))
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's own way

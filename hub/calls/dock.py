@@ -14,6 +14,7 @@ import psycopg
 
 from hub.calls.exceptions import open_exception
 from hub.calls.history import FoundCall, add, find_call
+from hub.calls.notify import CHANGES, calls_changed
 from hub.calls.outbox import Outgoing, hold, send
 from hub.calls.racks import ENDED
 from hub.calls.refused import RefusedError, UnknownError
@@ -145,6 +146,8 @@ def tell(
         call.partner,
         [Outgoing(record, call.id, call.revision)],
     )
+    for payload in calls_changed([(call.plant, call.line, call.owner, call.partner)]):
+        connection.execute("SELECT pg_notify(%s, %s)", (CHANGES, payload))
     return True
 
 

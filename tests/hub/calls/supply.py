@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 
 from hub.calls import dock
 from hub.calls.history import FoundCall, add, find_call
+from hub.calls.notify import CHANGES, calls_changed
 from hub.calls.release import release
 from hub.calls.shipments import find_line, ship
 from protocols.jis.messages import CallKey, Shipment, ShippedRack, ShippedSlot
@@ -57,6 +58,8 @@ class Supply:
             self.connection, self.found(of), source, kind, at,
             body=body, serial=serial, message_id=f"m{next(self.count)}",
         )  # fmt: skip
+        for payload in calls_changed([(of.plant, of.line, OWNER, self.found(of).partner)]):
+            self.connection.execute("SELECT pg_notify(%s, %s)", (CHANGES, payload))
 
     def inspect(self, *keys: CallKey) -> None:
         """Built and found in order, each with its own serial."""

@@ -1,0 +1,157 @@
+"""The words of the control tower, in English and Chinese.
+
+Names of statuses come from the status net, those of exceptions, decisions and modes from
+`hub/calls/exceptions.md`. Reasons that suppliers and systems give stay as they are.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Language = Literal["en", "zh"]
+
+_WORDS: dict[str, tuple[str, str]] = {
+    "tower": ("Control tower", "控制塔"),
+    "figures": ("Key figures", "关键指标"),
+    "live_page": ("Live values", "实时数据"),
+    "plant": ("Plant", "工厂"),
+    "takt": ("Takt", "节拍"),
+    "connecting": ("Connecting", "连接中"),
+    "live": ("Live", "实时"),
+    "lost": ("No connection", "连接中断"),
+    "old": ("What you see is old. Trying again.", "当前显示为旧数据，正在重连。"),
+    "attention": ("Wants attention", "待处理异常"),
+    "all_well": ("Nothing wants attention", "无待处理异常"),
+    "chain": ("Pearl chain", "珍珠链"),
+    "off_line": ("Off the line", "离线车辆"),
+    "blocked": ("blocked", "冻结"),
+    "passed": ("passed", "已通过"),
+    "no_pass": ("no car yet", "尚无车辆"),
+    "lines": ("Supplier lines", "供应商产线"),
+    "next": ("Next", "下一个"),
+    "nothing_next": ("nothing to build", "无待产要货"),
+    "to_spare": ("to spare", "裕量"),
+    "fit": ("Fit", "装配"),
+    "open": ("open", "未完成"),
+    "in_racks": ("in racks", "已装架"),
+    "under_way": ("under way", "在途"),
+    "unacknowledged": ("not on its gateway", "未确认"),
+    "gateway": ("Gateway", "网关"),
+    "blind": ("not heard since", "失联自"),
+    "never_heard": ("not heard yet", "尚未上线"),
+    "racks": ("Racks", "料架"),
+    "trucks": ("Trucks", "卡车"),
+    "no_truck": ("no truck on its way", "无在途卡车"),
+    "dock": ("Dock", "收货口"),
+    "at_dock": ("at the dock", "已到收货口"),
+    "leave_by": ("must leave by", "最迟发出"),
+    "car": ("Car", "车辆"),
+    "cars": ("Cars", "车辆"),
+    "call": ("Call", "要货"),
+    "calls": ("Calls", "要货"),
+    "part": ("Part", "零件"),
+    "part_group": ("Part group", "零件组"),
+    "rack": ("Rack", "料架"),
+    "slot": ("Slot", "架位"),
+    "slots": ("Slots", "架位"),
+    "serial": ("Serial", "序列号"),
+    "scanned": ("Scanned", "扫描"),
+    "sequence_no": ("Sequence", "顺序号"),
+    "colour": ("Colour", "颜色"),
+    "model": ("Model", "车型"),
+    "required": ("Required", "需求时间"),
+    "called": ("Called", "要货时间"),
+    "status": ("Status", "状态"),
+    "history": ("History", "履历"),
+    "time": ("Time", "时间"),
+    "received": ("Received", "接收时间"),
+    "who": ("Who", "来源"),
+    "event": ("Event", "事件"),
+    "said": ("What was said", "内容"),
+    "not_applied": ("changes nothing", "未生效"),
+    "control_points": ("Control points", "控制点"),
+    "shipment": ("Shipment", "发运"),
+    "departed": ("Departed", "发车"),
+    "eta": ("Expected", "预计到达"),
+    "arrived": ("Arrived", "到达"),
+    "unloaded": ("Unloaded", "卸货"),
+    "returned": ("Returned", "返空"),
+    "opened": ("Opened", "打开"),
+    "closed": ("Closed", "关闭"),
+    "shipped": ("Shipped", "发运"),
+    "cars_hit": ("Cars hit", "受影响车辆"),
+    "slack": ("To spare", "裕量"),
+    "problem": ("Problem", "问题"),
+    "receipt": ("Goods receipt", "收货"),
+    "matched": ("as called", "相符"),
+    "unmatched": ("not as called", "不符"),
+    "kept_empty": ("kept empty", "保留空位"),
+    "empty": ("empty", "空"),
+    "forward": ("slot 1 is fitted first", "1 号位先装配"),
+    "reversed": ("last slot is fitted first", "末位先装配"),
+    "supplier": ("Supplier", "供应商"),
+    "line": ("Line", "产线"),
+    "mode": ("Mode", "模式"),
+    "modes": ("Modes", "模式"),
+    "set_mode": ("Set mode", "切换模式"),
+    "reason": ("Reason", "原因"),
+    "since": ("Since", "自"),
+    "until": ("Until", "至"),
+    "set_by": ("Set by", "设定人"),
+    "anyway": ("against the rules", "忽略规则"),
+    "loop": ("In the loop", "循环数量"),
+    "next_truck": ("Next truck", "下一班车"),
+    "full": ("it is full", "已满载"),
+    "first_car": ("its first car cannot wait", "首车不能再等"),
+    "waited": ("it has waited enough", "等待时间已到"),
+    "what_can_be_done": ("What can be done", "处理建议"),
+    "decide": ("Decide", "决定"),
+    "decided": ("Decided", "已决定"),
+    "note": ("Note", "备注"),
+    "by": ("by", "由"),
+    "told": ("Told", "已通知"),
+    "closes_itself": (
+        "closes by itself once its cause is gone",
+        "原因消除后自动关闭",
+    ),
+    "closes_by_person": ("closes with a decision", "决定后关闭"),
+    "ended": ("ended", "已结束"),
+    "exceptions": ("Exceptions", "异常"),
+    "detail": ("Detail", "详情"),
+    "about": ("About", "对象"),
+    "last_day": ("last 24 hours", "最近 24 小时"),
+    "counted": ("counted", "计入"),
+    "excluded": ("left out", "不计入"),
+    "share": ("good", "合格率"),
+    "median": ("median", "中位数"),
+    "p99": ("99 %", "99 %"),
+    "total": ("total", "合计"),
+    "adherence": ("Sequence adherence", "排序符合率"),
+    "exact": ("in its place", "位置准确"),
+    "within": ("± 1 place", "偏差 ±1"),
+    "in_order": ("in order", "顺序一致"),
+    "successors": ("neighbours kept", "相邻保持"),
+    "behind": ("behind it", "明细"),
+    "none": ("none", "无"),
+    "token": ("This hub asks for its token", "请输入访问令牌"),
+    "show": ("Show", "显示"),
+    "back": ("Control tower", "控制塔"),
+    "not_found": ("Nothing is known of this", "未找到"),
+}
+
+
+def words(language: Language) -> dict[str, str]:
+    """All of them in one language."""
+    at = 0 if language == "en" else 1
+    return {name: both[at] for name, both in _WORDS.items()}
+
+
+def language_of(asked: str | None, accepted: str) -> Language:
+    """The language asked for, else the first of the browser's that we speak, else English."""
+    if asked in ("en", "zh"):
+        return "zh" if asked == "zh" else "en"
+    for entry in accepted.split(","):
+        name = entry.partition(";")[0].strip().lower().partition("-")[0]
+        if name in ("en", "zh"):
+            return "zh" if name == "zh" else "en"
+    return "en"
