@@ -15,9 +15,7 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-from asyncua import ua
-
-from edge.calls import CallLane, CallStore, Desk, LineSession, PlcError, line_key
+from edge.calls import CallLane, CallStore, Desk, line_key
 from edge.config import EdgeConfig
 from edge.journal import Gap, JournalError, TelemetryJournal
 from edge.link import LinkError
@@ -265,6 +263,12 @@ class Parts:
         )
 
     def _begin_line(self, name: str, line: Line) -> None:
+        # They need OPC UA, 27 MiB, which a gateway without lines may have no other use for.
+        from asyncua import ua
+
+        from edge.calls.line import LineSession
+        from edge.calls.nodes import PlcError
+
         self._routes[name] = frozenset(line.jis.part_groups)
         self._figures.lines[name] = LineFigures()
         self._know_lines()

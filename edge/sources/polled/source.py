@@ -258,6 +258,8 @@ class PolledSource:
         if group.read_us is None or not cycles:
             group.slow.recover()
             return []
+        if not cause and self._silent:
+            cause = f"waited in vain for {', '.join(sorted(self._silent))}"
         if not cause:
             cause = f"the device or the disk is slower than {group.interval_s:g} s"
             group.slow.fail(cause)

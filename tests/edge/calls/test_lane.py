@@ -16,7 +16,9 @@ from asyncua import ua
 
 from deploy.local.broker import LocalBroker
 from deploy.local.ports import free_port
-from edge.calls import CallLane, CallStore, Desk, LineSession, PlcError
+from edge.calls import CallLane, CallStore, Desk
+from edge.calls.line import LineSession
+from edge.calls.nodes import PlcError
 from edge.calls.store import TakenResult
 from edge.link import LinkError
 from edge.status import Figures

@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 
-def test_a_configuration_is_read_without_the_library_of_any_source() -> None:
+def test_an_agent_begins_without_the_library_of_any_source() -> None:
     loaded = (
-        "import sys, edge.config, edge.sources; from edge.config.sample import SOURCES;"
+        "import sys, edge.agent, edge.config, edge.sources;"
         "print({'asyncua', 'snap7', 'pymodbus', 'serial'} & set(sys.modules))"
     )
     command = [sys.executable, "-c", loaded]

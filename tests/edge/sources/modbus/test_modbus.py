@@ -156,6 +156,7 @@ def test_a_unit_that_is_off_stops_no_other(path: Path, serial: bool) -> None:
                 misbehave(device, show="unit 2")
                 await until(lambda: got.values("unit2") == [0.0, None, 0.0])
                 assert ("unit 2: no answer for 0.3 s", False) in causes(got)
+                assert any("missed: waited in vain for unit 2" in cause for cause, _ in causes(got))
                 assert got.devices.heard == ["oven online"]
 
     run(work)
