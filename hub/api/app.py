@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import psycopg
-from fastapi import APIRouter, FastAPI, Header, Query
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import FileResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
@@ -44,9 +44,10 @@ from hub.api import (
     tower,
 )
 from hub.api import identity as identity_routes
-from hub.api.context import Context, Shared, Tenant
+from hub.api.context import Context, Shared, Tenant, once
 from hub.api.guards import BodyLimit, LocalNamesOnly
 from hub.api.live import Live, TooManyError
+from hub.api.once import AnsweredError, KeepAnswers
 from hub.api.settings import ApiSettings
 from hub.identity.settings import IdentitySettings
 from hub.sequencing.searches import Searches
@@ -110,11 +111,18 @@ def create_app(
         version="1",
         description=DESCRIPTION,
         lifespan=lifespan,
+        dependencies=[Depends(once)],
         docs_url=None,
         redoc_url=None,
     )
     app.state.live = live
     problems.install(app)
+
+    @app.exception_handler(AnsweredError)
+    async def _answered(_request: Request, before: AnsweredError) -> Response:
+        return before.response
+
+    app.add_middleware(KeepAnswers, transaction=lambda: app.state.context.own())
     app.add_middleware(
         BodyLimit, max_bytes=MAX_BODY_BYTES, larger={days.router.prefix: days.MAX_BODY_BYTES}
     )

@@ -18,6 +18,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from psycopg_pool import ConnectionPool
 
 from hub.api.live import Live
+from hub.api.once import ATTEMPT, HEADER, begin
 from hub.api.problems import Problem
 from hub.api.settings import ApiSettings
 from hub.identity.audit import note
@@ -138,12 +139,22 @@ class Context:
     @contextmanager
     def writing(self) -> Iterator[psycopg.Connection]:
         """A transaction past the tenant policies: what it does must name the tenant itself. In a
-        request that changes something, it begins with a line of the audit log."""
-        with self._writing.connection(timeout=POOL_WAIT_S) as connection:
+        request that changes something, it begins with a line of the audit log, and marks the
+        request's idempotency key."""
+        with self.own() as connection:
             asked = ASKED.get()
             if asked is not None:
                 note(connection, asked.caller.tenant or None, asked.caller.actor, "api", asked.what)
                 ASKED.set(None)
+            attempt = ATTEMPT.get()
+            if attempt is not None:
+                attempt.mark(connection)
+            yield connection
+
+    @contextmanager
+    def own(self) -> Iterator[psycopg.Connection]:
+        """A transaction for what the hub keeps for itself; no change of anybody's data."""
+        with self._writing.connection(timeout=POOL_WAIT_S) as connection:
             yield connection
 
 
@@ -169,6 +180,9 @@ async def caller(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Caller:
     """Who asks, if they may ask this. Raises `Problem` 401, 403, 429."""
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is not None:
+        return known
     shared = context(request)
     found = await run_in_threadpool(_identified, request, shared, credentials)
     wait = shared.rates.ask(found.actor, found.tenant)
@@ -184,7 +198,23 @@ async def caller(
         )
     if wanted != "read" and request.method not in READING:
         ASKED.set(Asked(found, f"{request.method} {request.url.path}"))
+    request.state.caller = found
     return found
+
+
+async def once(
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> None:
+    """Lets a request with an idempotency key through once. Raises `AnsweredError` or `Problem`."""
+    if HEADER not in request.headers or request.method in READING:
+        return
+    found = await caller(request, credentials)
+    if not found.tenant:
+        return  # no plant is loaded: there is nothing yet that could change
+    attempt = await begin(request, context(request).own, found.tenant)
+    request.state.attempt = attempt
+    ATTEMPT.set(attempt)
 
 
 def _identified(

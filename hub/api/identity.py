@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.api.context import Admitted, Shared, Tenant
@@ -118,8 +118,9 @@ def keys(tenant: Tenant, shared: Shared) -> list[Key]:
     summary="Make an API key",
     responses=_REFUSED,
 )
-def add_key(new: NewKey, caller: Admitted, shared: Shared) -> MadeKey:
+def add_key(new: NewKey, caller: Admitted, shared: Shared, response: Response) -> MadeKey:
     """The key is in this answer and nowhere else: the hub keeps a hash of it."""
+    response.headers["Cache-Control"] = "no-store"
     expires_at = datetime.now(UTC) + timedelta(days=new.days)
     with shared.writing() as connection:
         key = make_key(connection, caller.tenant, new.name, new.role, expires_at, caller.actor)

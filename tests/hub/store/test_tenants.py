@@ -26,6 +26,7 @@ OWNER_ALONE = {
     "takt",
     "api_key",
     "audit",
+    "idempotency_key",
 }
 SEATS_ALONE = {"gateway_status", "device", "tag", "stream_cursor", "gap", "quarantine"}
 SEATS_OWN_PLANT = {"pass_through", "passed_on"}
@@ -75,6 +76,7 @@ INSERT INTO call_event (owner, partner, gateway, epoch, record_offset, call, kin
 INSERT INTO api_key (id, owner, name, role, secret_hash, made_by, expires_at)
     VALUES ('k', 'carmaker', 'mes', 'plant', 'x', 'me', now());
 INSERT INTO audit (owner, actor, via, what) VALUES ('carmaker', 'me', 'cli', 'keys add');
+INSERT INTO idempotency_key (owner, key, fingerprint) VALUES ('carmaker', 'k', 'x');
 INSERT INTO hub_secret VALUES ('sessions', 'x');
 INSERT INTO demand (plant, production_no, part_group, line, owner, partner, car, part_no, quantity,
         colour, version)
