@@ -12,6 +12,7 @@ from hub.api import cli as api
 from hub.calls import cli as calls
 from hub.edi import cli as edi
 from hub.identity import cli as identity
+from hub.labels import cli as labels
 from hub.orders import cli as orders
 from hub.sequencing import cli as sequencing
 from hub.store import cli as store
@@ -35,7 +36,7 @@ def _logging(
     )
 
 
-for part in (api, store, orders, sequencing, calls, edi, identity):
+for part in (api, store, orders, sequencing, calls, labels, edi, identity):
     part.register(app)
 
 

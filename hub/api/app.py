@@ -25,6 +25,7 @@ from hub.api import (
     days,
     exceptions,
     kpis,
+    labels,
     mix_bank,
     models,
     modes,
@@ -143,6 +144,7 @@ def create_app(
     app.include_router(exceptions.router)
     app.include_router(modes.router)
     app.include_router(kpis.router)
+    app.include_router(labels.router)
     app.include_router(identity_routes.router)
     app.include_router(sign_in.router)
     app.include_router(tower.router)

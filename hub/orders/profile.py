@@ -90,6 +90,18 @@ class Profile(BaseModel):
         "first. Not named: drive_through",
     )
 
+    supplier_no: str = Field(
+        default="",
+        pattern=r"^[\x21-\x7e]{0,20}$",
+        title="The plant's number for the supplier, as rack labels say it; none: the tenant's id",
+    )
+    licence_plate: str = Field(
+        default="",
+        pattern=r"^([A-Z0-9][A-Z0-9./-]{0,19})?$",
+        title="What makes the supplier's rack labels unique in the world: issuing agency and "
+        "company, such as UN123456789",
+    )
+
     @property
     def needed_s(self) -> float:
         """What a call takes from being released to the part at its station, safety included."""

@@ -1,0 +1,1 @@
+"""Labels of racks, from what is called into them."""
