@@ -16,6 +16,7 @@ from hub.labels import cli as labels
 from hub.orders import cli as orders
 from hub.sequencing import cli as sequencing
 from hub.store import cli as store
+from hub.webhooks import cli as webhooks
 
 app = typer.Typer(
     name="lineside-hub",
@@ -36,7 +37,7 @@ def _logging(
     )
 
 
-for part in (api, store, orders, sequencing, calls, labels, edi, identity):
+for part in (api, store, orders, sequencing, calls, labels, edi, identity, webhooks):
     part.register(app)
 
 

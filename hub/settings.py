@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hub.api.settings import ApiSettings
 from hub.identity.settings import IdentitySettings
+from hub.webhooks.settings import WebhookSettings
 from protocols.mqtt.broker import BrokerSettings
 
 
@@ -75,6 +76,7 @@ class HubSettings(BaseSettings):
         default=[], title="Further MQTT brokers, to which gateways go when the first fails them"
     )
     api: ApiSettings = ApiSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     identity: IdentitySettings = IdentitySettings()
     host_id: str = Field(
         default="lineside-hub", pattern=r"^[^/+#\s]+$", title="Sparkplug primary host id"

@@ -43,6 +43,7 @@ from hub.api import (
     stops,
     telemetry,
     tower,
+    webhooks,
 )
 from hub.api import identity as identity_routes
 from hub.api.context import Context, Shared, Tenant, once
@@ -53,6 +54,7 @@ from hub.api.settings import ApiSettings
 from hub.identity.settings import IdentitySettings
 from hub.sequencing.searches import Searches
 from hub.store.connect import Database
+from hub.webhooks.settings import WebhookSettings
 
 MAX_BODY_BYTES = 262_144
 """A search that limits the place of each of 5,000 cars has some 230,000."""
@@ -80,6 +82,7 @@ def create_app(
     settings: ApiSettings,
     lanes: dict[str, Callable[[], bool]] | None = None,
     identity: IdentitySettings | None = None,
+    told: WebhookSettings | None = None,
 ) -> FastAPI:
     """The application. `lanes` says of each part run beside it, by name, whether it works.
 
@@ -100,7 +103,14 @@ def create_app(
         ):
             running = Searches(settings.search_cores or os.cpu_count() or 1)
             app.state.context = Context(
-                reading, writing, live, running, settings, users, lanes or {}
+                reading,
+                writing,
+                live,
+                running,
+                settings,
+                users,
+                lanes or {},
+                told,
             )
             yield
             live.close()
@@ -145,6 +155,7 @@ def create_app(
     app.include_router(modes.router)
     app.include_router(kpis.router)
     app.include_router(labels.router)
+    app.include_router(webhooks.router)
     app.include_router(identity_routes.router)
     app.include_router(sign_in.router)
     app.include_router(tower.router)
@@ -195,7 +206,12 @@ def healthz(shared: Shared, response: Response) -> models.Health:
     lanes = {name: works() for name, works in shared.lanes.items()}
     if not database or not all(lanes.values()):
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-    return models.Health(database=database, calls=lanes.get("calls"), ingest=lanes.get("ingest"))
+    return models.Health(
+        database=database,
+        calls=lanes.get("calls"),
+        ingest=lanes.get("ingest"),
+        webhooks=lanes.get("webhooks"),
+    )
 
 
 @router.get("/", include_in_schema=False)

@@ -30,6 +30,7 @@ from hub.store.cli import migrate_database, misconfigured
 from hub.store.connect import Database, open_database
 from hub.store.embedded import EmbeddedError
 from hub.store.maintenance import Maintenance
+from hub.webhooks.lane import WebhookLane
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class PartName(StrEnum):
     API = "api"
     INGEST = "ingest"
     CALLS = "calls"
+    WEBHOOKS = "webhooks"
 
 
 class _Part(Protocol):
@@ -104,7 +106,10 @@ def _run(
             stopping.wait()
         elif not stopping.is_set():
             works = _works(workers)
-            _serve_http(create_app(database, settings.api, works, settings.identity), listener)
+            _serve_http(
+                create_app(database, settings.api, works, settings.identity, settings.webhooks),
+                listener,
+            )
         logger.info("stopping")
 
 
@@ -131,6 +136,8 @@ def _workers(
             )
         workers["calls watch"] = Watch(dsn)
         workers["calls pass-through"] = PassThrough(dsn)
+    if PartName.WEBHOOKS in parts:
+        workers["webhooks"] = WebhookLane(dsn, settings.webhooks, loopback=settings.api.is_open)
     return workers
 
 

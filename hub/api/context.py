@@ -31,6 +31,8 @@ from hub.identity.sessions import COOKIE, Sessions
 from hub.identity.settings import IdentitySettings
 from hub.sequencing.searches import Searches
 from hub.store.connect import tenant as speaking_for
+from hub.webhooks.settings import WebhookSettings
+from hub.webhooks.targets import Targets
 
 POOL_WAIT_S = 5.0
 _CAR_MAKERS = """
@@ -54,6 +56,7 @@ class Context:
         settings: ApiSettings,
         identity: IdentitySettings,
         lanes: dict[str, Callable[[], bool]],
+        webhooks: WebhookSettings | None = None,
     ) -> None:
         """`reading` is of the role `lineside_api`, `writing` of `lineside_ingest`.
 
@@ -70,6 +73,7 @@ class Context:
         token = settings.secret()
         self._token = token.encode() if token is not None else None
         self._tenant = settings.tenant
+        self.targets = Targets((webhooks or WebhookSettings()).allow, self.open_to_all)
         self._query_ms = int(identity.rate.query_s * 1000)
         self._sessions: Sessions | None = None
 

@@ -209,3 +209,4 @@ class Health(BaseModel):
     database: bool
     calls: bool | None = Field(description="both ends of the call lane; null: run elsewhere")
     ingest: bool | None = Field(description="null: run elsewhere")
+    webhooks: bool | None = Field(default=None, description="null: run elsewhere")

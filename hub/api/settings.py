@@ -27,12 +27,17 @@ class ApiSettings(BaseModel):
 
     @model_validator(mode="after")
     def _open_on_loopback_only(self) -> ApiSettings:
-        if self.token is None and self.token_file is None and self.host not in LOOPBACK:
+        if self.is_open and self.host not in LOOPBACK:
             raise ValueError(
                 f"without a token the API listens on loopback only, not on {self.host!r}; "
                 "set LINESIDE_HUB_API__TOKEN_FILE"
             )
         return self
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody is asked who they are: then it serves its own machine alone."""
+        return self.token is None and self.token_file is None
 
     def secret(self) -> str | None:
         """The token, read now; None if none is asked for.

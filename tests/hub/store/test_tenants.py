@@ -27,6 +27,8 @@ OWNER_ALONE = {
     "api_key",
     "audit",
     "idempotency_key",
+    "webhook",
+    "webhook_message",
 }
 SEATS_ALONE = {"gateway_status", "device", "tag", "stream_cursor", "gap", "quarantine"}
 SEATS_OWN_PLANT = {"pass_through", "passed_on"}
@@ -44,6 +46,10 @@ FOR_ALL = {"net_status", "net_move"}
 FILL = """
 INSERT INTO control_point_pass (plant, control_point, production_no, owner, pass_no, passed_at)
     SELECT 'P1', 'TRIM-IN', production_no, owner, 1, now() FROM vehicle_order LIMIT 1;
+INSERT INTO webhook (id, owner, url, topics, secret, made_by)
+    VALUES ('w', 'carmaker', 'https://x', '{calls}', 'x', 'me');
+INSERT INTO webhook_message (owner, webhook, topic, subject, body)
+    VALUES ('carmaker', 'w', 'calls', 's', '{}');
 INSERT INTO gateway_status (gateway, owner, partner, online, since)
     SELECT id, owner, partner, true, now() FROM gateway WHERE node_id = 'gw-seat';
 INSERT INTO gateway_traffic (gateway, owner, partner)

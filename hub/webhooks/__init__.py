@@ -1,0 +1,1 @@
+"""Webhooks: what changes is told to the addresses that tenants have given."""
