@@ -15,17 +15,15 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-import uuid
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Annotated
 
 import psycopg
-from fastapi import Depends, Request
+from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from psycopg.types.json import Jsonb
@@ -117,15 +115,6 @@ class AnsweredError(Exception):
     def __init__(self, response: Response) -> None:
         super().__init__()
         self.response = response
-
-
-def message_id(request: Request) -> str:
-    """What a change is known by in a history: the request's key, or one drawn for it."""
-    text = request.headers.get(HEADER)
-    return read_key(text) if text is not None else str(uuid.uuid4())
-
-
-MessageId = Annotated[str, Depends(message_id)]
 
 
 def read_key(text: str) -> str:

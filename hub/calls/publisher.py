@@ -39,7 +39,8 @@ STATE_SPACING_S = 0.25
 
 _OPEN_STREAMS = """
 SELECT s.gateway, g.group_id, g.node_id, s.epoch, s.first_kept, s.next_offset, s.watermark
-FROM call_stream s JOIN gateway g ON g.id = s.gateway WHERE NOT s.closed
+FROM call_stream s JOIN gateway g ON g.id = s.gateway
+WHERE NOT s.closed AND g.transport = 'mqtt'
 """
 _RECORDS = """
 SELECT record FROM call_outbox
@@ -73,6 +74,16 @@ SELECT owner, partner, id, 'gateway', 'acknowledged', '{}', acknowledged_at, 'ac
 FROM jis_call WHERE id = ANY (%s)
 ON CONFLICT (call, source, message_id) DO NOTHING
 """
+
+
+def acknowledge(connection: psycopg.Connection, gateway: int, epoch: int, watermark: int) -> None:
+    """All of a stream below the watermark is on the reader's disk: note it, tell who watches."""
+    rows = connection.execute(
+        _ACKNOWLEDGE, {"gateway": gateway, "epoch": epoch, "watermark": watermark}
+    ).fetchall()
+    connection.execute(_NOTE_ACKNOWLEDGED, ([row[4] for row in rows],))
+    for payload in calls_changed(row[:4] for row in rows):
+        connection.execute("SELECT pg_notify(%s, %s)", (CHANGES, payload))
 
 
 @dataclass(slots=True)
@@ -176,20 +187,10 @@ class CallPublisher(Lane):
             if self._take_answer(connection, stream, answer):
                 progressed[stream.gateway] = stream
         with connection.transaction():
-            changed = []
             for _, stream in sorted(progressed.items()):
-                acknowledged = connection.execute(
-                    _ACKNOWLEDGE,
-                    {
-                        "gateway": stream.gateway,
-                        "epoch": stream.writer.epoch,
-                        "watermark": stream.writer.watermark,
-                    },
-                ).fetchall()
-                connection.execute(_NOTE_ACKNOWLEDGED, ([row[4] for row in acknowledged],))
-                changed += [row[:4] for row in acknowledged]
-            for payload in calls_changed(changed):
-                connection.execute("SELECT pg_notify(%s, %s)", (CHANGES, payload))
+                acknowledge(
+                    connection, stream.gateway, stream.writer.epoch, stream.writer.watermark
+                )
         for stream in progressed.values():
             stream.committed = max(stream.committed, stream.writer.watermark)
 

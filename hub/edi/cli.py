@@ -1,4 +1,4 @@
-"""`lineside-hub edi check` and `lineside-hub edi show`."""
+"""`lineside-hub edi …`: here what needs no database, in `exchange_cli.py` the rest."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hub.edi import exchange_cli
 from hub.edi.profiles import read_profile
 from hub.orders.cli import refusing
 from hub.orders.problems import InputError
@@ -27,6 +28,7 @@ ProfileOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add this part's commands."""
+    exchange_cli.register(edi_app)
     app.add_typer(edi_app, name="edi")
 
 

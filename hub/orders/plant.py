@@ -43,6 +43,9 @@ class GatewayEntry(_Part):
     node: TopicLevel
     owner: TenantId = Field(title="The supplier that runs it")
     partner: TenantId = Field(title="The car maker it delivers to")
+    transport: Literal["mqtt", "edi"] = Field(
+        default="mqtt", title="edi: no gateway is there, the supplier gets files (lineside-hub edi)"
+    )
 
     @property
     def address(self) -> str:

@@ -95,9 +95,10 @@ def _store_gateway(connection: psycopg.Connection, gateway: GatewayEntry) -> Non
     _store_owned(
         connection,
         f"gateway {gateway.address}",
-        "INSERT INTO gateway (group_id, node_id, owner, partner) "
-        "VALUES (%(group)s, %(node)s, %(owner)s, %(partner)s) "
-        "ON CONFLICT (group_id, node_id) DO UPDATE SET partner = excluded.partner "
+        "INSERT INTO gateway (group_id, node_id, owner, partner, transport) "
+        "VALUES (%(group)s, %(node)s, %(owner)s, %(partner)s, %(transport)s) "
+        "ON CONFLICT (group_id, node_id) DO UPDATE SET partner = excluded.partner, "
+        "transport = excluded.transport "
         "WHERE gateway.owner = excluded.owner",
         gateway.model_dump(),
     )

@@ -18,7 +18,15 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    field_validator,
+    model_validator,
+)
 
 from protocols.edifact.content import Firmness, Function
 from protocols.edifact.syntax import CHARSETS
@@ -73,8 +81,14 @@ def parse_carrier(text: object) -> Carrier | None:
     return Carrier(level, tag, qualifier)
 
 
-Where = Annotated[Carrier | None, BeforeValidator(parse_carrier)]
-"""None if the partner does not send the field."""
+def _written(carrier: Carrier | None) -> str:
+    return "" if carrier is None else str(carrier)
+
+
+Where = Annotated[
+    Carrier | None, BeforeValidator(parse_carrier), PlainSerializer(_written, when_used="json")
+]
+"""None if the partner does not send the field. In JSON as people write it."""
 Codes = dict[str, Function]
 
 

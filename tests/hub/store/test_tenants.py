@@ -29,6 +29,10 @@ OWNER_ALONE = {
     "idempotency_key",
     "webhook",
     "webhook_message",
+    "edi_partner",
+    "edi_message",
+    "edi_file",
+    "part_forecast",
 }
 SEATS_ALONE = {"gateway_status", "device", "tag", "stream_cursor", "gap", "quarantine"}
 SEATS_OWN_PLANT = {"pass_through", "passed_on"}
@@ -48,6 +52,14 @@ INSERT INTO control_point_pass (plant, control_point, production_no, owner, pass
     SELECT 'P1', 'TRIM-IN', production_no, owner, 1, now() FROM vehicle_order LIMIT 1;
 INSERT INTO webhook (id, owner, url, topics, secret, made_by)
     VALUES ('w', 'carmaker', 'https://x', '{calls}', 'x', 'me');
+INSERT INTO edi_partner (owner, partner, plant, our_id, their_id, profile)
+    VALUES ('carmaker', 'seatworks', 'P1', 'a', 'b', '{}');
+INSERT INTO edi_message (owner, partner, direction, kind, interchange, reference, status, checksum)
+    VALUES ('carmaker', 'seatworks', 'in', 'DESADV', '1', '1', 'taken', 'x');
+INSERT INTO edi_file (owner, partner, name, body) VALUES ('carmaker', 'seatworks', 'f', 'x');
+INSERT INTO part_forecast (plant, owner, partner, part_no, first_day, last_day, firmness, quantity,
+        document_no, issued_at)
+    VALUES ('P1', 'carmaker', 'seatworks', 'P', now(), now(), 'firm', 1, 'd', now());
 INSERT INTO webhook_message (owner, webhook, topic, subject, body)
     VALUES ('carmaker', 'w', 'calls', 's', '{}');
 INSERT INTO gateway_status (gateway, owner, partner, online, since)
