@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -44,6 +45,12 @@ ON CONFLICT (plant, line, id) DO UPDATE SET departed_at = excluded.departed_at, 
     carrier = excluded.carrier, vehicle = excluded.vehicle, body = excluded.body
 WHERE shipment.body = '{}'
 RETURNING id
+"""
+# How far ahead the supplier's clock is, where the watch has found it to be off.
+_CLOCK_OFF = """
+SELECT (x.detail ->> 'offset_s')::float8 FROM exception x
+WHERE x.plant = %s AND x.kind = 'clock_skew' AND x.closed_at IS NULL AND x.subject = (
+    SELECT %s || '/' || group_id || '/' || node_id FROM gateway WHERE id = %s)
 """
 _DELAY = "UPDATE shipment SET eta = %s WHERE plant = %s AND line = %s AND id = %s"
 _CALL_IDS = """
@@ -124,12 +131,17 @@ def store_line_event(
     if isinstance(event, Shipment):
         ship(connection, line, event, record)
     else:
-        connection.execute(_DELAY, (event.eta, event.plant, event.line, event.shipment))
+        eta = event.eta - _clock_off(connection, line)
+        connection.execute(_DELAY, (eta, event.plant, event.line, event.shipment))
     return event.plant, event.line, line.owner, line.partner
 
 
 def ship(connection: psycopg.Connection, line: Line, event: Shipment, record: Any) -> bool:
-    """A truck has left: note it, and compare each rack with its calls. False: known already."""
+    """A truck has left: note it, and compare each rack with its calls. False: known already.
+
+    Its times are the supplier's; what its clock is known to be off is taken from when it arrives.
+    """
+    off = _clock_off(connection, line)
     known = connection.execute(
         _SHIP,
         {
@@ -139,7 +151,7 @@ def ship(connection: psycopg.Connection, line: Line, event: Shipment, record: An
             "owner": line.owner,
             "partner": line.partner,
             "departed_at": event.departed_at,
-            "eta": event.eta or eta_of(event.departed_at, line.profile),
+            "eta": (event.eta or eta_of(event.departed_at, line.profile)) - off,
             "carrier": event.carrier,
             "vehicle": event.vehicle,
             "body": Jsonb(record),
@@ -223,6 +235,11 @@ def _doubled(racks: Iterable[ShippedRack]) -> frozenset[str]:
     keys = Counter(str(slot.key) for slot in slots if slot.key)
     serials = Counter(slot.serial for slot in slots if slot.serial)
     return frozenset(name for name, times in (*keys.items(), *serials.items()) if times > 1)
+
+
+def _clock_off(connection: psycopg.Connection, line: Line) -> timedelta:
+    row = connection.execute(_CLOCK_OFF, (line.plant, line.plant, line.gateway)).fetchone()
+    return timedelta(seconds=row[0] if row else 0)
 
 
 def _call_ids(connection: psycopg.Connection, line: Line, event: Shipment) -> dict[str, int]:

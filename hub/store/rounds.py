@@ -51,6 +51,11 @@ class Rounds(ABC):
                 if not failing:
                     logger.warning("%s fails, trying again: %s", self._name, str(error).strip())
                 failing = True
+            except Exception:
+                # A fault of ours must not end the thread for good, nor go by unseen.
+                if not failing:
+                    logger.exception("%s: stopped by an error, trying again", self._name)
+                failing = True
             else:
                 if failing:
                     logger.info("%s works again", self._name)

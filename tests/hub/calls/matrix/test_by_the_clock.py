@@ -170,6 +170,16 @@ def test_clock_skew_of_a_gateway_is_told_by_how_its_events_arrive(
     assert "clock_skew" not in watch(supply)
 
 
+def test_a_clock_that_is_off_makes_no_truck_late(supply: Supply) -> None:
+    supply.set_profile(**TIMES)
+    supply.pass_cars(*range(1, 7))
+    supply.pack(*ALL)
+    of_gateway(supply, EVENTS_JUDGED, timedelta(seconds=600))
+    assert list(watch(supply)) == ["clock_skew"]
+    supply.ship("T1", [RACK], at=LEFT_AT + timedelta(seconds=600))
+    assert list(watch(supply)) == ["clock_skew"]
+
+
 def test_events_are_in_the_order_they_came_whatever_their_clock_says(supply: Supply) -> None:
     supply.pass_cars(1)
     supply.say(key(1), "accepted", at=passed_at(30))
