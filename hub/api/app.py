@@ -12,7 +12,6 @@ from typing import Annotated, Any
 
 import psycopg
 from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request
-from fastapi.openapi.utils import get_openapi
 from fastapi.responses import FileResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi.staticfiles import StaticFiles
@@ -50,6 +49,7 @@ from hub.api.context import Context, Shared, Tenant, once
 from hub.api.guards import BodyLimit, LocalNamesOnly
 from hub.api.live import Live, TooManyError
 from hub.api.once import AnsweredError, KeepAnswers
+from hub.api.openapi import describe
 from hub.api.settings import ApiSettings
 from hub.identity.settings import IdentitySettings
 from hub.sequencing.searches import Searches
@@ -224,23 +224,7 @@ def page() -> FileResponse:
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's description, with errors as they really look."""
+    """Made once, when it is first asked for."""
     if app.openapi_schema is None:
-        schema = get_openapi(
-            title=app.title, version=app.version, description=app.description, routes=app.routes
-        )
-        schemas = schema["components"]["schemas"]
-        problem = problems.ProblemDetails.model_json_schema(
-            ref_template="#/components/schemas/{model}"
-        )
-        schemas |= problem.pop("$defs", {})
-        schemas["Problem"] = problem
-        for path in schema["paths"].values():
-            for operation in path.values():
-                invalid = operation["responses"].get("422")
-                if invalid is not None:
-                    operation["responses"] |= problems.described(HTTPStatus.UNPROCESSABLE_ENTITY)
-        schemas.pop("HTTPValidationError", None)
-        schemas.pop("ValidationError", None)
-        app.openapi_schema = schema
+        app.openapi_schema = describe(app)
     return app.openapi_schema
