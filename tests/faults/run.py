@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -89,6 +89,9 @@ class Run:
         self._settled = time.monotonic()
         self._settled_entries = {cell.name: 0 for cell in stand.cells}
         self._stored: dict[str, float] = {}
+        self._ending = threading.Event()
+        """No more faults are made, and those that hold are mended at once."""
+        self._making: list[Future[None]] = []
         self._polling = threading.Event()
         self._locks: dict[str, threading.Lock] = {}
 
@@ -117,6 +120,9 @@ class Run:
                 outcome.loads.append(os.getloadavg()[0])
             self._finish()
         finally:
+            # However it ends: a fault that is mended later would start what the stand has stopped.
+            self._ending.set()
+            wait(self._making)
             self._polling.set()
             poller.join()
             outcome.seconds = time.monotonic() - began
@@ -137,22 +143,25 @@ class Run:
         )
         self._say(f"round {number}: {len(planned)} faults in {planned[-1].at_s:.0f} s")
         began = time.monotonic()
-        making = [
+        self._making = [
             self._stand.pool.submit(self._make, fault, began + fault.at_s) for fault in planned
         ]
-        wait(making)
+        wait(self._making)
         self._settle(number)
 
     def _make(self, fault: Fault, at: float) -> None:
-        time.sleep(max(0.0, at - time.monotonic()))
+        if self._ending.wait(max(0.0, at - time.monotonic())):
+            return
         kind = KINDS[fault.kind]
         try:
             with self._hold(kind.needs(fault.place)):
+                if self._ending.is_set():
+                    return
                 made = Made(fault, self._settled, time.monotonic())
                 self._outcome.made.append(made)
                 self._say(f"  {fault}")
                 with kind.make(self._stand, fault):
-                    time.sleep(fault.lasts_s)
+                    self._ending.wait(fault.lasts_s)
                 made.mended = time.monotonic()
             self._await_recovery(made)
         except Exception as error:
@@ -175,7 +184,8 @@ class Run:
                 late = ", ".join(f"{n}: {self._stored.get(n)} < {v}" for n, v in wanted.items())
                 self._problem(f"{made.fault}: no recovery within {PATIENCE_S:g} s ({late})")
                 return
-            time.sleep(POLL_S / 2)
+            if self._ending.wait(POLL_S / 2):
+                return
         made.recovered = time.monotonic()
 
     def _settle(self, number: int) -> None:
