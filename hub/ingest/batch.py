@@ -60,6 +60,8 @@ class Record:
     start: int
     stop: int
     rows: int
+    in_order: bool = False
+    """Whether it came at the watermark: there is nothing below it that is yet to come."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,9 @@ def _store_firsts(conn: psycopg.Connection, batch: Batch, *, careful: bool) -> l
             continue
         try:
             with conn.transaction() if careful else nullcontext():
-                stored, came = new_logs.store(conn, gateway, cursor.epoch, rows)
+                stored, came = new_logs.store(
+                    conn, gateway, cursor.epoch, rows, in_order=record.in_order
+                )
             share.awaited = share.awaited.but(came)
             share.repeats += record.rows - stored
         except _REFUSALS as error:

@@ -122,10 +122,11 @@ def awaited(conn: psycopg.Connection, gateway: Gateway) -> Awaited:
 
 
 def store(
-    conn: psycopg.Connection, gateway: Gateway, epoch: int, rows: bytes
+    conn: psycopg.Connection, gateway: Gateway, epoch: int, rows: bytes, *, in_order: bool
 ) -> tuple[int, frozenset[int]]:
     """Store rows of COPY that may be stored already, in order, with the gaps that they end. Returns
-    how many were new, and the awaited tags that have come. Within a transaction; raises what the
+    how many were new, and the awaited tags that have come. If they are not `in_order`, they came
+    ahead of others, which may be earlier: they end nothing. Within a transaction; raises what the
     database says of a bad row."""
     with conn.cursor() as cursor, cursor.copy(_COPY) as copy:
         copy.write(HEADER)
@@ -138,8 +139,10 @@ def store(
         "epoch": epoch,
         "cause": CAUSE,
     }
-    conn.execute(_NAME_GAPS, named)
-    came = frozenset(tag for (tag,) in conn.execute(_CAME))
+    came: frozenset[int] = frozenset()
+    if in_order:
+        conn.execute(_NAME_GAPS, named)
+        came = frozenset(tag for (tag,) in conn.execute(_CAME))
     stored = conn.execute(_STORE).rowcount
     conn.execute("DELETE FROM sample_first")
     return stored, came

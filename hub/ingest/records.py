@@ -127,27 +127,30 @@ class RecordReader:
             if found is None:
                 return _needs_birth(share, "a record whose epoch and offset no birth names")
             epoch, offset = found
+            in_order = share.cursor is not None and offset == share.cursor.watermark
             late = bool(samples.historical[0])
             accepted = self._accept(share, epoch, offset, offset + 1, late=late)
             if accepted is None:
                 return Taken.READ
-            position = offset, accepted.cursor
+            position = offset, accepted.cursor, in_order
         return self._append(batch, share, position, born, born.table, samples, payload, now_ms)
 
     def _append(
         self,
         batch: Batch,
         share: Share,
-        position: tuple[int, Cursor] | None,
+        position: tuple[int, Cursor, bool] | None,
         device: Device,
         table: AliasTable,
         samples: Samples,
         payload: bytes,
         now_ms: int,
     ) -> Taken:
-        """Rows into the batch. `position`: the record's offset, and the cursor once it is in."""
+        """Rows into the batch. `position`: the record's offset, the cursor once it is in, and
+        whether it came at the watermark."""
+        in_order = position is not None and position[2]
         if position is not None and not share.joins_on:
-            share.joins_on = _has_awaited(share, position[0], device, samples)
+            share.joins_on = _has_awaited(share, device, samples, in_order=in_order)
         buffer, records = batch.rows, batch.records
         if share.joins_on:
             buffer, records = batch.first_rows, batch.firsts
@@ -169,13 +172,13 @@ class RecordReader:
         except PayloadError as error:
             if position is None:
                 return _refuse(share, f"a message cannot be read: {error}")
-            offset, share.cursor = position
+            offset, share.cursor, _ = position
             _quarantine(batch, share, share.cursor.epoch, offset, str(error), payload)
             return Taken.READ
         record_offset = None
         if position is not None:
-            record_offset, share.cursor = position
-        records.append(Record(share, record_offset, payload, start, buffer.size, rows))
+            record_offset, share.cursor, _ = position
+        records.append(Record(share, record_offset, payload, start, buffer.size, rows, in_order))
         share.counts.records += 1
         share.counts.samples += rows
         return Taken.READ
@@ -246,13 +249,13 @@ class RecordReader:
         return accepted
 
 
-def _has_awaited(share: Share, offset: int, device: Device, samples: Samples) -> bool:
+def _has_awaited(share: Share, device: Device, samples: Samples, *, in_order: bool) -> bool:
     """Whether this record may have samples that are stored already: the first of a tag in a new
     log, or a repeat. The first is not one that comes ahead of the watermark: what lies below it may
     be earlier."""
     expected = share.session.position.awaited
     awaited = expected.repeats
-    if share.cursor is not None and offset == share.cursor.watermark:
+    if in_order:
         awaited |= expected.first
     if not awaited:
         return False

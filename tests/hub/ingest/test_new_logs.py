@@ -227,6 +227,21 @@ def test_a_repeat_that_was_lost_on_the_way_the_first_time_does_not_end_the_looki
     assert stored(hub) == [*before, ("torque", 2500, 2.5)]
 
 
+def test_what_is_live_does_not_end_the_looking_while_there_is_backlog(
+    hub: psycopg.Connection, damaged: Node
+) -> None:
+    """The source repeated before the uplink was there: what it repeated comes after what is new."""
+    before = stored(hub)
+    damaged.record(12, [5.0], at_ms=BASE_MS + 5000)
+    damaged.answered(OLD, 4, ((12, 13),))
+    damaged.lost(1, 10)
+    damaged.record(10, [3.0], at_ms=BASE_MS + 3000, late=True)
+    damaged.record(11, [4.0], at_ms=BASE_MS + 4000, late=True)
+    damaged.answered(OLD, 13)
+    assert stored(hub) == [*before, ("torque", 5000, 5.0), ("torque", 4000, 4.0)]
+    assert rows(hub, "SELECT FROM sample_awaited") == []
+
+
 def test_a_loss_that_is_told_already_is_expected_to_repeat_nothing(
     hub: psycopg.Connection, damaged: Node
 ) -> None:
