@@ -38,6 +38,8 @@ LEFT = frozenset(
     {"shipped", "arrived", "mismatched", "confirmed", "consumed", "rejected", "returned"}
 )
 """Part statuses in which the supplier can change nothing any more."""
+_DECISIONS = frozenset({"accepted", "refused", "unclear", "dropped"})
+"""Events that say what became of a hand-over: a call's states."""
 ENDED = frozenset({"dropped", "scrapped", "stocked"})
 NO_COMMANDS = "the line's PLC takes no changes of a call that it has taken"
 
@@ -91,6 +93,7 @@ class CallBook:
                 _INSERT,
                 (key, line, call.call_no, express, body, call.revision, call.revision, now, now),
             )
+            self._recall(call.key)
             self._take_ahead(key, person)
             return True
         if call.revision <= row["seen"]:
@@ -160,6 +163,21 @@ class CallBook:
     def take_delivery(self, delivery: Delivery) -> None:
         """The plant's word on a delivered part. Of a call that is forgotten here it is nothing."""
         self._move(str(delivery.key), delivery.what)
+
+    def _recall(self, key: CallKey) -> None:
+        """A call that comes again to a new file: what was saved of it from a damaged one holds, so
+        that what is decided is neither shown to the line nor told a second time."""
+        for (body,) in self._db.execute(
+            "SELECT body FROM event WHERE instr(body, ?) ORDER BY event_offset",
+            (key.production_no,),
+        ).fetchall():
+            said = json.loads(body)
+            if not isinstance(said, dict) or said.get("key") != key.model_dump(mode="json"):
+                continue
+            event = Event.model_validate(said)
+            if event.kind in _DECISIONS:
+                self._update(str(key), state=event.kind, decided_us=self._now(), note=event.reason)
+            self.apply(event)
 
     def _take_ahead(self, key: str, person: bool) -> None:
         ahead = self._db.execute(

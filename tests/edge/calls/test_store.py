@@ -374,6 +374,31 @@ def test_events_that_can_be_read_are_saved_from_a_damaged_file(path: Path) -> No
     store.close()
 
 
+def test_a_saved_decision_holds_when_its_call_comes_again(path: Path) -> None:
+    """It is neither shown to the PLC a second time, nor is it told so when the part is built."""
+    store = CallStore.open(path)
+    store.read_state(State(5, 0, 3))
+    store.receive(5, 0, records(1, 3), ROUTES)
+    first, second, third = calls(1, 3)
+    store.decide(accepted(first))
+    store.decide(Event(kind="refused", key=second.key, at=datetime.now(UTC), reason="no"))
+    store.begin_anew(sqlite3.DatabaseError("damaged"))
+    store.read_state(State(6, 0, 3))
+    store.receive(6, 0, records(1, 3), ROUTES)
+    work = store.next_work(NAME)
+    assert work is not None
+    assert work.call.key == third.key
+    assert store.call(str(first.key))["part"] == "accepted"
+    store.take_results(NAME, [result(1)])
+    told = [(event["kind"], event["key"]["production_no"]) for event in store.events(0, 9)]
+    assert told == [
+        ("accepted", first.key.production_no),
+        ("refused", second.key.production_no),
+        ("produced", first.key.production_no),
+    ]
+    store.close()
+
+
 def test_a_bit_in_the_write_ahead_log_is_damage(path: Path, tmp_path: Path) -> None:
     store = CallStore.open(path)
     store.read_state(State(5, 0, 3))
