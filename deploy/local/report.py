@@ -39,11 +39,15 @@ WHERE acknowledged_at IS NOT NULL
         WHERE released_at <= b AND acknowledged_at >= a
     )
 """
+# A part that was taken out of its rack again counts where it was packed last.
 _PACKED = """
-SELECT c.line, array_agg(c.call_no::text ORDER BY e.record_offset)
-FROM lineside.call_event e JOIN lineside.jis_call c ON c.id = e.call
-WHERE e.kind = 'packed'
-GROUP BY c.line
+SELECT line, array_agg(call_no::text ORDER BY record_offset)
+FROM (
+    SELECT DISTINCT ON (c.id) c.line, c.call_no, e.record_offset
+    FROM lineside.call_event e JOIN lineside.jis_call c ON c.id = e.call
+    WHERE e.kind = 'packed' ORDER BY c.id, e.record_offset DESC
+) last
+GROUP BY line
 """
 _PASSED = """
 SELECT array_agg(p.production_no ORDER BY s.position), array_agg(p.production_no ORDER BY p.pass_no)
