@@ -75,7 +75,7 @@ def test_all_parts_in_one_process(
         assert ready.startswith("ready http://127.0.0.1:")
         with httpx.Client(base_url=ready.removeprefix("ready "), timeout=20) as client:
             health = client.get("/healthz").json()
-            assert health == {"database": True, "calls": True, "ingest": True}
+            assert health == {"database": True, "calls": True, "ingest": True, "webhooks": True}
             client.post(
                 f"/v1/plants/{PLANT}/control-points/TRIM-IN/passes",
                 json={"production_no": "0000001", "passed_at": "2026-03-02T06:00:00Z"},
@@ -93,7 +93,7 @@ def test_one_part_alone(environment: dict[str, str], database: Database) -> None
         assert ready == "ready"
     with serve(environment, "--only", "api") as ready:
         health = httpx.get(ready.removeprefix("ready ") + "healthz").json()
-        assert health == {"database": True, "calls": None, "ingest": None}
+        assert health == {"database": True, "calls": None, "ingest": None, "webhooks": None}
 
 
 def test_what_keeps_it_from_serving_is_said(environment: dict[str, str]) -> None:
