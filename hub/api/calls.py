@@ -10,8 +10,8 @@ from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from hub.api.call_models import CALL_EXAMPLE, CallState, HistoryEntry, calls_of, histories_of
-from hub.api.commanding import COMMANDED, SAID, CarNo, Command, CommandView, carry_out
-from hub.api.context import Admitted, Shared, Tenant
+from hub.api.commanding import COMMANDED, SAID, CarNo, Carrying, Command, CommandView
+from hub.api.context import Shared, Tenant
 from hub.api.plants import After, Limit, PlantId
 from hub.api.problems import Problem, described
 from hub.calls.content import change_call
@@ -184,19 +184,15 @@ def reorder_call(
     part_group: GroupId,
     reorder_index: Index,
     command: Reorder,
-    tenant: Tenant,
-    caller: Admitted,
-    shared: Shared,
+    carry: Carrying,
 ) -> Reordered:
     """It was not in order at the line, or is lost: the new call goes before all others, with the
     emergency rack, and stands for the old one."""
     key = _key(plant, line, production_no, part_group, reorder_index)
     required_at: datetime | None = command.required_at
-    new, repeated = carry_out(
-        shared,
-        caller,
+    new, repeated = carry(
         command,
-        lambda connection, by: reorder(connection, tenant, key, by, required_at),
+        lambda connection, tenant, by: reorder(connection, tenant, key, by, required_at),
     )
     return Reordered(key=str(new), repeated=repeated)
 
@@ -209,19 +205,17 @@ def change(
     part_group: GroupId,
     reorder_index: Index,
     command: ContentChange,
-    tenant: Tenant,
-    caller: Admitted,
-    shared: Shared,
+    carry: Carrying,
 ) -> CommandView:
     """Told at once while nothing is built for it; then, and within the frozen horizon, the supplier
     is asked and decides. A line with the profile `delivery: replace` wants all three fields."""
     key = _key(plant, line, production_no, part_group, reorder_index)
     return CommandView.of(
-        carry_out(
-            shared,
-            caller,
+        carry(
             command,
-            lambda connection, by: change_call(connection, tenant, key, by, command.content()),
+            lambda connection, tenant, by: change_call(
+                connection, tenant, key, by, command.content()
+            ),
         )
     )
 

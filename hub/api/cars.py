@@ -11,8 +11,8 @@ from psycopg.rows import class_row, dict_row
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.api.call_models import CALL_EXAMPLE, CallState, HistoryEntry, calls_of, histories_of
-from hub.api.commanding import COMMANDED, SAID, CarNo, Command, CommandView, carry_out
-from hub.api.context import Admitted, Shared, Tenant
+from hub.api.commanding import COMMANDED, SAID, CarNo, Carrying, Command, CommandView
+from hub.api.context import Shared, Tenant
 from hub.api.plants import PlantId
 from hub.api.problems import Problem, described
 from hub.calls import commands, resequenced
@@ -200,82 +200,38 @@ def car(plant: PlantId, production_no: CarNo, tenant: Tenant, shared: Shared) ->
 
 
 @router.post("/{production_no}/block", summary="Keep a car out of the line", responses=COMMANDED)
-def block(
-    plant: PlantId,
-    production_no: CarNo,
-    command: Command,
-    tenant: Tenant,
-    caller: Admitted,
-    shared: Shared,
-) -> CommandView:
+def block(plant: PlantId, production_no: CarNo, command: Command, carry: Carrying) -> CommandView:
     """Before its call: it stands aside in the demand ahead, and all behind it are timed anew."""
-    return CommandView.of(
-        carry_out(
-            shared,
-            caller,
-            command,
-            lambda connection, by: commands.block(connection, tenant, plant, production_no, by),
-        )
-    )
+    do = commands.block
+    return CommandView.of(carry(command, lambda c, own, by: do(c, own, plant, production_no, by)))
 
 
 @router.post("/{production_no}/unblock", summary="Let it into the line again", responses=COMMANDED)
-def unblock(
-    plant: PlantId,
-    production_no: CarNo,
-    command: Command,
-    tenant: Tenant,
-    caller: Admitted,
-    shared: Shared,
-) -> CommandView:
+def unblock(plant: PlantId, production_no: CarNo, command: Command, carry: Carrying) -> CommandView:
     """Where the sequence in force has it."""
-    return CommandView.of(
-        carry_out(
-            shared,
-            caller,
-            command,
-            lambda connection, by: commands.unblock(connection, tenant, plant, production_no, by),
-        )
-    )
+    do = commands.unblock
+    return CommandView.of(carry(command, lambda c, own, by: do(c, own, plant, production_no, by)))
 
 
 @router.post("/{production_no}/pull-out", summary="It has left the line", responses=COMMANDED)
 def pull_out(
-    plant: PlantId,
-    production_no: CarNo,
-    command: Command,
-    tenant: Tenant,
-    caller: Admitted,
-    shared: Shared,
+    plant: PlantId, production_no: CarNo, command: Command, carry: Carrying
 ) -> CommandView:
     """After its call: suppliers do not build for it, or set the part aside. Its slots stay empty or
     those behind move up, as each line's profile says."""
-    return CommandView.of(
-        carry_out(
-            shared,
-            caller,
-            command,
-            lambda connection, by: commands.pull_out(connection, tenant, plant, production_no, by),
-        )
-    )
+    do = commands.pull_out
+    return CommandView.of(carry(command, lambda c, own, by: do(c, own, plant, production_no, by)))
 
 
 @router.post("/{production_no}/reinsert", summary="It comes back", responses=COMMANDED)
 def reinsert(
-    plant: PlantId,
-    production_no: CarNo,
-    command: Reinsertion,
-    tenant: Tenant,
-    caller: Admitted,
-    shared: Shared,
+    plant: PlantId, production_no: CarNo, command: Reinsertion, carry: Carrying
 ) -> CommandView:
     """Its calls keep their numbers and get a new place: sequence number, rack, slot and time."""
     return CommandView.of(
-        carry_out(
-            shared,
-            caller,
+        carry(
             command,
-            lambda connection, by: commands.reinsert(
+            lambda connection, tenant, by: commands.reinsert(
                 connection,
                 tenant,
                 plant,
@@ -289,41 +245,19 @@ def reinsert(
 
 
 @router.post("/{production_no}/cancel", summary="It will not be built", responses=COMMANDED)
-def cancel(
-    plant: PlantId,
-    production_no: CarNo,
-    command: Command,
-    tenant: Tenant,
-    caller: Admitted,
-    shared: Shared,
-) -> CommandView:
+def cancel(plant: PlantId, production_no: CarNo, command: Command, carry: Carrying) -> CommandView:
     """Ends its order and its calls; what a supplier has begun is claimed."""
-    return CommandView.of(
-        carry_out(
-            shared,
-            caller,
-            command,
-            lambda connection, by: commands.cancel(connection, tenant, plant, production_no, by),
-        )
-    )
+    do = commands.cancel
+    return CommandView.of(carry(command, lambda c, own, by: do(c, own, plant, production_no, by)))
 
 
 @router.post("/{production_no}/fit", summary="Its parts are fitted", responses=COMMANDED)
-def fit(
-    plant: PlantId,
-    production_no: CarNo,
-    command: Fitting,
-    tenant: Tenant,
-    caller: Admitted,
-    shared: Shared,
-) -> CommandView:
+def fit(plant: PlantId, production_no: CarNo, command: Fitting, carry: Carrying) -> CommandView:
     """The fitting stations confirm some part groups, or all."""
     return CommandView.of(
-        carry_out(
-            shared,
-            caller,
+        carry(
             command,
-            lambda connection, by: commands.fit(
+            lambda connection, tenant, by: commands.fit(
                 connection, tenant, plant, production_no, by, command.part_groups
             ),
         )
@@ -331,22 +265,13 @@ def fit(
 
 
 @router.post("/{production_no}/swap", summary="Two cars change places", responses=COMMANDED)
-def swap(
-    plant: PlantId,
-    production_no: CarNo,
-    command: Swap,
-    tenant: Tenant,
-    caller: Admitted,
-    shared: Shared,
-) -> CommandView:
+def swap(plant: PlantId, production_no: CarNo, command: Swap, carry: Carrying) -> CommandView:
     """After their calls, and while neither part is on a truck. Where one is packed its supplier is
     asked: both calls change, or neither."""
     return CommandView.of(
-        carry_out(
-            shared,
-            caller,
+        carry(
             command,
-            lambda connection, by: resequenced.swap(
+            lambda connection, tenant, by: resequenced.swap(
                 connection, tenant, plant, production_no, command.other, by
             ),
         )

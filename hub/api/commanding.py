@@ -10,17 +10,16 @@ from typing import Annotated, Any, TypeVar
 from uuid import uuid4
 
 import psycopg
-from fastapi import Path
+from fastapi import Depends, Path
 from psycopg import errors
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from hub.api.context import ASKED, Context
+from hub.api.context import ASKED, Admitted, Shared, Tenant
 from hub.api.problems import Problem, described
 from hub.calls.called import By
 from hub.calls.calling import UnfitError
 from hub.calls.commands import Done
 from hub.calls.refused import RefusedError, UnknownError
-from hub.identity.caller import Caller
 from hub.sequencing.calendar import CalendarError
 from protocols.jis.messages import Identifier
 
@@ -95,25 +94,33 @@ class CommandView(BaseModel):
         )
 
 
-def carry_out(
-    shared: Context,
-    caller: Caller,
-    command: Command,
-    do: Callable[[psycopg.Connection, By], Result],
-) -> Result:
-    """Carry out a command in one transaction. Raises `Problem`."""
-    by = By(caller.actor, command.message_id, command.at, command.reason)
-    asked = ASKED.get()
-    for last in (*[False] * (TRIES - 1), True):
-        ASKED.set(asked)
-        try:
-            with shared.writing() as connection:
-                return do(connection, by)
-        except UnknownError as unknown:
-            raise Problem(HTTPStatus.NOT_FOUND, str(unknown)) from None
-        except (RefusedError, UnfitError, CalendarError) as refused:
-            raise Problem(HTTPStatus.CONFLICT, str(refused)) from None
-        except errors.DeadlockDetected:
-            if last:
-                raise
-    raise AssertionError("the last try returns or raises")
+class Carry:
+    """Carries out the commands of one request."""
+
+    def __init__(self, shared: Shared, caller: Admitted, tenant: Tenant) -> None:
+        self.tenant = tenant
+        self._shared = shared
+        self._caller = caller
+
+    def __call__(
+        self, command: Command, do: Callable[[psycopg.Connection, str, By], Result]
+    ) -> Result:
+        """Carry out a command, given the caller's tenant, in one transaction. Raises `Problem`."""
+        by = By(self._caller.actor, command.message_id, command.at, command.reason)
+        asked = ASKED.get()
+        for last in (*[False] * (TRIES - 1), True):
+            ASKED.set(asked)
+            try:
+                with self._shared.writing() as connection:
+                    return do(connection, self.tenant, by)
+            except UnknownError as unknown:
+                raise Problem(HTTPStatus.NOT_FOUND, str(unknown)) from None
+            except (RefusedError, UnfitError, CalendarError) as refused:
+                raise Problem(HTTPStatus.CONFLICT, str(refused)) from None
+            except errors.DeadlockDetected:
+                if last:
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+
+Carrying = Annotated[Carry, Depends()]

@@ -11,8 +11,8 @@ from fastapi import APIRouter, Query, Response
 from psycopg.rows import class_row
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from hub.api.commanding import COMMANDED, SAID, CarNo, Command, CommandView, carry_out
-from hub.api.context import Admitted, Shared, Tenant
+from hub.api.commanding import COMMANDED, SAID, CarNo, Carrying, Command, CommandView
+from hub.api.context import Shared, Tenant
 from hub.api.plants import Limit, PlantId, require_plant
 from hub.api.problems import Problem, described
 from hub.calls.called import By, lock_plant
@@ -139,9 +139,7 @@ def create_order(
     plant: PlantId,
     order: NewOrder,
     response: Response,
-    tenant: Tenant,
-    caller: Admitted,
-    shared: Shared,
+    carry: Carrying,
 ) -> OrderView:
     """It is forecast to suppliers from now on, until a sequence has it. Safe to repeat."""
     command = Command(message_id=f"order {order.production_no}")
@@ -152,7 +150,7 @@ def create_order(
         book=order.book or f"orders {day}",
     )
 
-    def create(connection: psycopg.Connection, by: By) -> bool:
+    def create(connection: psycopg.Connection, tenant: str, by: By) -> bool:
         lock_plant(connection, tenant, plant)
         try:
             new = add_order(connection, plant, single)
@@ -163,7 +161,7 @@ def create_order(
             tell_order(connection, tenant, plant, by.at)
         return new
 
-    if not carry_out(shared, caller, command, create):
+    if not carry(command, create):
         response.status_code = HTTPStatus.OK
     return OrderView(
         **order.model_dump(exclude={"book"}), book=single.book, blocked_at=None, cancelled_at=None
@@ -196,18 +194,14 @@ def patch_order(
     plant: PlantId,
     production_no: CarNo,
     command: OrderChange,
-    tenant: Tenant,
-    caller: Admitted,
-    shared: Shared,
+    carry: Carrying,
 ) -> CommandView:
     """Its calls follow: those of another part are changed, or their supplier is asked; those it
     needs no more are cancelled; those it needs beside are called by express."""
     return CommandView.of(
-        carry_out(
-            shared,
-            caller,
+        carry(
             command,
-            lambda connection, by: change_order(
+            lambda connection, tenant, by: change_order(
                 connection, tenant, plant, production_no, by, command.fields()
             ),
         )

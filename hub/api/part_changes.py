@@ -10,8 +10,8 @@ from fastapi import APIRouter
 from psycopg.rows import class_row
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from hub.api.commanding import COMMANDED, SAID, Command, CommandView, carry_out
-from hub.api.context import Admitted, Shared, Tenant
+from hub.api.commanding import COMMANDED, SAID, Carrying, Command, CommandView
+from hub.api.context import Shared, Tenant
 from hub.api.plants import After, Limit, PlantId, require_plant
 from hub.api.problems import described
 from hub.calls.effectivity import change_part
@@ -129,15 +129,15 @@ class BreakPoints(BaseModel):
 
 @router.post("", status_code=HTTPStatus.CREATED, summary="Set a break point", responses=COMMANDED)
 def set_break_point(
-    plant: PlantId, command: BreakPoint, tenant: Tenant, caller: Admitted, shared: Shared
+    plant: PlantId,
+    command: BreakPoint,
+    carry: Carrying,
 ) -> AffectedView:
     """Calls behind the break are changed, or their supplier is asked; the old part is not called
     any more there, and one that is built all the same is an exception."""
-    found = carry_out(
-        shared,
-        caller,
+    found = carry(
         command,
-        lambda connection, by: change_part(connection, tenant, plant, command.change(), by),
+        lambda connection, tenant, by: change_part(connection, tenant, plant, command.change(), by),
     )
     return AffectedView(
         **CommandView.of(found).model_dump(),

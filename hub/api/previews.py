@@ -11,12 +11,13 @@ from fastapi import APIRouter, Path, Query
 from psycopg.rows import class_row
 from pydantic import BaseModel, ConfigDict, Field
 
-from hub.api.commanding import COMMANDED, SAID, Command, carry_out
-from hub.api.context import Admitted, Shared, Tenant
+from hub.api.commanding import COMMANDED, SAID, Carrying, Command
+from hub.api.context import Shared, Tenant
 from hub.api.plants import Limit, PlantId
 from hub.api.problems import Problem, described
 from hub.calls.called import By, lock_plant
 from hub.calls.previews import refresh_demand
+from hub.calls.refused import UnknownError
 from protocols.jis.messages import Identifier
 
 router = APIRouter(prefix="/v1/plants/{plant}/lines/{line}/preview", tags=["previews"])
@@ -127,16 +128,17 @@ def preview(
 
 @router.post("", summary="Tell the demand anew", responses=COMMANDED)
 def tell_preview(
-    plant: PlantId, line: LineId, command: Telling, tenant: Tenant, caller: Admitted, shared: Shared
+    plant: PlantId,
+    line: LineId,
+    command: Telling,
+    carry: Carrying,
 ) -> Told:
     """It is told by itself when a sequence comes in force, an order changes, times move, and cars
     pass the control points that the line's profile names."""
-    with shared.reading(tenant) as connection:
-        if connection.execute(_LINE, (plant, line)).fetchone() is None:
-            raise Problem(HTTPStatus.NOT_FOUND, f"no line {line} in plant {plant}")
 
-    def tell(connection: psycopg.Connection, by: By) -> dict[str, int]:
-        lock_plant(connection, tenant, plant)
+    def tell(connection: psycopg.Connection, tenant: str, by: By) -> dict[str, int]:
+        if line not in lock_plant(connection, tenant, plant):
+            raise UnknownError(f"no line {line} in plant {plant}")
         return refresh_demand(connection, plant, by.at, [line], whole=command.whole)
 
-    return Told(version=carry_out(shared, caller, command, tell).get(line))
+    return Told(version=carry(command, tell).get(line))

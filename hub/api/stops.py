@@ -9,8 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from hub.api.commanding import COMMANDED, SAID, Command, carry_out
-from hub.api.context import Admitted, Shared, Tenant
+from hub.api.commanding import COMMANDED, SAID, Carrying, Command
 from hub.api.plants import PlantId
 from hub.calls import retime
 from hub.orders.calendar_entry import WorkEntry
@@ -94,15 +93,15 @@ class Calendar(Command):
     responses=COMMANDED,
 )
 def begin_stop(
-    plant: PlantId, command: Stop, tenant: Tenant, caller: Admitted, shared: Shared
+    plant: PlantId,
+    command: Stop,
+    carry: Carrying,
 ) -> RetimedView:
     """Since `at`; it is known by its `message_id`. Suppliers are told that it stands."""
     return RetimedView.of(
-        carry_out(
-            shared,
-            caller,
+        carry(
             command,
-            lambda connection, by: retime.begin_stop(
+            lambda connection, tenant, by: retime.begin_stop(
                 connection,
                 tenant,
                 plant,
@@ -117,31 +116,32 @@ def begin_stop(
 
 @router.post("/stops/{stop}/end", summary="The line moves again", responses=COMMANDED)
 def end_stop(
-    plant: PlantId, stop: StopId, command: Command, tenant: Tenant, caller: Admitted, shared: Shared
+    plant: PlantId,
+    stop: StopId,
+    command: Command,
+    carry: Carrying,
 ) -> RetimedView:
     """Since `at`: all behind the stop is timed anew in its order, and what moves by more than its
     line's profile tolerates is told."""
     return RetimedView.of(
-        carry_out(
-            shared,
-            caller,
+        carry(
             command,
-            lambda connection, by: retime.end_stop(connection, tenant, plant, by, stop),
+            lambda connection, tenant, by: retime.end_stop(connection, tenant, plant, by, stop),
         )
     )
 
 
 @router.put("/takt", summary="Another takt", responses=COMMANDED)
 def set_takt(
-    plant: PlantId, command: Takt, tenant: Tenant, caller: Admitted, shared: Shared
+    plant: PlantId,
+    command: Takt,
+    carry: Carrying,
 ) -> RetimedView:
     """From an instant on; the cars between control point and fitting move by it."""
     return RetimedView.of(
-        carry_out(
-            shared,
-            caller,
+        carry(
             command,
-            lambda connection, by: retime.set_takt(
+            lambda connection, tenant, by: retime.set_takt(
                 connection, tenant, plant, by, command.takt_s, command.since or by.at
             ),
         )
@@ -150,15 +150,15 @@ def set_takt(
 
 @router.put("/calendar", summary="Another calendar", responses=COMMANDED)
 def set_calendar(
-    plant: PlantId, command: Calendar, tenant: Tenant, caller: Admitted, shared: Shared
+    plant: PlantId,
+    command: Calendar,
+    carry: Carrying,
 ) -> RetimedView:
     """Overtime, another shift, a holiday: the whole calendar as it is from now on."""
     return RetimedView.of(
-        carry_out(
-            shared,
-            caller,
+        carry(
             command,
-            lambda connection, by: retime.set_calendar(
+            lambda connection, tenant, by: retime.set_calendar(
                 connection, tenant, plant, by, command.calendar
             ),
         )

@@ -13,12 +13,11 @@ from hub.calls.called import CALLS_BY_ID, NOT_BEGUN, By, CalledCall, lines_of
 from hub.calls.exceptions import close_exception, open_exception
 from hub.calls.history import FoundCall
 from hub.calls.retime import retime_line
-from hub.calls.telling import Asked, Telling
+from hub.calls.telling import UNANSWERED, Asked, Telling
 from protocols.jis.messages import CallChange, Event
 
 ANSWERS = frozenset(("confirmed_change", "refused_change"))
 REFUSED = "change_refused"
-UNANSWERED = "change_unanswered"
 
 _CONFIRM = "UPDATE jis_call SET confirmed_revision = revision WHERE id = %s"
 _UNANSWERED = """

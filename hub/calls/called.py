@@ -1,7 +1,7 @@
 """Calls as commands of the plant work with them: with their place, their line and its profile.
 
-Locks are taken in one order always: supplier lines by name, streams by gateway, calls by number. So
-commands, passes and acknowledgements do not wait for one another in a ring.
+Locks are taken in one order always: the plant, supplier lines by name, streams by gateway, calls by
+number. So commands, passes and acknowledgements do not wait for one another in a ring.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ WHERE c.plant = %(plant)s
     AND (%(line)s::text IS NULL OR c.line = %(line)s)
     AND (%(cars)s::text[] IS NULL OR c.production_no = ANY (%(cars)s))
     AND (NOT %(moving)s OR c.car = 'released' AND c.status <> ALL (%(ended)s))
+    AND (%(since)s::timestamptz IS NULL OR c.required_at > %(since)s)
 ORDER BY c.id FOR UPDATE OF c
 """
 )
@@ -156,9 +157,11 @@ _MADE = frozenset(("kind", "key"))
 
 
 def lock_plant(connection: psycopg.Connection, tenant: str, plant: str) -> dict[str, LineRow]:
-    """Lock the plant's supplier lines and their streams; the lines by name. Passes of the plant
+    """Lock the plant, its supplier lines and their streams; the lines by name. Passes of the plant
     wait until the transaction ends. Raises `UnknownError` unless the plant is the tenant's."""
-    row = connection.execute("SELECT owner FROM plant WHERE id = %s", (plant,)).fetchone()
+    row = connection.execute(
+        "SELECT owner FROM plant WHERE id = %s FOR NO KEY UPDATE", (plant,)
+    ).fetchone()
     if row is None or row[0] != tenant:
         raise UnknownError(f"no plant {plant}")
     with connection.cursor(row_factory=class_row(LineRow)) as cursor:
@@ -180,9 +183,11 @@ def find_calls(
     line: str | None = None,
     cars: Sequence[str] | None = None,
     moving: bool = False,
+    since: datetime | None = None,
 ) -> list[CalledCall]:
     """Calls in the order they were made, locked. moving: only those whose car is in the line, and
-    whose part has not ended."""
+    whose part has not ended. since: only those required later than then; of a plant that does not
+    report what is fitted, all older ones seem to move."""
     with connection.cursor(row_factory=class_row(CalledCall)) as cursor:
         return cursor.execute(
             _CALLS,
@@ -192,6 +197,7 @@ def find_calls(
                 "cars": None if cars is None else list(cars),
                 "moving": moving,
                 "ended": list(ENDED),
+                "since": since,
             },
         ).fetchall()
 

@@ -7,7 +7,7 @@ break is changed, or its supplier is asked; and the old index is not called any 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import psycopg
 from psycopg.rows import class_row
@@ -80,7 +80,7 @@ def change_part(
         line = lines[groups[change.part_group]]
         telling = Telling(connection, by)
         found = Affected()
-        for call in open_calls(connection, plant, line.id, change):
+        for call in open_calls(connection, plant, line.id, change, by.at - timedelta(days=1)):
             if not _holds(connection, change, call):
                 found.before.append(call.key)
                 found.run_out += call.quantity
@@ -100,12 +100,12 @@ def change_part(
 
 
 def open_calls(
-    connection: psycopg.Connection, plant: str, line: str, change: PartChange
+    connection: psycopg.Connection, plant: str, line: str, change: PartChange, since: datetime
 ) -> list[CalledCall]:
-    """Calls that are out with the old index, and whose part has not ended."""
+    """Calls that are out with the old index, whose part has not ended, required since then."""
     return [
         call
-        for call in find_calls(connection, plant, line=line, moving=True)
+        for call in find_calls(connection, plant, line=line, moving=True, since=since)
         if (call.part_group, call.part_no) == (change.part_group, change.old_part_no)
     ]
 

@@ -152,7 +152,9 @@ def _follow(
 ) -> None:
     calls = [
         call
-        for call in find_calls(telling.connection, line.plant, line=line.id, moving=True)
+        for call in find_calls(
+            telling.connection, line.plant, line=line.id, cars=after, moving=True
+        )
         if call.place is not None
     ]
     calls.sort(key=lambda call: call.place or 0)

@@ -44,6 +44,11 @@ ON CONFLICT DO NOTHING
 RETURNING since
 """
 _KNOWN_TAKT = "SELECT FROM takt WHERE plant = %s AND message_id = %s"
+_OVERDUE = timedelta(days=1)
+"""Where no instant is known from which on times move: what is overdue for so long is fitted, though
+nobody said so."""
+_SLACK = timedelta(hours=1)
+"""By which a told time may be off the clock: no tolerance is as large."""
 
 
 @dataclass
@@ -90,7 +95,7 @@ def begin_stop(
         ).fetchone()
         if row is None:
             return Retimed(repeated=True)
-        return _retime_and_tell(connection, plant, list(lines.values()), by)
+        return _retime_and_tell(connection, plant, list(lines.values()), by, by.at)
 
 
 def end_stop(connection: psycopg.Connection, tenant: str, plant: str, by: By, stop: str) -> Retimed:
@@ -109,7 +114,7 @@ def end_stop(connection: psycopg.Connection, tenant: str, plant: str, by: By, st
         if by.at < began_at:
             raise RefusedError(f"stop {stop} began at {began_at}: it cannot end at {by.at}")
         connection.execute("UPDATE line_stop SET ended_at = %s WHERE id = %s", (by.at, number))
-        return _retime_and_tell(connection, plant, list(lines.values()), by)
+        return _retime_and_tell(connection, plant, list(lines.values()), by, began_at)
 
 
 def set_takt(
@@ -137,7 +142,7 @@ def set_takt(
             if connection.execute(_KNOWN_TAKT, (plant, by.message_id)).fetchone() is None:
                 raise RefusedError(f"another takt holds from {since} on: set this one a moment on")
             return Retimed(repeated=True)
-        return _retime_and_tell(connection, plant, list(lines.values()), by)
+        return _retime_and_tell(connection, plant, list(lines.values()), by, min(since, by.at))
 
 
 def set_calendar(
@@ -151,7 +156,7 @@ def set_calendar(
         lines = lock_plant(connection, tenant, plant)
         stored = None if calendar is None else Jsonb(calendar.model_dump(mode="json"))
         connection.execute("UPDATE plant SET calendar = %s WHERE id = %s", (stored, plant))
-        return _retime_and_tell(connection, plant, list(lines.values()), by)
+        return _retime_and_tell(connection, plant, list(lines.values()), by, by.at - _OVERDUE)
 
 
 def retime(connection: psycopg.Connection, tenant: str, plant: str, by: By) -> Retimed:
@@ -159,25 +164,34 @@ def retime(connection: psycopg.Connection, tenant: str, plant: str, by: By) -> R
     is now. Raises `UnknownError`."""
     with connection.transaction():
         lines = lock_plant(connection, tenant, plant)
-        return _retime(connection, plant, list(lines.values()), by)
+        return _retime(connection, plant, list(lines.values()), by, by.at - _OVERDUE)
 
 
 def _retime_and_tell(
-    connection: psycopg.Connection, plant: str, lines: Sequence[LineRow], by: By
+    connection: psycopg.Connection,
+    plant: str,
+    lines: Sequence[LineRow],
+    by: By,
+    since: datetime,
 ) -> Retimed:
-    done = _retime(connection, plant, lines, by)
+    done = _retime(connection, plant, lines, by, since)
     tell_line_states(connection, plant, by.at)
     return done
 
 
 def _retime(
-    connection: psycopg.Connection, plant: str, lines: Sequence[LineRow], by: By
+    connection: psycopg.Connection,
+    plant: str,
+    lines: Sequence[LineRow],
+    by: By,
+    since: datetime,
 ) -> Retimed:
+    """since: nothing that was to be fitted before has another time."""
     clock = load_clock(connection, plant, by.at)
     telling = Telling(connection, by)
     done = Retimed()
     for line in lines:
-        calls = find_calls(connection, plant, line=line.id, moving=True)
+        calls = find_calls(connection, plant, line=line.id, moving=True, since=since - _SLACK)
         _retime_line(telling, line, clock, calls, done)
     telling.flush()
     refresh_demand(connection, plant, by.at)
@@ -188,7 +202,8 @@ def retime_line(telling: Telling, line: LineRow) -> None:
     """Time one line's calls, as part of what `telling` tells: what waited for an answer was not
     timed meanwhile."""
     clock = load_clock(telling.connection, line.plant, telling.by.at)
-    calls = find_calls(telling.connection, line.plant, line=line.id, moving=True)
+    since = telling.by.at - _OVERDUE
+    calls = find_calls(telling.connection, line.plant, line=line.id, moving=True, since=since)
     _retime_line(telling, line, clock, calls, Retimed())
 
 

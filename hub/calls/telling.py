@@ -16,6 +16,8 @@ from psycopg.types.json import Jsonb
 from pydantic import BaseModel, ConfigDict
 
 from hub.calls.called import WITH_SUPPLIER, Action, By, CalledCall
+from hub.calls.calling import LATE
+from hub.calls.exceptions import close_exception
 from hub.calls.history import add
 from hub.calls.notify import CHANGES, calls_changed
 from hub.calls.outbox import Outgoing, send
@@ -38,6 +40,9 @@ INSERT INTO claim
     (plant, line, owner, partner, call, kind, by_whom, part_no, quantity, serial, reason, source_at)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
+
+UNANSWERED = "change_unanswered"
+"""Kind of the exception of a supplier that has not answered in time."""
 
 ClaimKind = Literal["obsolete", "changed_late", "nok_at_line"]
 
@@ -189,7 +194,11 @@ class Telling:
             actor=self.by.actor,
         )
         self.touched(call)
-        return call if moved is None else call.moved(moved.after)
+        if moved is None:
+            return call
+        if moved.after.car != "released":
+            self._close(call, LATE)
+        return call.moved(moved.after)
 
     def store(self, call: CalledCall) -> None:
         """Write a call's content and revision."""
@@ -209,6 +218,10 @@ class Telling:
         """The supplier need no longer answer what it was asked of this call."""
         if call.asked is not None:
             self.connection.execute(_WITHDRAW, (call.id,))
+            self._close(call, UNANSWERED)
+
+    def _close(self, call: CalledCall, kind: str) -> None:
+        close_exception(self.connection, call.plant, kind, str(call.key), self.by.actor)
 
     def claim(
         self, call: CalledCall, kind: ClaimKind, by_whom: Literal["plant", "supplier"]

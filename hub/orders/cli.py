@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
+from uuid import uuid4
 
 import psycopg
 import typer
 
+from hub.calls.called import By
+from hub.calls.retime import retime
 from hub.orders.book import OrderBook
 from hub.orders.csv_file import read_csv
 from hub.orders.generate import generate
@@ -43,13 +47,20 @@ def refusing(outcome: str = "refused, nothing was stored") -> Iterator[None]:
 
 @plant_app.command("load")
 def plant_load(path: Annotated[Path, typer.Argument(help="The plant file (YAML).")]) -> None:
-    """Load tenants, gateways, the plant, its supplier lines, part groups and bill of material."""
+    """Load tenants, gateways, the plant, its supplier lines, part groups and bill of material.
+
+    Calls that are out already are timed anew by its calendar and leads.
+    """
     with refusing():
         plant = read_plant(path)
         with service_connection() as connection:
             store_plant(connection, plant)
+            by = By("plant load", str(uuid4()), datetime.now(UTC), "the plant's data have changed")
+            moved = retime(connection, plant.plant.owner, plant.plant.id, by)
     groups = sum(len(line.part_groups) for line in plant.lines)
     typer.echo(f"plant {plant.plant.id}: {len(plant.lines)} lines, {groups} part groups")
+    if moved.told:
+        typer.echo(f"{len(moved.told)} calls are told another time")
 
 
 @orders_app.command("import")

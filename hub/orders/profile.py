@@ -55,8 +55,12 @@ class Profile(BaseModel):
         default=1800, title="Slack until the fitting below which a call is shown yellow"
     )
     late_red_s: Seconds = Field(default=0, title="The same for red")
-    retime_tolerance_s: Seconds = Field(
-        default=60, title="A required time that moves no further is not told again"
+    retime_tolerance_s: float = Field(
+        default=60,
+        ge=0,
+        le=3600,
+        allow_inf_nan=False,
+        title="A required time that moves no further is not told again",
     )
     slot_policy: Literal["keep_empty", "compress"] = Field(
         default="keep_empty",

@@ -141,6 +141,8 @@ def world(database: Database) -> Database:
     """One row at least in every table: carmaker's plant, and its suppliers seatworks, trimworks."""
     with database.connect("ingest") as connection:
         store_plant(connection, read_plant(SAMPLE_PLANT))
+        # Nothing is told ahead of the calls, so that each stream begins with what is put in below.
+        connection.execute("UPDATE supplier_line SET profile = '{}'")
         connection.execute("INSERT INTO tenant VALUES ('stranger', 'Stranger', 'oem')")
         book = generate(3, 1)
         import_book(connection, "P1", book)

@@ -174,6 +174,14 @@ def test_a_late_call_is_accepted_and_flagged_with_the_earliest_arrival(supply: S
     ]
     assert late[0][3]["earliest_at"] == (passed_at(1) + timedelta(seconds=700)).isoformat()
     assert late[0][3]["late_s"] == 100
+    commands.fit(supply.connection, OWNER, PLANT, ONE, by())
+    assert "late_call" not in {kind for kind, _, _ in _open(supply)}
+
+
+def _open(supply: Supply) -> list[tuple[str, str, int]]:
+    return supply.connection.execute(
+        "SELECT kind, subject, id FROM exception WHERE closed_at IS NULL"
+    ).fetchall()
 
 
 def test_a_call_whose_pass_is_heard_of_late_is_late(supply: Supply) -> None:
