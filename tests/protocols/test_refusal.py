@@ -9,9 +9,9 @@ from protocols.refusal import first_problem
 
 def test_it_names_the_field_and_quotes_no_value() -> None:
     with pytest.raises(ValidationError) as caught:
-        CALL_RECORD.validate_python({"key": {"plant": "s3cret/x"}})
+        CALL_RECORD.validate_python({"kind": "call", "key": {"plant": "s3cret/x"}})
     said = first_problem(caught.value, "record")
-    assert said.startswith("key.plant: ")
+    assert said.startswith("call.key.plant: ")
     assert "s3cret" not in said
 
 
