@@ -36,8 +36,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results_module, "POLL_S", 0.1)
 
 
-RESULTS = 12
-"""Three parts: produced, inspected, packed, shipped."""
+RESULTS = 15
+"""Three parts: started, produced, inspected, packed, shipped."""
 
 
 @asynccontextmanager
