@@ -45,7 +45,9 @@ def test_native_snap7_is_read_and_comes_back(tmp_path: Path) -> None:
                 found = [got.values(tag) for tag in OTHERS]
                 assert found == [["S-0001"], [1.0], [-2.0], [1.0], [17.0], [1767225600000.0]]
                 assert got.figures.refused_nodes == 2
-                whys = sorted(gap.cause.partition("refused: ")[2] for gap in got.gaps)
+                # On a busy machine polls that came too late leave gaps of their own.
+                refused = [gap.cause.partition("refused: ")[2] for gap in got.gaps]
+                whys = sorted(filter(None, refused))
                 assert whys == [
                     "address out of range: the block or area is shorter (0x05)",
                     "there is no such block (0x0A)",
