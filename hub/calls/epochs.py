@@ -13,15 +13,15 @@ from datetime import UTC, datetime
 
 import psycopg
 
+from hub.calls.called import WITH_SUPPLIER
 from hub.calls.line_states import tell_line_states
 from hub.calls.previews import refresh_demand
+from protocols.jis.net import status_net
 from protocols.streams import draw_epoch
 
 LEFT_STATUSES = [
     "refused",
-    "shipped",
-    *("arrived", "mismatched", "confirmed", "consumed", "rejected", "returned"),
-    *("dropped", "scrapped", "stocked"),
+    *(status for status in status_net().names("part") if status not in WITH_SUPPLIER),
 ]
 """Calls whose part is in one of these are not handed to a gateway that begins anew: the supplier
 has nothing to do with them any more."""
