@@ -79,6 +79,15 @@ ON CONFLICT (plant, production_no, part_group) DO UPDATE SET line = excluded.lin
 _DELETE = """
 DELETE FROM demand WHERE plant = %s AND line = %s AND production_no = %s AND part_group = %s
 """
+# A car that leaves the sequence, comes back and leaves again has the same part built once.
+_CLAIM = """
+INSERT INTO claim
+    (plant, line, owner, partner, kind, by_whom, part_no, quantity, reason, source_at)
+SELECT %(plant)s, %(line)s, %(owner)s, %(partner)s, 'preview_broken', 'plant', %(part_no)s,
+    %(quantity)s, %(reason)s, %(at)s
+WHERE NOT EXISTS (SELECT FROM claim WHERE plant = %(plant)s AND line = %(line)s
+    AND kind = 'preview_broken' AND part_no = %(part_no)s AND reason = %(reason)s)
+"""
 
 
 class _Order(NamedTuple):
@@ -383,7 +392,8 @@ def _note_broken(
     fresh: Mapping[tuple[str, str], _Row],
     now: datetime,
 ) -> None:
-    """Who builds by previews has built what leaves one within the frozen horizon."""
+    """Who builds by previews has built what leaves one within the frozen horizon: it is noted, and
+    claimed of the plant, once for each part of a car."""
     frozen = now + timedelta(seconds=line.agreed.frozen_s)
     for key, before in known.items():
         after = fresh.get(key)
@@ -404,5 +414,19 @@ def _note_broken(
                 "part_no": before.part_no,
                 "required_at": before.required_at.isoformat(),
                 "instead": None if after is None else after.part_no,
+            },
+        )
+        connection.execute(
+            _CLAIM,
+            {
+                "plant": line.plant,
+                "line": line.id,
+                "owner": line.owner,
+                "partner": line.partner,
+                "part_no": before.part_no,
+                "quantity": before.quantity,
+                "reason": f"car {before.production_no}, {before.part_group}: built by a preview "
+                "that no longer holds",
+                "at": now,
             },
         )

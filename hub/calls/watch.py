@@ -94,12 +94,12 @@ FROM jis_call c JOIN supplier_line l ON l.plant = c.plant AND l.id = c.line
 WHERE c.acknowledged_at IS NULL AND c.car IN ('released', 'pulled_out')
 GROUP BY c.plant, c.line, c.owner, c.partner, l.profile
 """
-_MISSING = """
+_UNBUILT = """
 SELECT c.plant, c.line, c.owner, c.partner, c.id, c.eta, c.required_at, c.production_no,
     c.part_no, c.rack, c.slot, l.profile,
     concat_ws('/', c.plant, c.line, c.production_no, c.part_group, c.reorder_index) AS key
 FROM jis_call c JOIN supplier_line l ON l.plant = c.plant AND l.id = c.line
-WHERE c.status = 'missing' AND c.car = 'released'
+WHERE c.status = %s AND c.car = 'released'
 """
 
 
@@ -138,7 +138,9 @@ class _OnTruck:
 
 
 @dataclass(frozen=True, slots=True)
-class _Missing:
+class _Unbuilt:
+    """A call whose part cannot be built yet, or must be built again."""
+
     id: int
     key: str
     owner: str
@@ -271,34 +273,51 @@ def unacknowledged(connection: psycopg.Connection, now: datetime) -> Iterator[Fi
 
 def missing_parts(connection: psycopg.Connection, now: datetime) -> Iterator[Finding]:
     """Calls without material: whether it comes in time is worked out from when it is expected."""
-    with connection.cursor(row_factory=class_row(_Missing)) as cursor:
-        rows = cursor.execute(_MISSING).fetchall()
-    for call in rows:
-        eta, required_at = call.eta, call.required_at
-        detail: dict[str, Any] = {
-            "car": call.production_no,
-            "part_no": call.part_no,
-            "rack": call.rack,
-            "slot": call.slot,
-            "required_at": required_at.isoformat(),
-            "eta": eta.isoformat() if eta else None,
-        }
-        in_time = False
-        if eta is not None:
-            earliest = earliest_at_line(max(eta, _minute(now)), stored_profile(call.profile))
-            slack = (required_at - earliest).total_seconds()
-            in_time = slack >= 0
-            detail |= {"earliest_at_line": earliest.isoformat(), "slack_s": round(slack)}
-        yield Finding(
-            subject=call.key,
-            owner=call.owner,
-            partner=call.partner,
-            plant=call.plant,
-            line=call.line,
-            call=call.id,
-            severity="warning" if in_time else "critical",
-            detail=detail | {"in_time": in_time},
+    for call in _unbuilt(connection, "missing"):
+        detail = {"eta": call.eta.isoformat() if call.eta else None}
+        yield _against_the_fit(
+            call, None if call.eta is None else max(call.eta, _minute(now)), detail
         )
+
+
+def parts_built_again(connection: psycopg.Connection, now: datetime) -> Iterator[Finding]:
+    """Calls whose part was not in order at the supplier: pressing once what is left is shorter than
+    what it takes to build it again and bring it."""
+    for call in _unbuilt(connection, "rework"):
+        latest = leave_by(call.required_at, stored_profile(call.profile))
+        yield _against_the_fit(call, _minute(now), {"leave_by": latest.isoformat()})
+
+
+def _unbuilt(connection: psycopg.Connection, status: str) -> list[_Unbuilt]:
+    with connection.cursor(row_factory=class_row(_Unbuilt)) as cursor:
+        return cursor.execute(_UNBUILT, (status,)).fetchall()
+
+
+def _against_the_fit(call: _Unbuilt, begins_at: datetime | None, detail: dict[str, Any]) -> Finding:
+    """Whether a part that can be begun then is at its station in time; None: nobody knows when."""
+    detail = {
+        "car": call.production_no,
+        "part_no": call.part_no,
+        "rack": call.rack,
+        "slot": call.slot,
+        "required_at": call.required_at.isoformat(),
+    } | detail
+    in_time = False
+    if begins_at is not None:
+        earliest = earliest_at_line(begins_at, stored_profile(call.profile))
+        slack = (call.required_at - earliest).total_seconds()
+        in_time = slack >= 0
+        detail |= {"earliest_at_line": earliest.isoformat(), "slack_s": round(slack)}
+    return Finding(
+        subject=call.key,
+        owner=call.owner,
+        partner=call.partner,
+        plant=call.plant,
+        line=call.line,
+        call=call.id,
+        severity="warning" if in_time else "critical",
+        detail=detail | {"in_time": in_time},
+    )
 
 
 def earliest_at_line(material_at: datetime, profile: Profile) -> datetime:
@@ -316,6 +335,7 @@ _FINDERS: dict[str, Callable[[psycopg.Connection, datetime], Iterator[Finding]]]
     "clock_skew": clocks_off,
     "unacknowledged": unacknowledged,
     "missing_part": missing_parts,
+    "nok_at_supplier": parts_built_again,
 }
 
 

@@ -151,17 +151,6 @@ def test_a_line_that_asks_for_none_is_told_nothing(connection: psycopg.Connectio
     assert connection.execute("SELECT count(*) FROM demand").fetchone() == (0,)
 
 
-def test_what_leaves_the_frozen_preview_of_who_builds_by_it_is_noted(
-    connection: psycopg.Connection,
-) -> None:
-    agree(connection, preview_days=1, order_to_build="preview", frozen_s=11 * 60)
-    refresh(connection)
-    connection.execute("UPDATE vehicle_order SET cancelled_at = now()")
-    refresh(connection)
-    noted = connection.execute("SELECT subject FROM exception WHERE kind = 'preview_broken'")
-    assert noted.fetchall() == [("P1/TRIM1/0000001/DOOR-TRIM",)]
-
-
 def test_a_long_version_goes_in_several_records() -> None:
     demand = Demand(production_no="1", part_group="G", part_no="P", colour="RED")
     parts = records("P1", "L", 7, 6, [demand] * 1001, [("1", "G")] * 3)

@@ -99,6 +99,41 @@ def test_missing_part_is_told_with_its_eta_against_the_fit_time(supply: Supply) 
     assert row == ("fit_offline", "planner", "ok", "net")
 
 
+def test_nok_at_the_supplier_presses_once_a_new_part_would_be_too_late(supply: Supply) -> None:
+    """Fitted at 06:11; a minute to build, two on the road, one to unload and bring."""
+    supply.set_profile(**TIMES, produce_s=60)
+    supply.pass_cars(1)
+    supply.inspect(key(1))
+    place = supply.found(key(1)).rack, supply.found(key(1)).slot
+    supply.say(key(1), "inspected_nok", verdict="nok")
+    assert supply.found(key(1)).pair == ("released", "rework")
+    assert supply.told("nok_at_supplier") == ["trimworks", "carmaker"]
+
+    def pressing(at: datetime) -> tuple[str, int]:
+        detail = watch(supply, at)["nok_at_supplier"]
+        assert isinstance(detail, dict)
+        assert detail["leave_by"] == passed_at(7).isoformat()
+        row = supply.connection.execute(
+            "SELECT severity FROM exception WHERE kind = 'nok_at_supplier'"
+        ).fetchone()
+        assert row is not None
+        return row[0], detail["slack_s"]
+
+    assert pressing(passed_at(6)) == ("warning", 60)
+    assert pressing(passed_at(8)) == ("critical", -60)
+    row = supply.connection.execute(
+        "SELECT id FROM exception WHERE kind = 'nok_at_supplier'"
+    ).fetchone()
+    assert row is not None
+    assert not decide(supply.connection, OWNER, row[0], "express", passed_at(8), "planner")
+    # The same call is built again, for the same slot.
+    supply.say(key(1), "produced", serial="S-2")
+    supply.say(key(1), "inspected_ok", verdict="ok")
+    again = supply.found(key(1))
+    assert (again.part, again.serial, (again.rack, again.slot)) == ("inspected", "S-2", place)
+    assert "nok_at_supplier" not in watch(supply, passed_at(8))
+
+
 def test_sequence_gap_is_sent_again_then_its_slot_stays_empty(supply: Supply) -> None:
     supply.set_profile(gap_timeout_s=100)
     supply.pass_cars(*range(1, 8))

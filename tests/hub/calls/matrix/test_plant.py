@@ -11,6 +11,7 @@ from hub.calls.answers import note_unanswered
 from hub.calls.effectivity import change_part, check_index
 from hub.calls.history import find_call
 from hub.calls.parts import PartChange
+from hub.calls.previews import refresh_demand
 from hub.calls.refused import RefusedError, UnknownError
 from hub.calls.release import release
 from protocols.jis.messages import Call, CallChange, CallKey, Instruction, LineState
@@ -204,6 +205,40 @@ def test_sequence_numbers_wrap_and_places_do_not(supply: Supply) -> None:
 
 
 # Car blocked before its call
+
+
+def test_what_leaves_the_frozen_preview_of_who_builds_by_it_is_noted_and_claimed(
+    supply: Supply,
+) -> None:
+    """Cars 1 and 2 are required within the frozen horizon, so their parts are built; 3 is not."""
+    put_in_sequence(supply.connection, 1, 2, 3)
+    agree(
+        *(supply.connection, "TRIM1"),
+        preview_days=1, order_to_build="preview", frozen_s=11 * 60 + 30,
+    )  # fmt: skip
+    refresh_demand(supply.connection, PLANT, passed_at(0))
+    for _ in range(2):
+        commands.block(supply.connection, OWNER, PLANT, ONE, by(passed_at(0)))
+        commands.unblock(supply.connection, OWNER, PLANT, ONE, by(passed_at(0)))
+    content.change_order(supply.connection, OWNER, PLANT, TWO, by(passed_at(0)), {"colour": "BLUE"})
+    commands.cancel(supply.connection, OWNER, PLANT, THREE, by(passed_at(0)))
+    noted = supply.connection.execute(
+        "SELECT subject, told, detail ->> 'instead' FROM exception"
+        " WHERE kind = 'preview_broken' ORDER BY id"
+    ).fetchall()
+    both = ["carmaker", "trimworks"]
+    assert noted == [
+        (f"P1/TRIM1/{ONE}/DOOR-TRIM", both, "DT-RED"),
+        (f"P1/TRIM1/{TWO}/DOOR-TRIM", both, "DT-BLUE"),
+    ]
+    claimed = supply.connection.execute(
+        "SELECT kind, by_whom, part_no, quantity, reason FROM claim ORDER BY id"
+    ).fetchall()
+    assert claimed == [
+        ("preview_broken", "plant", "DT-RED", 1,
+         f"car {car}, DOOR-TRIM: built by a preview that no longer holds")
+        for car in (ONE, TWO)
+    ]  # fmt: skip
 
 
 def test_a_blocked_car_leaves_the_preview_and_all_behind_it_are_timed_anew(supply: Supply) -> None:
