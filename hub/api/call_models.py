@@ -58,6 +58,7 @@ CALL_EXAMPLE: dict[str, Any] = {
     "car": "released",
     "part": "started",
     "means": "being built",
+    "means_zh": "生产中",
     "may": ["pull_out", "reorder", "resequence", "swap"],
     "may_ask": ["cancel", "change"],
     "priority": "normal",
@@ -98,6 +99,7 @@ class CallState(BaseModel):
     car: str = Field(description="status of the car")
     part: str = Field(description="status of the part")
     means: str = Field(description="what the two mean together")
+    means_zh: str
     may: list[str] = Field(description="what the plant can ask for now, and it happens")
     may_ask: list[str] = Field(description="what the supplier would decide")
     priority: str
@@ -189,6 +191,7 @@ def _state(row: dict[str, Any]) -> FoundState:
     return FoundState(
         **row,
         means=situation.text,
+        means_zh=situation.text_zh,
         may=sorted(situation.may),
         may_ask=sorted(situation.may_ask),
     )

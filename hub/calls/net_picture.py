@@ -171,7 +171,8 @@ def _cell(net: Net, pair: Pair, x: float, y: int, w: float, h: int, possible: bo
         return f'<rect class="none" {where}/>'
     situation = net.situation(pair)
     may = [*sorted(situation.may), *(f"{word}?" for word in sorted(situation.may_ask))]
-    tip = f"{pair.car} × {pair.part}: {situation.text}\nplant may: {', '.join(may) or 'nothing'}"
+    means = f"{situation.text} {situation.text_zh}"
+    tip = f"{pair.car} × {pair.part}: {means}\nplant may: {', '.join(may) or 'nothing'}"
     lines = _wrapped(situation.raises.replace("_", " "), 9)
     text = "".join(
         f'<text class="cell" x="{x + 2:.1f}" y="{y + 12 + at * 10}">{escape(line)}</text>'

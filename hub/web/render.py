@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from hub.api.dock_models import ExceptionView
 from hub.calls.exception_kinds import exception_kinds
 from hub.sequencing.plot.colours import palette
-from hub.web.words import Language, words
+from hub.web.words import Language, fields, sources, words
 from protocols.jis.net import Axis, status_net
 
 _SHOWN = 4
@@ -115,6 +115,10 @@ def render(template: str, language: Language, colours: Iterable[str] = (), **val
         lang=language,
         paint=lambda colour: chosen.get(colour, "#83878c"),
         status=_status(language),
+        fields=fields(language),
+        sources=sources(language),
+        happened=_happened(language),
+        meaning=_meaning(language),
         t=lambda thing: thing.title_zh if language == "zh" else thing.title,
         decisions=exception_kinds().decisions,
         modes=exception_kinds().modes,
@@ -129,3 +133,15 @@ def _status(language: Language) -> Callable[[Axis, str], str]:
         for s in status_net().statuses
     }
     return lambda axis, name: known.get((axis, name), name)
+
+
+def _happened(language: Language) -> Callable[[str], str]:
+    """What an event of the net is called."""
+    known = {move.event: move.title_zh for move in status_net().transitions}
+    return lambda event: (known.get(event) if language == "zh" else "") or event.replace("_", " ")
+
+
+def _meaning(language: Language) -> Callable[[str], str]:
+    """What a pair of statuses means, as exceptions tell it in English."""
+    known = {s.text: s.text_zh for s in status_net().situations}
+    return lambda text: known.get(text, text) if language == "zh" else text

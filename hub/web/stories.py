@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from protocols.jis.messages import CallKey
-from protocols.jis.net import Axis, Pair, status_net
+from protocols.jis.net import Axis, Pair, Situation, status_net
 
 _CAR = """
 SELECT o.production_no, o.vin, o.model, o.colour, o.options, o.pre_series, o.blocked_at,
@@ -109,7 +110,16 @@ class CallCard:
     @property
     def means(self) -> str:
         """What its two statuses mean together."""
-        return status_net().situation(Pair(self.car, self.part)).text
+        return self._situation.text
+
+    @property
+    def means_zh(self) -> str:
+        """The same in Chinese."""
+        return self._situation.text_zh
+
+    @property
+    def _situation(self) -> Situation:
+        return status_net().situation(Pair(self.car, self.part))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +141,19 @@ class Happened:
     message: str
 
     @property
-    def said(self) -> str:
+    def net_event(self) -> str:
+        """Its name in the status net, which knows two ends of an inspection."""
+        if self.kind == "inspected":
+            return f"inspected_{self.body.get('verdict', 'ok')}"
+        return self.kind
+
+    def said(self, words: Mapping[str, str]) -> str:
         """What it said besides its kind."""
-        told = [f"{n}: {_text(self.body[n])}" for n in _TOLD if self.body.get(n) not in (None, "")]
+        told = [
+            f"{words.get(name, name)}: {_text(self.body[name], words)}"
+            for name in _TOLD
+            if self.body.get(name) not in (None, "")
+        ]
         return "; ".join([*([self.serial] if self.serial else []), *told])
 
 
@@ -203,14 +223,14 @@ def _calls(connection: psycopg.Connection, **values: Any) -> list[CallCard]:
         return cursor.execute(_CALLS, values).fetchall()
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, words: Mapping[str, str]) -> str:
     if isinstance(value, dict):
         return ", ".join(
-            f"{name} {change.get('from')} → {change.get('to')}"
+            f"{words.get(name, name)} {change.get('from')} → {change.get('to')}"
             if isinstance(change, dict)
-            else f"{name} {change}"
+            else f"{words.get(name, name)} {change}"
             for name, change in value.items()
         )
     if isinstance(value, list):
-        return ", ".join(map(str, value))
+        return ", ".join(words.get(str(each), str(each)) for each in value)
     return str(value)

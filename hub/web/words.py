@@ -138,12 +138,80 @@ _WORDS: dict[str, tuple[str, str]] = {
     "back": ("Control tower", "控制塔"),
     "not_found": ("Nothing is known of this", "未找到"),
 }
+_FIELDS: dict[str, tuple[str, str]] = {
+    "asked": ("asked for", "询问事项"),
+    "at_line": ("at the line", "到线时间"),
+    "blind_since": ("not heard since", "失联自"),
+    "built": ("built", "已生产版本"),
+    "calls": ("calls", "要货"),
+    "calls_at_the_line": ("calls at the line", "产线已收要货"),
+    "car": ("car", "车辆"),
+    "cars": ("cars", "车辆"),
+    "changed": ("changed", "变更"),
+    "colour": ("colour", "颜色"),
+    "counts": ("what counts", "有效版本"),
+    "earliest_at": ("earliest", "最早到货"),
+    "earliest_at_line": ("earliest at the line", "最早到线"),
+    "eta": ("expected", "预计到达"),
+    "first_call_no": ("first call", "首个要货号"),
+    "first_car": ("first car", "首车"),
+    "first_fit": ("first fit", "首车装配时间"),
+    "follows_in": ("follows in", "随后走"),
+    "gateway": ("gateway", "网关"),
+    "in_time": ("in time", "来得及"),
+    "instead": ("instead", "改为"),
+    "late_s": ("late, seconds", "晚到（秒）"),
+    "leave_by": ("must leave by", "最迟发出"),
+    "lines": ("lines", "产线"),
+    "means": ("means", "含义"),
+    "needs": ("needs", "应为"),
+    "offset_s": ("off, seconds", "偏差（秒）"),
+    "oldest_at": ("oldest", "最早要货时间"),
+    "part_group": ("part group", "零件组"),
+    "part_no": ("part", "零件号"),
+    "problems": ("problems", "问题"),
+    "quantity": ("quantity", "数量"),
+    "rack": ("rack", "料架"),
+    "reason": ("reason", "原因"),
+    "required_at": ("required", "需求时间"),
+    "revision": ("revision", "版本"),
+    "sequence_no": ("sequence", "顺序号"),
+    "serial": ("serial", "序列号"),
+    "shipment": ("shipment", "发运"),
+    "slack_s": ("to spare", "裕量"),
+    "slot": ("slot", "架位"),
+    "slots": ("slots", "架位"),
+    "verdict": ("verdict", "判定"),
+    "what": ("what", "内容"),
+    "works_until": ("works until", "可继续至"),
+}
+"""What events say and exceptions tell in detail, by the name of the field."""
+_SOURCES: dict[str, tuple[str, str]] = {
+    "plant": ("plant", "整车厂"),
+    "gateway": ("gateway", "网关"),
+    "supplier": ("supplier", "供应商"),
+    "dock": ("dock", "收货口"),
+}
 
 
 def words(language: Language) -> dict[str, str]:
     """All of them in one language."""
+    return _in(language, _WORDS)
+
+
+def fields(language: Language) -> dict[str, str]:
+    """What fields of events and exceptions are called; those that are not here keep their name."""
+    return _in(language, _FIELDS)
+
+
+def sources(language: Language) -> dict[str, str]:
+    """Who tells of an event."""
+    return _in(language, _SOURCES)
+
+
+def _in(language: Language, texts: dict[str, tuple[str, str]]) -> dict[str, str]:
     at = 0 if language == "en" else 1
-    return {name: both[at] for name, both in _WORDS.items()}
+    return {name: both[at] for name, both in texts.items()}
 
 
 def language_of(asked: str | None, accepted: str) -> Language:

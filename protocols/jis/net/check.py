@@ -65,7 +65,13 @@ def _names(net: Net) -> Iterator[tuple[int, str]]:
     for t in net.transitions:
         if t.event != ANY and owners.setdefault(t.event, (t.source, t.axis)) != (t.source, t.axis):
             yield t.line, f"{t.event} has another source or axis above"
+    titles: dict[str, str] = {}
+    for t in net.transitions:
+        if not t.title_zh or titles.setdefault(t.event, t.title_zh) != t.title_zh:
+            yield t.line, f"{t.event} has no Chinese name, or another one above"
     for s in net.situations:
+        if not (s.text and s.text_zh):
+            yield s.line, "says what it means in one language only"
         for axis, names in (("car", s.cars), ("part", s.parts)):
             for name in sorted(names - {n for a, n in known if a == axis}):
                 yield s.line, f"no {axis} status {name}"

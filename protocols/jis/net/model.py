@@ -40,6 +40,7 @@ class Transition:
     """An event of one source moves one axis from one status to another (or the same)."""
 
     event: str
+    title_zh: str
     source: Source
     axis: Axis
     origin: str
@@ -59,6 +60,7 @@ class Situation:
     parts: frozenset[str]
     state: Literal["open", "attention", "done"]
     text: str
+    text_zh: str
     may: frozenset[str]
     """What the plant can ask for, and it happens."""
     may_ask: frozenset[str]
@@ -140,7 +142,7 @@ class Net:
         texts = {(t.event, t.axis, t.origin): t for t in self.transitions}
         return tuple(
             texts.get((event, axis, origin))
-            or Transition(event, self._sources[event], axis, origin, target, "", "", 0)
+            or Transition(event, "", self._sources[event], axis, origin, target, "", "", 0)
             for (event, axis, origin), target in self._targets.items()
         )
 

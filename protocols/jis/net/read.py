@@ -69,6 +69,7 @@ def _transitions(rows: Iterable[Row]) -> Iterator[Transition]:
             target = origin if cells["to"] == "=" else cells["to"]
             yield Transition(
                 cells["event"],
+                cells["事件"],
                 cast(Source, source),
                 cast(Axis, axis),
                 origin,
@@ -90,6 +91,7 @@ def _situation(row: Row) -> Situation:
         frozenset(cells["part"].split()),
         state,  # type: ignore[arg-type]  # one of the three above
         cells["means"],
+        cells["含义"],
         frozenset(word for word in may if not word.endswith("?")),
         frozenset(word[:-1] for word in may if word.endswith("?")),
         tuple(cells["who acts"].split()),

@@ -111,6 +111,29 @@ def test_it_speaks_chinese(page: Page, url: str, supply: Supply) -> None:
     page.wait_for_selector("text=Nothing wants attention")
 
 
+def test_chinese_pages_say_in_chinese_where_a_call_stands(
+    page: Page, url: str, supply: Supply
+) -> None:
+    """What a pair of statuses means, what happened and who said so, all from the net itself."""
+    supply.pass_cars(1)
+    supply.inspect(key(1))
+    supply.say(key(1), "inspected_nok", verdict="nok", reason="scratch")
+    open_tower(page, url, "/tower/calls/TRIM1/0000001/DOOR-TRIM/0", "zh")
+    assert page.inner_text("header .flag") == "重新生产"
+    rows = page.locator("tr[data-event]").all_inner_texts()
+    assert [row.split("\t")[2:4] for row in rows] == [
+        ["供应商", "检验不合格"],
+        ["供应商", "检验合格"],
+        ["供应商", "完工"],
+        ["供应商", "产线接单"],
+        ["整车厂", "发布要货"],
+    ]
+    assert "原因: scratch" in rows[0]
+    page.click(".exceptions a")
+    page.wait_for_selector("dt >> text=含义")
+    page.wait_for_selector("dd >> text=重新生产")
+
+
 def test_a_hub_with_a_token_shows_nothing_without_it(page: Page, world: Database) -> None:
     with serving(world, ApiSettings(token=TOKEN)) as url:
         bare = httpx.get(f"{url}/tower")

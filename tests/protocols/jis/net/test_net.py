@@ -71,7 +71,7 @@ def test_a_part_that_goes_well_is_fitted() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ("| missing | supplier |", "| missing | suplier |", "by 'suplier'"),
+        ("| missing | 缺件 | supplier |", "| missing | 缺件 | suplier |", "by 'suplier'"),
         ("| started | being built |", "| begun | being built |", "no part status started"),
         (
             "| fitted at the line | 已消耗 | yes |",
@@ -86,10 +86,17 @@ def test_a_part_that_goes_well_is_fitted() -> None:
         ),
         ("| fitted | mismatched |", "| fitted | consumed |", "no situation for car fitted"),
         (
-            "| loaded | supplier | part | packed |",
-            "| loaded | supplier | part | packed | x |",
-            "8 cells under 7 columns",
+            "| loaded | 装车厢 | supplier | part | packed |",
+            "| loaded | 装车厢 | supplier | part | packed | x |",
+            "9 cells under 8 columns",
         ),
+        ("| unpacked | 出架 |", "| unpacked | |", "unpacked has no Chinese name"),
+        (
+            "| plan | 排序 | plant | car | blocked",
+            "| plan | 计划 | plant | car | blocked",
+            "another one",
+        ),
+        ("| in its rack | 已在料架 |", "| in its rack | |", "means in one language only"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused(old: str, new: str, complaint: str) -> None:
