@@ -81,6 +81,12 @@ def read(
     return config, plain
 
 
+def place(path: Path, loc: Location) -> tuple[int, str]:
+    """Line and path of keys of a setting, or of the nearest thing around it that is in the file.
+    Raises `ConfigError`."""
+    return _line_of(_parse(path), loc), _where(loc)
+
+
 def _parse(path: Path) -> CommentedMap:
     try:
         tree = YAML(typ="rt").load(path.read_text(encoding="utf-8"))

@@ -64,10 +64,16 @@ _SOURCE_HEAD = """\
 """
 
 
-def sample(kind: str = "opcua") -> str:
+def sample(
+    kind: str = "opcua",
+    *,
+    settings: dict[str, Any] | None = None,
+    source: dict[str, Any] | None = None,
+) -> str:
     """A file to begin with: what must be given stands with an example, the rest as a comment. Its
-    source is of the given kind."""
-    example = {**_EXAMPLE, "sources": [SOURCES[kind]]}
+    source is of the given kind. `settings` by section and `source` stand in place of the example's;
+    a key of the source that is None is left out."""
+    example = {**_EXAMPLE, **(settings or {}), "sources": [_with(SOURCES[kind], source)]}
     return _HEAD + "\n".join(_section(EdgeConfig, example, top=True)) + "\n"
 
 
@@ -75,6 +81,10 @@ def source_sample(kind: str) -> str:
     """The source alone, as it lies in the folder of its kind."""
     lines = _field("sources", EdgeConfig.model_fields["sources"], {"sources": [SOURCES[kind]]})
     return _SOURCE_HEAD + "\n".join(lines) + "\n"
+
+
+def _with(example: dict[str, Any], given: dict[str, Any] | None) -> dict[str, Any]:
+    return {key: value for key, value in {**example, **(given or {})}.items() if value is not None}
 
 
 def _section(model: type[BaseModel], example: dict[str, Any], *, top: bool = False) -> list[str]:
@@ -120,20 +130,25 @@ def _commented(key: str, field: FieldInfo, inner: type[BaseModel] | None) -> lis
     elif inner is not None:
         block = [f"{key}:", *(f"  {line}" for line in _skeleton(inner))]
     else:
-        default = field.default.value if isinstance(field.default, Enum) else field.default
-        block = _yaml({key: default})
+        block = _yaml({key: _default(field)})
     return [f"# {line}" for line in block]
 
 
 def _skeleton(model: type[BaseModel]) -> list[str]:
     lines = []
     for name, field in model.model_fields.items():
-        default = None if field.is_required() else field.default
-        value = _yaml({field.alias or name: default})[0]
+        value = _yaml({field.alias or name: _default(field)})[0]
         lines.append(f"{value}  # {field.title}")
         if (inner := model_for(field.annotation, None)) is not None:
             lines += [f"  {line}" for line in _skeleton(inner)]
     return lines
+
+
+def _default(field: FieldInfo) -> Any:
+    """A default as a file has it; None if there is none."""
+    if field.is_required():
+        return None
+    return field.default.value if isinstance(field.default, Enum) else field.default
 
 
 def _comment(field: FieldInfo) -> list[str]:

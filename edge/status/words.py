@@ -57,6 +57,23 @@ _WORDS: dict[str, tuple[str, str]] = {
     # the calls
     "calls_open": ("Calls waiting for the PLC", "等待 PLC 处理的要货"),
     "events_pending": ("Events waiting for the hub", "等待上传的事件"),
+    # the table of the command line
+    "part": ("part", "部分"),
+    "details": ("details", "详情"),
+    "uplink_details": (
+        "{}; backlog {:,} records; last answer {}",
+        "{}；待补传 {:,} 条；最近应答 {}",
+    ),
+    "journal_full": ("full", "已满"),
+    "journal_well": ("well", "正常"),
+    "journal_details": (
+        "{:,.1f} of {:,.0f} MB; {:,} records wait; {:,} evicted",
+        "{:,.1f} / {:,.0f} MB；{:,} 条等待上传；{:,} 条已丢弃",
+    ),
+    "calls_details": (
+        "{:,} calls wait for the PLC, {:,} events for the hub",
+        "{:,} 条要货等待 PLC，{:,} 个事件等待中心",
+    ),
     # what is not well; {} is the problem's detail
     "problem.broker_away": ("no connection to the broker", "未连接到消息服务器"),
     "problem.hub_away": (

@@ -5,20 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from edge.cli import app
 from edge.journal import DirectoryLock
+from tests.edge.cli.invoke import invoke
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "edge.yaml"
-
-
-def invoke(*arguments: str | Path) -> tuple[int, str]:
-    result = CliRunner().invoke(app, [str(a) for a in arguments])
-    return result.exit_code, result.output
 
 
 def test_init_then_check(file: Path) -> None:
