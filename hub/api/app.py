@@ -18,6 +18,7 @@ from fastapi.staticfiles import StaticFiles
 from psycopg_pool import PoolTimeout
 
 from hub.api import (
+    bookings,
     calls,
     cars,
     day_searches,
@@ -153,6 +154,7 @@ def create_app(
     app.include_router(shipments.router)
     app.include_router(exceptions.router)
     app.include_router(modes.router)
+    app.include_router(bookings.router)
     app.include_router(kpis.router)
     app.include_router(labels.router)
     app.include_router(webhooks.router)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -53,11 +52,18 @@ class Reorder(Command):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [SAID | {"required_at": "2026-03-02T10:40:00Z"}]},
+        json_schema_extra={
+            "examples": [SAID | {"required_at": "2026-03-02T10:40:00Z", "from_stock": True}]
+        },
     )
 
     required_at: AwareDatetime | None = Field(
         default=None, description="null: when its car is to get it, or now if that is past"
+    )
+    from_stock: bool | None = Field(
+        default=None,
+        description="its car gets one from the emergency stock meanwhile, and this fills it up; "
+        "null: as far as there is one, while the line works from it",
     )
 
 
@@ -189,10 +195,11 @@ def reorder_call(
     """It was not in order at the line, or is lost: the new call goes before all others, with the
     emergency rack, and stands for the old one."""
     key = _key(plant, line, production_no, part_group, reorder_index)
-    required_at: datetime | None = command.required_at
     new, repeated = carry(
         command,
-        lambda connection, tenant, by: reorder(connection, tenant, key, by, required_at),
+        lambda connection, tenant, by: reorder(
+            connection, tenant, key, by, command.required_at, command.from_stock
+        ),
     )
     return Reordered(key=str(new), repeated=repeated)
 

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from hub import kpi
 from hub.api import dock_views
+from hub.api.bookings import read_stock
 from hub.api.context import Shared, caller
 from hub.api.problems import Problem
 from hub.web.board import colours_of, read_board, the_plant
@@ -169,6 +170,7 @@ def _content(
                 line=line,
                 loop=loop,
                 history=dock_views.modes(connection, name, line, history=True),
+                stock=read_stock(connection, name, line),
                 racks=dock_views.racks_under_way(connection, name),
             )
         case ["figures"]:

@@ -11,10 +11,11 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row
 
-from hub.calls import dock, gaps, modes
+from hub.calls import dock, emergency_stock, gaps, modes
 from hub.calls.exception_kinds import Effect, exception_kinds
 from hub.calls.history import find_call
 from hub.calls.outbox import hold
+from hub.calls.racks import ENDED
 from hub.calls.refused import RefusedError, UnknownError
 from protocols.jis.messages import CallKey, DeliveryKind, LineMode
 
@@ -28,6 +29,20 @@ UPDATE exception SET decision = %(decision)s, decided_at = %(at)s, decided_by = 
     closed_at = CASE WHEN %(closes)s THEN coalesce(closed_at, clock_timestamp()) ELSE closed_at END,
     closed_by = CASE WHEN %(closes)s THEN coalesce(closed_by, %(by)s) ELSE closed_by END
 WHERE id = %(id)s
+"""
+# Of a truck that is late the cars it hits, of a rack those whose part is not on its way.
+_AFFECTED = """
+SELECT concat_ws('/', c.plant, c.line, c.production_no, c.part_group, c.reorder_index)
+FROM jis_call c
+WHERE c.plant = %(plant)s AND c.line = %(line)s AND c.car = 'released' AND CASE
+    WHEN %(shipment)s::text IS NOT NULL THEN c.production_no = ANY (%(cars)s)
+        AND c.id IN (SELECT call FROM shipment_slot s WHERE s.plant = c.plant AND s.line = c.line
+            AND s.shipment = %(shipment)s)
+    ELSE c.rack = %(rack)s AND NOT c.status = ANY (%(on_the_way)s) END
+ORDER BY c.required_at, c.id
+"""
+_ADD_TO_NOTE = """
+UPDATE exception SET note = left(concat_ws('; ', note, %(more)s::text), 500) WHERE id = %(id)s
 """
 
 
@@ -132,7 +147,7 @@ def _deliver(what: DeliveryKind) -> Callable[[_Deciding], None]:
 def _mode(mode: LineMode) -> Callable[[_Deciding], None]:
     def put(deciding: _Deciding) -> None:
         found = deciding.exception
-        for line in [found.line] if found.line else found.detail.get("lines", []):
+        for line in _lines(found):
             modes.set_mode(
                 deciding.connection,
                 found.owner,
@@ -141,10 +156,56 @@ def _mode(mode: LineMode) -> Callable[[_Deciding], None]:
                 mode,
                 deciding.at,
                 deciding.by,
-                f"exception {found.id}, {found.kind}: {deciding.reason}",
+                _because(deciding, deciding.reason),
             )
 
     return put
+
+
+def _take_one(deciding: _Deciding) -> None:
+    key = CallKey.parse(deciding.exception.subject)
+    emergency_stock.lock_stock(deciding.connection, key.plant, key.line)
+    call = find_call(deciding.connection, key)
+    if call is None:
+        raise UnknownError(f"no call {key}")
+    emergency_stock.take(
+        deciding.connection, call, deciding.at, deciding.by, _because(deciding, deciding.reason)
+    )
+
+
+def _from_stock(deciding: _Deciding) -> None:
+    """The line goes over to the emergency stock, and the cars that the exception is about get their
+    parts out of it; who gets none is noted with the decision."""
+    found, connection = deciding.exception, deciding.connection
+    for line in _lines(found):
+        emergency_stock.lock_stock(connection, found.plant, line)
+    _mode("buffer")(deciding)
+    rows = connection.execute(
+        _AFFECTED,
+        {
+            "plant": found.plant,
+            "line": found.line,
+            "shipment": found.detail.get("shipment") if found.kind == "truck_late" else None,
+            "cars": found.detail.get("cars", []),
+            "rack": found.detail.get("rack"),
+            "on_the_way": ["shipped", *ENDED, *dock.AT_DOCK],
+        },
+    ).fetchall()
+    calls = [call for (key,) in rows if (call := find_call(connection, CallKey.parse(key)))]
+    without = emergency_stock.take_for(
+        connection, calls, deciding.at, deciding.by, _because(deciding, deciding.reason)
+    )
+    if without:
+        left_out = f"none is left for {emergency_stock.named(without)}"
+        connection.execute(_ADD_TO_NOTE, {"more": left_out, "id": found.id})
+
+
+def _lines(exception: _Open) -> list[str]:
+    return [exception.line] if exception.line else list(exception.detail.get("lines", []))
+
+
+def _because(deciding: _Deciding, reason: str) -> str:
+    return f"exception {deciding.exception.id}, {deciding.exception.kind}: {reason}"
 
 
 def _left_out(deciding: _Deciding) -> list[gaps.Gap]:
@@ -168,7 +229,8 @@ def _leave_empty(deciding: _Deciding) -> None:
 _EFFECTS: dict[Effect, Callable[[_Deciding], None]] = {
     "confirm": _deliver("confirmed"),
     "return": _deliver("returned"),
-    "mode_buffer": _mode("buffer"),
+    "take": _take_one,
+    "buffer": _from_stock,
     "mode_manual": _mode("manual"),
     "resend": _send_again,
     "leave_empty": _leave_empty,

@@ -12,6 +12,7 @@ from datetime import datetime
 
 import psycopg
 
+from hub.calls.emergency_stock import fill_up
 from hub.calls.exceptions import open_exception
 from hub.calls.history import FoundCall, add, find_call
 from hub.calls.notify import CHANGES, calls_changed
@@ -22,6 +23,8 @@ from hub.calls.shipments import Line, find_line, shipped_racks
 from protocols.jis.messages import CallKey, Delivery, DeliveryKind
 
 FOREIGN_PART = "foreign_part"
+AT_DOCK = ("arrived", "mismatched", "confirmed", "consumed")
+"""Statuses of a part that the dock has."""
 
 _KNOWN_AT_DOCK = """
 INSERT INTO shipment (plant, line, id, owner, partner, body) VALUES (%s, %s, %s, %s, %s, '{}')
@@ -138,6 +141,8 @@ def tell(
     )
     if moved is None:
         return False
+    if what == "confirmed":
+        fill_up(connection, call, at, by)
     record = Delivery(key=call.key, what=what, at=at, serial=serial, reason=reason)
     send(
         connection,

@@ -13,7 +13,7 @@ from protocols.tables import Row, TableError, read_tables
 
 Severity = Literal["info", "warning", "critical"]
 Party = Literal["plant", "supplier"]
-Effect = Literal["", "confirm", "return", "mode_buffer", "mode_manual", "resend", "leave_empty"]
+Effect = Literal["", "confirm", "return", "take", "buffer", "mode_manual", "resend", "leave_empty"]
 """What a decision does besides being recorded; `hub/calls/decisions.py` has the code of each."""
 
 

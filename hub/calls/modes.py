@@ -12,6 +12,7 @@ from datetime import datetime
 
 import psycopg
 
+from hub.calls.emergency_stock import levels
 from hub.calls.line_states import tell_line_states
 from hub.calls.outbox import hold
 from hub.calls.refused import RefusedError, UnknownError
@@ -90,8 +91,11 @@ def set_mode(
 
 def _may_enter(connection: psycopg.Connection, line: Line, mode: LineMode) -> list[str]:
     """Why the mode cannot be entered."""
-    if mode == "buffer" and line.profile.emergency_stock < 1:
-        return [f"line {line.id} has no emergency stock (profile: emergency_stock)"]
+    if mode == "buffer":
+        if line.profile.emergency_stock < 1:
+            return [f"line {line.id} has no emergency stock (profile: emergency_stock)"]
+        if max(levels(connection, line.plant, line.id).values(), default=0) < 1:
+            return [f"the emergency stock of line {line.id} is used up"]
     if mode == "manual":
         row = connection.execute(_HEARD, (line.gateway,)).fetchone()
         if row is not None and row[0]:

@@ -114,6 +114,14 @@ def reorder_call(
         str, typer.Argument(help="The call: plant/line/production_no/part_group/reorder_index.")
     ],
     reason: Reason = "",
+    from_stock: Annotated[
+        bool | None,
+        typer.Option(
+            "--from-stock/--not-from-stock",
+            help="Whether its car gets one from the emergency stock meanwhile. By default as far "
+            "as there is one, while the line works from it.",
+        ),
+    ] = None,
 ) -> None:
     """Call a part once more, before all others: it is not in order at the line, or lost."""
     try:
@@ -121,7 +129,8 @@ def reorder_call(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     with _refusing(), service_connection() as connection:
-        new, _ = reorder(connection, _owner(connection, call.plant), call, _by(reason))
+        owner = _owner(connection, call.plant)
+        new, _ = reorder(connection, owner, call, _by(reason), from_stock=from_stock)
     typer.echo(f"{new} is called by express")
 
 

@@ -25,6 +25,7 @@ from hub.calls.called import (
 from hub.calls.calling import NewCall, write_calls
 from hub.calls.clock import load_clock
 from hub.calls.commands import give_place
+from hub.calls.emergency_stock import levels, take
 from hub.calls.parts import load_parts, position_of
 from hub.calls.racks import emergency_place
 from hub.calls.refused import RefusedError
@@ -39,6 +40,7 @@ RETURNING next_call_no - 1
 _MADE_BY = """
 SELECT reorder_index FROM jis_call WHERE reorder_of = %s ORDER BY reorder_index DESC LIMIT 1
 """
+_MODE = "SELECT mode FROM line_mode WHERE plant = %s AND line = %s AND until IS NULL"
 _REJECTED = frozenset(("rejected", "returned"))
 
 
@@ -48,11 +50,13 @@ def reorder(
     key: CallKey,
     by: By,
     required_at: datetime | None = None,
+    from_stock: bool | None = None,
 ) -> tuple[CallKey, bool]:
     """Call a part once more; (the new call, whether this had been done before).
 
-    required_at: by default when its car is to get it, or now if that is past. Raises `UnknownError`
-    or `RefusedError`.
+    required_at: by default when its car is to get it, or now if that is past. from_stock: whether
+    the car gets one out of the emergency stock meanwhile, which the reorder then fills up; None: as
+    far as there is one, while the line works from it. Raises `UnknownError` or `RefusedError`.
     """
     with connection.transaction():
         lines = lock_plant(connection, tenant, key.plant)
@@ -71,6 +75,7 @@ def reorder(
         index = max(call.reorder_index for call in group) + 1
         if index > MAX_REORDERS:
             raise RefusedError(f"call {key} was reordered {MAX_REORDERS} times: look at its part")
+        _from_stock(connection, old, by, from_stock)
         new = _again(connection, line, old, by, index, required_at)
         (new_id,) = write_calls(connection, tenant, [new], by.at)
         telling = Telling(connection, by)
@@ -80,6 +85,17 @@ def reorder(
             telling.instruct(telling.event(called, "pull_out"), "hold")
         telling.flush()
         return new.call.key, False
+
+
+def _from_stock(
+    connection: psycopg.Connection, old: CalledCall, by: By, wanted: bool | None
+) -> None:
+    if wanted is None:
+        in_force = connection.execute(_MODE, (old.plant, old.line)).fetchone()
+        left = levels(connection, old.plant, old.line).get(old.part_group, 0)
+        wanted = in_force == ("buffer",) and left > 0
+    if wanted:
+        take(connection, old, by.at, by.actor, by.reason or "reorder")
 
 
 def _again(

@@ -18,6 +18,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from hub.calls.answers import note_unanswered
+from hub.calls.dock import AT_DOCK
 from hub.calls.exceptions import Finding, bring_in_line
 from hub.calls.gaps import watch_gaps
 from hub.calls.loop import at_line, leave_by, slack_s
@@ -34,7 +35,6 @@ BEHIND_S = 30.0
 """It is behind if even the quickest of its last events seems to have taken longer than this."""
 EVENTS_JUDGED = 20
 """Of each gateway, to judge its clock by."""
-AT_DOCK = ("arrived", "mismatched", "confirmed", "consumed")
 
 _TRUCKS = """
 SELECT s.plant, s.line, s.id AS shipment, s.owner, s.partner, s.eta, l.profile,

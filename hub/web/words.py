@@ -99,6 +99,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "until": ("Until", "至"),
     "set_by": ("Set by", "设定人"),
     "anyway": ("against the rules", "忽略规则"),
+    "emergency_stock": ("Emergency stock", "应急库存"),
     "loop": ("In the loop", "循环数量"),
     "next_truck": ("Next truck", "下一班车"),
     "full": ("it is full", "已满载"),

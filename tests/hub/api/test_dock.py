@@ -213,3 +213,29 @@ def test_a_supplier_sees_its_own_and_decides_nothing_of_the_plant_s(
         assert client.post(f"{LINE}/shipments/T1/arrival", json=AT).status_code == 404
         items = client.get("/v1/plants/P1/exceptions").json()["items"]
         assert {item["line"] for item in items} == {"SEAT1"}
+
+
+def test_a_reorder_from_the_emergency_stock_is_booked_and_claimed(
+    client: httpx.Client, shipped: Supply
+) -> None:
+    for car in (1, 2):
+        shipped.say(key(car), "rejected", "dock")
+        again = f"/v1/plants/P1/calls/TRIM1/000000{car}/DOOR-TRIM/0/reorder"
+        made = client.post(again, json={"reason": "scratch", "from_stock": True})
+        assert made.status_code == 201, made.text
+    stock = client.get(f"{LINE}/emergency-stock", params={"limit": 1}).json()
+    assert (stock["agreed"], stock["levels"]) == (5, {"DOOR-TRIM": 3})
+    (newest,) = stock["bookings"]
+    assert (newest["key"], newest["sets"], newest["reason"]) == (str(key(2)), -1, "scratch")
+    before = client.get(f"{LINE}/emergency-stock", params={"after": stock["next"]}).json()
+    assert [b["key"] for b in before["bookings"]] == [str(key(1))]
+    page = client.get("/v1/plants/P1/claims", params={"line": "TRIM1", "limit": 1}).json()
+    (claim,) = page["items"]
+    assert (claim["key"], claim["kind"], claim["by_whom"]) == (
+        *(str(key(1)), "nok_at_line", "supplier"),
+    )
+    rest = client.get("/v1/plants/P1/claims", params={"after": page["next"]}).json()
+    assert [c["key"] for c in rest["items"]] == [str(key(2))]
+    assert problem(client.get("/v1/plants/P1/lines/x/emergency-stock"))["status"] == 404
+    page_of_line = client.get("/tower/lines/TRIM1", params={"lang": "en"}).text
+    assert "3<small>/5 DOOR-TRIM" in page_of_line

@@ -41,6 +41,7 @@ SHARED = {"jis_call", "call_outbox", "demand"}
 SHARED_BY_LINE = {
     *("call_stream", "shipment", "shipment_slot", "receipt"),
     *("line_event", "exception", "line_mode", "line_stop", "part_change", "claim"),
+    "stock_booking",
 }
 NOBODYS = {"schema_migration", "unregistered_node", "hub_secret"}
 """Tables without a tenant, which the API does not see."""
@@ -125,6 +126,10 @@ INSERT INTO part_change (plant, part_group, owner, partner, old_part_no, new_par
     FROM part_group GROUP BY plant, line, owner, partner;
 INSERT INTO claim (plant, line, owner, partner, kind, by_whom, part_no, quantity, reason, source_at)
     SELECT plant, id, owner, partner, 'obsolete', 'plant', 'P', 1, '', now() FROM supplier_line;
+INSERT INTO stock_booking (plant, line, owner, partner, part_group, call, sets, part_no, actor,
+        reason, source_at)
+    SELECT plant, line, owner, partner, min(part_group), min(id), -1, 'P', 'me', '', now()
+    FROM jis_call GROUP BY plant, line, owner, partner;
 INSERT INTO line_stop (plant, line, owner, partner, cause, began_at, message_id)
     SELECT plant, id, owner, partner, 'parts', now(), id FROM supplier_line;
 INSERT INTO plant (id, owner, takt_s) VALUES ('SW', 'seatworks', 60);
