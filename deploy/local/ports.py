@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
+_OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_FIRST, _USUAL_OUTGOING = 15_000, 32_768
 
 
 def free_port() -> int:
-    """A port nobody listens on now. Another process may take it before it is used: start soon."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port nobody listens on now. Another process may take it before it is used: start soon.
+
+    It is below those that the system gives to outgoing connections. One of these is soon another's
+    while its server is away; or it is given to the very client that calls for that server, which
+    then talks to itself and keeps the server from coming back.
+    """
+    outgoing = int(_OUTGOING.read_text().split()[0]) if _OUTGOING.exists() else _USUAL_OUTGOING
+    candidates = range(_FIRST, outgoing) if outgoing > _FIRST else range(outgoing, 65_536)
+    while True:
+        port = random.choice(candidates)  # noqa: S311 - chance keeps processes apart
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return port
 
 
 def listening(port: int) -> bool:

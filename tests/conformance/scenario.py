@@ -19,6 +19,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 
 from deploy.local.broker import EmbeddedBroker, LocalBroker, Mosquitto
+from deploy.local.ports import free_port
 from edge.config import EdgeConfig
 from hub.store import Database
 from protocols.mqtt.broker import BrokerSettings, make_client
@@ -27,7 +28,7 @@ from tests.conformance.packets import Publish
 from tests.conformance.proxy import RecordingProxy, Tape
 from tests.conformance.recording import Plant, Record, Recording, Seen, Subject
 from tests.edge.plant import Child, agent
-from tests.edge.sources.plc import START, Plc, free_port, run_plc
+from tests.edge.sources.plc import START, Plc, run_plc
 from tests.edge.waiting import until
 from tests.fixtures.postgres import PASSWORDS
 from tests.fixtures.sparkplug_schema import payload_class

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from deploy.local.broker import LocalBroker
+from deploy.local.ports import free_port
 from edge.agent import run
 from edge.config import EdgeConfig
 from edge.journal import SampleBatch, TelemetryJournal
@@ -25,7 +26,7 @@ from edge.link import Link, Message
 from edge.status.client import ask
 from tests.edge.hub import Hub
 from tests.edge.plant import DEVICE, GROUP, NODE, Child, agent, edge_config
-from tests.edge.sources.plc import Plc, free_port, run_plc
+from tests.edge.sources.plc import Plc, run_plc
 from tests.edge.waiting import until
 from tests.fixtures.broker import BROKERS
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ from asyncua.common.node import Node
 from asyncua.server.server import Server
 from asyncua.server.user_managers import UserManager
 
+from deploy.local.ports import free_port
 from firmware_sim.line.quick import QuickServer
 
 URI = "urn:test:plc"
@@ -87,13 +87,6 @@ async def run_plc(
     finally:
         with contextlib.suppress(ConnectionError):
             await plc.server.stop()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def us(at_ms: int) -> int:

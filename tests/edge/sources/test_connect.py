@@ -17,9 +17,10 @@ from asyncua import ua
 from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.server.user_managers import UserManager
 
+from deploy.local.ports import free_port
 from edge.sources.opcua import OpcUaSettings
 from edge.sources.opcua.connect import ConnectFailedError, Connector, close, connect
-from tests.edge.sources.plc import Plc, free_port, run_plc
+from tests.edge.sources.plc import Plc, run_plc
 from tests.edge.sources.test_node_opcua import subscribe
 from tests.edge.waiting import until
 from tests.fixtures.certificates import Identity, make_identity

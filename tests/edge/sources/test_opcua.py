@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from asyncua import ua
 
+from deploy.local.ports import free_port
 from edge.journal import Gap, SampleBatch
 from edge.sources.opcua.connect import node_id
 from protocols.sparkplug import DataType
 from tests.edge.journal.test_journal import small_files
-from tests.edge.sources.plc import START, URI, free_port, run_plc, us
+from tests.edge.sources.plc import START, URI, run_plc, us
 from tests.edge.sources.reading import reading, run, settings_for, until
 
 BAD_SENSOR = ua.StatusCodes.BadSensorFailure

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from deploy.local.ports import free_port
 from edge.status import Figures
 from edge.status.client import NotRunningError, ask, data_dir_of
 from edge.status.endpoint import MAX_CLIENTS, SOCKET_NAME, Outcome, StatusEndpoint
@@ -27,9 +28,7 @@ class World:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.hangs: str | None = None
         self.outcome = Outcome(True, ["source a is begun"])
         self.reloads = 0

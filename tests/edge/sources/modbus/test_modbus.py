@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from deploy.local.ports import free_port
 from edge.sources.modbus import ModbusSettings
 from firmware_sim.device.faults import MisbehaveCommand
 from firmware_sim.device.settings import DeviceSettings
@@ -17,7 +18,6 @@ from firmware_sim.modbus.unit import RunningModbus, run_modbus
 from firmware_sim.proxy.proxy import FaultProxy
 from protocols.modbus.values import Order
 from tests.edge.sources.ledger import each_count_is_there_or_in_a_gap
-from tests.edge.sources.plc import free_port
 from tests.edge.sources.reading import Reading, reading, run, until
 
 STILL = DeviceSettings(cycle_s=1000)

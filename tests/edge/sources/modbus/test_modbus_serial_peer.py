@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from deploy.local.ports import free_port
 from protocols.modbus.values import Order, encode, encode_text
 from tests.edge.sources.modbus.test_modbus import settings_for
-from tests.edge.sources.plc import free_port
 from tests.edge.sources.reading import reading, run, until
 from tests.fixtures.plc_peers import MODBUS_SERIAL, RunningPeer, needs_modbus_serial, run_peer
 

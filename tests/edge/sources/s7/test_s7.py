@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from deploy.local.ports import free_port
 from edge.sources.s7 import S7Settings
 from firmware_sim.device.faults import MisbehaveCommand
 from firmware_sim.device.settings import DeviceSettings
 from firmware_sim.proxy.proxy import FaultProxy
 from firmware_sim.s7.plc import RunningS7, run_s7
 from tests.edge.sources.ledger import each_count_is_there_or_in_a_gap
-from tests.edge.sources.plc import free_port
 from tests.edge.sources.reading import Reading, reading, run, until
 
 STILL = DeviceSettings(cycle_s=1000)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from deploy.local.ports import free_port
 from protocols.s7 import parse
 from protocols.s7.types import TYPES, encode_text
-from tests.edge.sources.plc import free_port
 from tests.edge.sources.reading import reading, run, until
 from tests.edge.sources.s7.test_s7 import settings_for
 from tests.fixtures.plc_peers import SNAP7, RunningPeer, needs_snap7, run_peer
