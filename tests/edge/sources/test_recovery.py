@@ -167,6 +167,7 @@ async def test_what_history_no_longer_has_is_the_gap(shared: NodeOpcua, tmp_path
         await until(lambda: len(got.devices.heard) == 1)
         await server.end_sessions(subscriptions=True)
         await until(lambda: len(got.devices.heard) == 2)
+        await asyncio.sleep(0.2)  # the source times of a burst lie up to 0.1 s back
         await server.burst("Force", 100)
         await until(lambda: bool(got.gaps))
         (gap,) = got.gaps
