@@ -140,6 +140,7 @@ def create_app(
     )
     if token is None:
         app.add_middleware(LocalNamesOnly)
+    app.add_middleware(problems.Unforeseen)
     app.include_router(plants.router)
     for part in (orders, cars, calls, previews, part_changes, stops):
         app.include_router(part.router)

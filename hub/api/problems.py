@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from psycopg_pool import PoolTimeout
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub.orders.problems import MAX_SHOWN
 
@@ -106,6 +107,39 @@ def install(app: FastAPI) -> None:
         # What the models let through and no table takes, such as a NUL character in a name.
         text = str(error).partition("\n")[0]
         return answer(HTTPStatus.UNPROCESSABLE_ENTITY, f"cannot be looked up: {text}")
+
+
+class Unforeseen:
+    """Makes a problem of what no handler knows, too, and logs it with its place.
+
+    The server would answer such an exception as well, but then drop the connection, on which the
+    client may just have sent its next request.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def noticed(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noticed)
+        except Exception:
+            if started:
+                raise
+            logger.exception("%s %s failed", scope["method"], scope["path"])
+            await answer(
+                HTTPStatus.INTERNAL_SERVER_ERROR,
+                "the hub failed at this; its log says where",
+            )(scope, receive, send)
 
 
 def answer(
