@@ -35,9 +35,11 @@ demo: build
 	@$(BIN)/python -m deploy.local $(if $(CARS),--cars $(CARS)) $(if $(ORDERS),--orders '$(ORDERS)') \
 	  $(if $(TAKT),--takt $(TAKT)) $(if $(BROKER),--broker $(BROKER)) $(if $(filter-out 0,$(KEEP)),--keep)
 
+# Shared out among so many processes, file by file: the tests wait more than they work.
+TESTERS ?= 3
 .PHONY: test
 test: lint
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: lint
 lint: build
