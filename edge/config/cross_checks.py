@@ -10,7 +10,7 @@ from typing import Any
 Location = tuple[str | int, ...]
 Finding = tuple[Location, str]
 
-_RESERVED = ("Stream/", "Node Control/", "Gateway/", "bdSeq")
+RESERVED = ("Stream/", "Node Control/", "Gateway/", "bdSeq")
 """Beginnings of metric names that the gateway itself uses."""
 
 _PLACES = {"node": (), "address": ("unit_id", "order")}
@@ -42,10 +42,10 @@ def _tags(plain: Any) -> Iterator[Finding]:
                 f"{key} {{}} is already read by tag {{}} of this device; read it once",
             )
         for n, tag in tags:
-            if str(tag.get("name", "")).startswith(_RESERVED):
+            if str(tag.get("name", "")).startswith(RESERVED):
                 yield (
                     ("sources", i, "tags", n, "name"),
-                    f"names that begin with {', '.join(_RESERVED)} are the gateway's own",
+                    f"names that begin with {', '.join(RESERVED)} are the gateway's own",
                 )
 
 

@@ -105,14 +105,14 @@ def _field(key: str, field: FieldInfo, example: dict[str, Any]) -> list[str]:
     if key not in example:
         return lines + _commented(key, field, inner)
     if inner is None:
-        return lines + _yaml({key: example[key]})
+        return lines + yaml_lines({key: example[key]})
     lines.append(f"{key}:")
     if not isinstance(example[key], list):
         return lines + [f"  {line}" if line else "" for line in _section(inner, example[key])]
     for n, item in enumerate(example[key]):
         model = model_for(field.annotation, item.get("kind")) or inner
         # The first item shows every option, the others only what they set.
-        lines += _item(_section(model, item) if n == 0 else _yaml(item))
+        lines += _item(_section(model, item) if n == 0 else yaml_lines(item))
     return lines
 
 
@@ -130,14 +130,14 @@ def _commented(key: str, field: FieldInfo, inner: type[BaseModel] | None) -> lis
     elif inner is not None:
         block = [f"{key}:", *(f"  {line}" for line in _skeleton(inner))]
     else:
-        block = _yaml({key: _default(field)})
+        block = yaml_lines({key: _default(field)})
     return [f"# {line}" for line in block]
 
 
 def _skeleton(model: type[BaseModel]) -> list[str]:
     lines = []
     for name, field in model.model_fields.items():
-        value = _yaml({field.alias or name: _default(field)})[0]
+        value = yaml_lines({field.alias or name: _default(field)})[0]
         lines.append(f"{value}  # {field.title}")
         if (inner := model_for(field.annotation, None)) is not None:
             lines += [f"  {line}" for line in _skeleton(inner)]
@@ -156,7 +156,8 @@ def _comment(field: FieldInfo) -> list[str]:
     return [f"# {line}" for line in textwrap.wrap(text, 90)]
 
 
-def _yaml(value: Any) -> list[str]:
+def yaml_lines(value: Any) -> list[str]:
+    """A value as block YAML."""
     yaml = YAML()
     yaml.default_flow_style = False
     yaml.representer.add_representer(
