@@ -23,7 +23,16 @@ from edge.calls import CallStore, Desk
 from edge.calls.store import TakenResult
 from edge.status import Figures
 from edge.status.figures import LineFigures
-from protocols.jis.messages import Call, CallChange, CallKey, Event, Instruction, LineState
+from protocols.jis.messages import (
+    Call,
+    CallChange,
+    CallKey,
+    Demand,
+    Event,
+    Instruction,
+    LineState,
+    Preview,
+)
 from protocols.streams import State
 
 LINE = "P1/SEAT1"
@@ -80,7 +89,7 @@ def fill(store: CallStore, *, asks: bool) -> None:
     now = datetime.now(UTC)
     called = calls(now)
     store.read_state(State(1, 0, 1000))
-    records: list[Any] = [*called, _state(now)]
+    records: list[Any] = [*called, _state(now), _preview(now)]
     routes = {LINE: frozenset({"SEAT-FRONT"})}
     store.receive(1, 0, [record.model_dump(mode="json") for record in records], routes)
     no = 0
@@ -118,6 +127,26 @@ def fill(store: CallStore, *, asks: bool) -> None:
         )
     plain = [record.model_dump(mode="json") for record in more]
     store.receive(1, len(records), plain, routes)
+
+
+def _preview(now: datetime) -> Preview:
+    """What comes behind the calls."""
+    return Preview(
+        plant="P1",
+        line="SEAT1",
+        version=1,
+        demands=[
+            Demand(
+                production_no=f"{4700 + n:07}",
+                part_group="SEAT-FRONT",
+                part_no=f"SF-{'SPORT' if n % 3 else 'BASE'}-{n % 7:02}",
+                colour=_COLOURS[n % len(_COLOURS)],
+                place=n,
+                required_at=now + timedelta(minutes=6 + 2 * n),
+            )
+            for n in range(CALLS + 1, CALLS + 41)
+        ],
+    )
 
 
 def _state(now: datetime) -> LineState:

@@ -12,6 +12,7 @@ from edge.board.colours import swatch
 from edge.board.words import word
 from edge.calls.view import LineView, Question, ShownCall, ShownSlot, ShownTruck
 from edge.status.words import Language
+from protocols.jis.messages import Demand
 
 NEXT = 7
 """Calls shown after the first."""
@@ -210,11 +211,12 @@ def _next(rest: Sequence[ShownCall], shown: LineView, say: Callable[..., str]) -
     halted = [call for call in shown.calls if call.wish != "build" and call.part != "parked"]
     rows = "".join(_row(call, say) for call in rest[:NEXT])
     rows += "".join(_row(call, say) for call in halted[:3])
+    rows += "".join(_foreseen(demand, say) for demand in shown.ahead)
     notes = [say("more", len(rest))] if rest else []
     if shown.demand:
         notes.append(say("ahead", shown.demand))
-    foot = f'<p class="foot">{" · ".join(notes)}</p>' if notes else ""
-    return f"<h2>{say('next')}</h2><ol>{rows}</ol>{foot}"
+    foot = f'<span class="foot">{" · ".join(notes)}</span>' if notes else ""
+    return f"<h2>{say('next')}{foot}</h2><ol>{rows}</ol>"
 
 
 def _row(call: ShownCall, say: Callable[..., str]) -> str:
@@ -234,6 +236,25 @@ def _row(call: ShownCall, say: Callable[..., str]) -> str:
         f'</span><span class="marks">{marks}</span>'
         f'<span class="place">{escape(call.rack)} · <b>{call.slot}</b></span>'
         f"{_countdown(call, say)}</li>"
+    )
+
+
+def _foreseen(demand: Demand, say: Callable[..., str]) -> str:
+    """What the preview names: it is not called yet, and may still change."""
+    mark = "blocked" if demand.blocked else "foreseen"
+    place = f"{say('place')} <b>{demand.place}</b>" if demand.place is not None else ""
+    when = ""
+    if demand.required_at is not None:
+        when = f"<b>{_clock(demand.required_at)}</b>"
+    elif demand.day is not None:
+        when = f"<b>{demand.day:%m-%d}</b>"
+    return (
+        f'<li class="foreseen" data-car="{escape(demand.production_no)}"><b class="seq">–</b>'
+        f"{_swatch(demand.colour, 40)}"
+        f'<span class="part"><b>{escape(demand.part_no)}</b>'
+        f"<small>{escape(demand.part_group)} · {say('car')} {escape(demand.production_no)}</small>"
+        f'</span><span class="marks"><em class="badge">{say(mark)}</em></span>'
+        f'<span class="place">{place}</span><div class="when">{when}</div></li>'
     )
 
 

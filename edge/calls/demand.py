@@ -6,8 +6,16 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from protocols.jis.messages import LineState, Preview
+from protocols.jis.messages import CallKey, Demand, LineState, Preview
 
+_AHEAD = """
+SELECT body FROM demand WHERE line_key = ?
+ORDER BY json_extract(body, '$.required_at') IS NULL,
+    julianday(json_extract(body, '$.required_at')),
+    json_extract(body, '$.day') IS NULL, json_extract(body, '$.day'),
+    json_extract(body, '$.place'), production_no, part_group
+LIMIT ?
+"""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -37,6 +45,24 @@ def take_preview(database: sqlite3.Connection, line: str, preview: Preview) -> N
     ).fetchall()
     if len(bodies) == preview.parts:
         _put_in_force(database, line, [Preview.model_validate_json(body) for (body,) in bodies])
+
+
+def called(database: sqlite3.Connection, line: str, key: CallKey) -> None:
+    """What is called is no longer ahead of the line: the hub does not say so again."""
+    database.execute(
+        "DELETE FROM demand WHERE line_key = ? AND production_no = ? AND part_group = ?",
+        (line, key.production_no, key.part_group),
+    )
+
+
+def ahead(database: sqlite3.Connection, line: str, limit: int) -> tuple[list[Demand], int]:
+    """(the first of what is ahead of a line, how much there is in all): by its time what is
+    planned, then by its day what is only forecast."""
+    (count,) = database.execute(
+        "SELECT count(*) FROM demand WHERE line_key = ?", (line,)
+    ).fetchone()
+    rows = database.execute(_AHEAD, (line, limit))
+    return [Demand.model_validate_json(body) for (body,) in rows], count
 
 
 def take_line_state(database: sqlite3.Connection, line: str, state: LineState) -> None:

@@ -541,6 +541,7 @@ class CallStore:
                 if reason := _unserved(call, line, routes):
                     self._refuse(call, line, reason)
                 self._book.take_call(line, call, change, person=line in self.decided_by_people)
+                demand.called(self._db, line, call.key)
                 return line
             case Preview() | LineState():
                 line = _served(line_key(found.plant, found.line), routes)

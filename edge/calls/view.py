@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from edge.calls import racks
+from edge.calls import demand, racks
+from protocols.jis.messages import Demand
 
 SHOWN_CALLS = 200
 """Calls at the line that are looked at, first needed first."""
 SHOWN_TRUCKS = 3
+SHOWN_AHEAD = 8
 
 _CALLS = """
 SELECT * FROM call WHERE line_key = ?
@@ -96,8 +98,10 @@ class LineView:
     content: str
     """Digest of what stands in those."""
     trucks: list[ShownTruck]
+    ahead: list[Demand]
+    """The first of what the preview names and no call yet."""
     demand: int
-    """Parts that the preview names and no call yet."""
+    """How much that is in all."""
     mode: str
     mode_since: datetime | None
     mode_reason: str
@@ -122,23 +126,22 @@ def view(database: sqlite3.Connection, line: str, rack_slots: int | None = None)
     if rack is None:
         rack = next((p.rack for p in standing if not p.shipment and p.rack not in closed), None)
     state: dict[str, Any] = {}
-    demanded, commands = 0, None
+    ahead, demanded = demand.ahead(database, line, SHOWN_AHEAD)
+    commands = None
     known = cursor.execute("SELECT * FROM line WHERE line_key = ?", (line,)).fetchone()
     if known is not None:
         state = json.loads(known["state"] or "{}")
         commands = None if known["commands"] is None else bool(known["commands"])
-        (demanded,) = database.execute(
-            "SELECT count(*) FROM demand WHERE line_key = ?", (line,)
-        ).fetchone()
     since = state.get("since")
     return LineView(
         calls=calls,
         questions=questions,
         rack=rack,
-        slots=[] if rack is None else _slots(rack, calls, standing, rack_slots),
+        slots=[] if rack is None else _slots(rack, first, calls, standing, rack_slots),
         closed=list(closed),
         content=racks.content_digest(database, line),
         trucks=_trucks(database, line),
+        ahead=ahead,
         demand=demanded,
         mode=state.get("mode", "normal"),
         mode_since=None if since is None else datetime.fromisoformat(since),
@@ -193,16 +196,19 @@ def _questions(row: sqlite3.Row, call: ShownCall) -> list[Question]:
 
 
 def _slots(
-    rack: str, calls: list[ShownCall], standing: list[racks.RackPart], rack_slots: int | None
+    rack: str,
+    first: ShownCall | None,
+    calls: list[ShownCall],
+    standing: list[racks.RackPart],
+    rack_slots: int | None,
 ) -> list[ShownSlot]:
+    """`first`: the call that is at work, or to be begun."""
     of_slot = {call.slot: call for call in reversed(calls) if call.rack == rack}
     by_key = {call.key: call for call in calls}
     parts = {part.slot: part for part in standing if part.rack == rack}
     last = max([rack_slots or 0, *of_slot, *parts])
-    following = next(
-        (c.slot for c in calls if c.rack == rack and c.wish == "build" and c.slot not in parts),
-        None,
-    )
+    in_turn = [call for call in (first, *calls) if call is not None and call.wish == "build"]
+    following = next((c.slot for c in in_turn if c.rack == rack and c.slot not in parts), None)
     found = []
     for slot in range(1, last + 1):
         call, part = of_slot.get(slot), parts.get(slot)

@@ -3,19 +3,17 @@ becomes events, once, and it goes on without a hub."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from deploy.local.broker import LocalBroker
-from deploy.local.ports import free_port, wait_listening
-from edge.board.settings import BoardSettings
 from protocols.jis.messages import CallChange
+from tests.edge.board.world import World, kinds_of, sign_in, until
 from tests.edge.hub import Hub
-from tests.edge.plant import DEVICE, GROUP, NODE, agent, calls, edge_config, line_plc
+from tests.edge.plant import DEVICE, GROUP, NODE, calls
 from tests.fixtures.broker import BROKERS
 
 if TYPE_CHECKING:
@@ -28,46 +26,10 @@ pytestmark = [
 ]
 
 
-class World:
-    """A line with room in its racks, its gateway, and where the board is."""
-
-    def __init__(self, directory: Path, broker_port: int) -> None:
-        plc_port = free_port()
-        self.plc = line_plc(
-            directory, plc_port, rack_slots=50, nok_rate=0, cycle_s=0.6, speed=1, steps=1
-        )
-        config = edge_config(directory / "data", broker_port, plc_port)
-        config.board = BoardSettings(port=free_port())
-        config.jis[0].changes_decided_by = "person"
-        self.agent = agent(config, directory)
-        self.board_port = config.board.port
-        self.url = f"http://127.0.0.1:{self.board_port}/"
-
-
 @pytest.fixture
 def world(tmp_path: Path, broker: LocalBroker) -> Iterator[World]:
-    made = World(tmp_path, broker.port)
-    with made.plc, made.agent:
-        made.plc.start()
-        made.agent.start()
-        wait_listening(made.board_port, lambda: True, 60)
+    with World(tmp_path, broker.port).running() as made:
         yield made
-
-
-def until(true: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < end, what
-        time.sleep(0.05)
-
-
-def kinds_of(hub: Hub, number: int) -> list[tuple[str, str | None, str | None]]:
-    """Kind, verdict and person of the events of a call."""
-    return [
-        (event.kind, event.verdict, event.by)
-        for event in hub.events
-        if event.key.production_no == f"{number:07}"
-    ]
 
 
 def test_a_press_becomes_events_once_and_a_cut_hub_stops_nobody(
@@ -83,10 +45,7 @@ def test_a_press_becomes_events_once_and_a_cut_hub_stops_nobody(
         until(lambda: ("packed", None, None) in kinds_of(hub, 1), "the first part is packed")
         page.wait_for_selector(".alarm", state="detached")
 
-        page.click("text=Sign in")
-        page.fill("#sign-in input[name=name]", "Li Na")
-        page.click("#sign-in >> text=Send")
-        page.wait_for_selector("text=Sign out")
+        sign_in(page, "Li Na")
 
         # NOK: the part leaves the rack, and the same call is built again.
         page.click("#rack li.filled[data-slot='1']")

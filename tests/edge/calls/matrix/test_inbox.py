@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.calls import CallStore
+from edge.calls.demand import ahead
 from protocols.jis.messages import (
     Call,
     CallChange,
@@ -326,6 +327,37 @@ def test_preview_replaced_and_by_delta(inbox: Inbox) -> None:
     assert known_demand(inbox.store) == [("0000002", "A2"), ("0000003", "A3")]
     (reason,) = inbox.take(preview(9, 9, based_on=8))
     assert "differs from version 8, and here is 3: send a whole version" in reason
+
+
+def test_what_is_called_is_no_longer_ahead(inbox: Inbox) -> None:
+    inbox.take(preview(1, 1, 2, 3), FIRST)
+    assert known_demand(inbox.store) == [("0000002", "A1"), ("0000003", "A1")]
+    inbox.take(preview(2, based_on=1, withdrawn=[("0000003", "SEAT-FRONT")]), SECOND)
+    assert known_demand(inbox.store) == []
+
+
+def test_what_is_ahead_is_in_the_order_it_is_needed(inbox: Inbox) -> None:
+    """By time whatever its zone, then by day, then what nobody knows a day of."""
+    shanghai = timezone(timedelta(hours=8))
+    inbox.take(
+        Preview(
+            plant=PLANT,
+            line=LINE,
+            version=1,
+            demands=[
+                demand(1),
+                demand(2).model_copy(update={"day": date(2026, 3, 5)}),
+                demand(3).model_copy(update={"required_at": AT, "place": 2}),
+                demand(4).model_copy(update={"required_at": AT + timedelta(minutes=1)}),
+                demand(5).model_copy(
+                    update={"required_at": (AT - timedelta(minutes=1)).astimezone(shanghai)}
+                ),
+            ],
+        )
+    )
+    found, count = ahead(inbox.store._db, NAME, 4)
+    assert [int(each.production_no) for each in found] == [5, 3, 4, 2]
+    assert count == 5
 
 
 def test_line_state_that_holds_since_later_counts(inbox: Inbox) -> None:
