@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hub.api.settings import ApiSettings
 from hub.identity.settings import IdentitySettings
+from hub.monitoring.settings import MonitoringSettings
 from hub.webhooks.settings import WebhookSettings
 from protocols.mqtt.broker import BrokerSettings
 
@@ -78,6 +79,7 @@ class HubSettings(BaseSettings):
     api: ApiSettings = ApiSettings()
     webhooks: WebhookSettings = WebhookSettings()
     identity: IdentitySettings = IdentitySettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
     host_id: str = Field(
         default="lineside-hub", pattern=r"^[^/+#\s]+$", title="Sparkplug primary host id"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -27,7 +27,6 @@ from hub.api import (
     kpis,
     labels,
     mix_bank,
-    models,
     modes,
     orders,
     part_changes,
@@ -53,6 +52,7 @@ from hub.api.once import AnsweredError, KeepAnswers
 from hub.api.openapi import describe
 from hub.api.settings import ApiSettings
 from hub.identity.settings import IdentitySettings
+from hub.monitoring.health import Health, Readiness, Workers
 from hub.sequencing.searches import Searches
 from hub.store.connect import Database
 from hub.webhooks.settings import WebhookSettings
@@ -81,11 +81,11 @@ router = APIRouter()
 def create_app(
     database: Database,
     settings: ApiSettings,
-    lanes: dict[str, Callable[[], bool]] | None = None,
+    workers: Workers | None = None,
     identity: IdentitySettings | None = None,
     told: WebhookSettings | None = None,
 ) -> FastAPI:
-    """The application. `lanes` says of each part run beside it, by name, whether it works.
+    """The application. `workers`: the parts that run beside it.
 
     Raises `OSError` or `ValueError` if a token or secret cannot be read.
     """
@@ -110,7 +110,7 @@ def create_app(
                 running,
                 settings,
                 users,
-                lanes or {},
+                workers or Workers({}),
                 told,
             )
             yield
@@ -195,26 +195,35 @@ async def live_events(
 @router.get(
     "/healthz",
     tags=["health"],
-    summary="Whether the hub can work",
-    responses={503: {"model": models.Health, "description": "It cannot"}},
+    summary="Whether the hub's process works",
+    responses={503: {"model": Health, "description": "A part has failed: start it anew"}},
 )
-def healthz(shared: Shared, response: Response) -> models.Health:
-    """200 if the database answers and all parts run in this process work; needs no token."""
+def healthz(shared: Shared, response: Response) -> Health:
+    """200 if all parts run in this process work; needs no token."""
+    health = shared.workers.health()
+    if not all(health.parts.values()):
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    return health
+
+
+@router.get(
+    "/readyz",
+    tags=["health"],
+    summary="Whether the hub can do its work now",
+    responses={503: {"model": Readiness, "description": "It cannot, for what it names"}},
+)
+def readyz(shared: Shared, response: Response) -> Readiness:
+    """200 if the database answers too, and every part has its broker; needs no token."""
     try:
         with shared.writing() as connection:
             connection.execute("SELECT 1")
-        database = True
+        answers = True
     except (psycopg.Error, PoolTimeout):
-        database = False
-    lanes = {name: works() for name, works in shared.lanes.items()}
-    if not database or not all(lanes.values()):
+        answers = False
+    readiness = shared.workers.readiness(answers)
+    if not readiness.ready:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-    return models.Health(
-        database=database,
-        calls=lanes.get("calls"),
-        ingest=lanes.get("ingest"),
-        webhooks=lanes.get("webhooks"),
-    )
+    return readiness
 
 
 @router.get("/", include_in_schema=False)

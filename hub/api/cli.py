@@ -7,10 +7,10 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
-from typing import Annotated, Protocol
+from typing import Annotated
 
 import psycopg
 import typer
@@ -25,6 +25,9 @@ from hub.calls.publisher import CallPublisher
 from hub.calls.watch import Watch
 from hub.ingest.service import Ingest
 from hub.ingest.settings import IngestSettings
+from hub.monitoring.endpoint import MonitoringEndpoint
+from hub.monitoring.health import Worker, Workers
+from hub.monitoring.metrics import registry_of
 from hub.settings import HubSettings
 from hub.store.cli import migrate_database, misconfigured
 from hub.store.connect import Database, open_database
@@ -45,17 +48,6 @@ class PartName(StrEnum):
     INGEST = "ingest"
     CALLS = "calls"
     WEBHOOKS = "webhooks"
-
-
-class _Part(Protocol):
-    """A worker with threads of its own."""
-
-    def start(self) -> None: ...
-
-    def stop(self) -> None: ...
-
-    @property
-    def alive(self) -> bool: ...
 
 
 def register(app: typer.Typer) -> None:
@@ -93,32 +85,47 @@ def _run(
     stopping: threading.Event,
 ) -> None:
     workers = _workers(settings, database, parts)
+    watched = Workers(workers)
     with ExitStack() as open_parts:
         listener = None
         if PartName.API in parts:
             listener = open_parts.enter_context(_listen(settings.api.host, settings.api.port))
+        monitoring = _monitoring(settings, database, workers, watched)
         for name, worker in workers.items():
             logger.info("starting %s", name)
             worker.start()
             open_parts.callback(worker.stop)
+        if monitoring is not None:
+            open_parts.enter_context(monitoring)
         if listener is None:
             typer.echo("ready")
             stopping.wait()
         elif not stopping.is_set():
-            works = _works(workers)
             _serve_http(
-                create_app(database, settings.api, works, settings.identity, settings.webhooks),
+                create_app(database, settings.api, watched, settings.identity, settings.webhooks),
                 listener,
             )
         logger.info("stopping")
 
 
+def _monitoring(
+    settings: HubSettings, database: Database, workers: Mapping[str, Worker], watched: Workers
+) -> MonitoringEndpoint | None:
+    """Where metrics are read, if anywhere. Raises `OSError` if its port is taken."""
+    port = settings.monitoring.port
+    if port is None:
+        return None
+    ingest = next((w.figures for w in workers.values() if isinstance(w, Ingest)), None)
+    registry = registry_of(database, watched, ingest)
+    return MonitoringEndpoint(settings.monitoring.host, port, registry, watched, database)
+
+
 def _workers(
     settings: HubSettings, database: Database, parts: frozenset[PartName]
-) -> dict[str, _Part]:
+) -> dict[str, Worker]:
     """The workers of these parts, not started."""
     dsn = database.dsn("ingest")
-    workers: dict[str, _Part] = {}
+    workers: dict[str, Worker] = {}
     if PartName.INGEST in parts:
         workers["ingest"] = Ingest(
             database,
@@ -139,17 +146,6 @@ def _workers(
     if PartName.WEBHOOKS in parts:
         workers["webhooks"] = WebhookLane(dsn, settings.webhooks, loopback=settings.api.is_open)
     return workers
-
-
-def _works(workers: Mapping[str, _Part]) -> dict[str, Callable[[], bool]]:
-    """For each part that runs here, whether all its workers do."""
-    parts = {name.partition(" ")[0] for name in workers}
-    return {
-        part: lambda part=part: all(  # type: ignore[misc]  # mypy knows no type for the default
-            worker.alive for name, worker in workers.items() if name.startswith(part)
-        )
-        for part in parts
-    }
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -29,6 +29,7 @@ from hub.identity.policy import READING, permission_for
 from hub.identity.rate import Rates
 from hub.identity.sessions import COOKIE, Sessions
 from hub.identity.settings import IdentitySettings
+from hub.monitoring.health import Workers
 from hub.sequencing.searches import Searches
 from hub.store.connect import tenant as speaking_for
 from hub.webhooks.settings import WebhookSettings
@@ -55,7 +56,7 @@ class Context:
         searches: Searches,
         settings: ApiSettings,
         identity: IdentitySettings,
-        lanes: dict[str, Callable[[], bool]],
+        workers: Workers,
         webhooks: WebhookSettings | None = None,
     ) -> None:
         """`reading` is of the role `lineside_api`, `writing` of `lineside_ingest`.
@@ -64,7 +65,7 @@ class Context:
         """
         self.live = live
         self.searches = searches
-        self.lanes = lanes
+        self.workers = workers
         self.rates = Rates(identity.rate)
         self.oidc = Oidc(identity.oidc) if identity.oidc else None
         self.keys = Keys()

@@ -201,12 +201,3 @@ class Gateway(BaseModel):
     calls_under_way: int = Field(description="sent or to be sent, and not acknowledged")
     gaps: list[Gap] = Field(description="the latest")
     gap_count: int
-
-
-class Health(BaseModel):
-    """Whether the hub can work."""
-
-    database: bool
-    calls: bool | None = Field(description="both ends of the call lane; null: run elsewhere")
-    ingest: bool | None = Field(description="null: run elsewhere")
-    webhooks: bool | None = Field(default=None, description="null: run elsewhere")

@@ -201,6 +201,11 @@ class Lane(ABC):
         """Whether the thread runs."""
         return self._thread.is_alive()
 
+    @property
+    def trouble(self) -> str | None:
+        """What keeps it from its work although it runs."""
+        return None if self._link.up else "no connection to a broker"
+
     @abstractmethod
     def _session(self) -> None:
         """Work until `self._stopping` is set. May raise `psycopg.OperationalError` at any time."""

@@ -66,6 +66,11 @@ class PrimaryHost:
         self._client.disconnect()
         self._client.loop_stop()
 
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has us."""
+        return self._client.is_connected()
+
     def command(self, group: str, node: str, payload: bytes) -> None:
         """Send an NCMD. Lost if there is no connection: whoever waits for it asks again."""
         if self._client.is_connected():
@@ -175,6 +180,11 @@ class PrimaryHosts:
         """Say on all that the host is offline, then leave."""
         for host in self._hosts:
             host.stop()
+
+    @property
+    def connected(self) -> bool:
+        """Whether every broker has us."""
+        return all(host.connected for host in self._hosts)
 
     def command(self, group: str, node: str, payload: bytes) -> None:
         """Send an NCMD on all that are connected."""

@@ -39,6 +39,11 @@ class Inbox:
         self._closed = False
         self._changed = threading.Condition()
 
+    @property
+    def bytes(self) -> int:
+        """What waits to be taken, with what it costs beside its payload."""
+        return self._bytes
+
     def put(self, arrival: Arrival) -> None:
         """Append; waits while the inbox is full. Once it is closed, drops."""
         size = _OVERHEAD_BYTES + (len(arrival.payload) if isinstance(arrival, Message) else 0)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from hub.ingest.figures import IngestFigures
 from hub.ingest.host import PrimaryHosts
 from hub.ingest.inbox import Inbox
 from hub.ingest.settings import IngestSettings
@@ -32,13 +33,19 @@ class Ingest:
         """`more_brokers`: those to which gateways go when the first fails them."""
         self._inbox = Inbox(settings.inbox_bytes)
         self._host = PrimaryHosts([broker, *more_brokers], settings.host_id, self._inbox)
-        self._worker = Worker(database, settings, self._inbox, self._host)
+        self.figures = IngestFigures(lambda: self._inbox.bytes)
+        self._worker = Worker(database, settings, self._inbox, self._host, self.figures)
         self._thread = threading.Thread(target=self._worker.run, name="ingest")
 
     @property
     def alive(self) -> bool:
         """Whether the worker runs; if it does not although it was started, it has failed."""
         return self._thread.is_alive()
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps it from its work although it runs; which broker it is, its log says."""
+        return None if self._host.connected else "no connection to a broker"
 
     def start(self) -> None:
         """Begin to receive; returns at once."""

@@ -20,6 +20,7 @@ from hub.ingest import commit, cursors, lifecycle
 from hub.ingest.batch import Batch, Quarantined
 from hub.ingest.births import CURSOR, EPOCH, BirthError
 from hub.ingest.cursors import StaleCursorError
+from hub.ingest.figures import IngestFigures
 from hub.ingest.host import PrimaryHosts
 from hub.ingest.inbox import Arrival, Connected, Inbox, Message
 from hub.ingest.records import RecordReader, Taken
@@ -61,12 +62,18 @@ class Worker:
     """Sessions, the batch that grows, and the connection it is committed over."""
 
     def __init__(
-        self, database: Database, settings: IngestSettings, inbox: Inbox, host: PrimaryHosts
+        self,
+        database: Database,
+        settings: IngestSettings,
+        inbox: Inbox,
+        host: PrimaryHosts,
+        figures: IngestFigures,
     ) -> None:
         self._database = database
         self._settings = settings
         self._inbox = inbox
         self._host = host
+        self._figures = figures
         self._reader = RecordReader(settings.max_ahead)
         self._batch = Batch()
         self._sessions: dict[tuple[str, str], Session] = {}
@@ -107,6 +114,7 @@ class Worker:
     def _round(self) -> None:
         """Take what has arrived, commit what is due, and do what time brings."""
         for arrival in self._inbox.take(self._wait_s()):
+            self._figures.messages += 1
             self._arrived(arrival)
         now = time.monotonic()
         if self._wait_s() <= 0:
@@ -338,11 +346,15 @@ class Worker:
     def _commit(self, conn: psycopg.Connection) -> list[Quarantined]:
         """Commit the batch. If it fails, the batch is gathered again from the cursors as they then
         stand, since a commit that broke may have happened."""
+        began = time.monotonic()
         try:
-            return commit.commit(conn, self._batch)
+            refused = commit.commit(conn, self._batch)
         except (StaleCursorError, psycopg.Error):
             self._stale = True
             raise
+        self._figures.commits += 1
+        self._figures.commit_s += time.monotonic() - began
+        return refused
 
     def _gather_again(self, conn: psycopg.Connection) -> None:
         messages = self._batch.messages
@@ -372,6 +384,7 @@ class Worker:
             except StaleCursorError as error:
                 logger.warning("another worker has moved the cursor: %s", error)
             except psycopg.Error as error:
+                self._figures.failures += 1
                 if wait_s == _FIRST_RETRY_S:
                     logger.error("the database does not take data: %s; trying again", error)
                 self._disconnect()

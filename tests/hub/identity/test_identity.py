@@ -21,6 +21,7 @@ from hub.cli import app as command
 from hub.identity.caller import ALLOWS, Permission
 from hub.identity.policy import BY_TAG, READING, permission_for
 from hub.identity.settings import IdentitySettings, OidcSettings, RateSettings
+from hub.monitoring.health import Workers
 from hub.sequencing.searches import Searches
 from hub.store import Database
 from tests.hub.api.conftest import TOKEN
@@ -78,7 +79,7 @@ def test_every_route_wants_a_permission_that_some_role_has(database: Database) -
     open_to_all = {
         route.path for route in routes if not _asks_who(route) and route.include_in_schema
     }
-    assert open_to_all == {"/healthz"}
+    assert open_to_all == {"/healthz", "/readyz"}
 
 
 def _routes(found: Iterable[object]) -> list[APIRoute]:
@@ -249,7 +250,7 @@ def test_a_query_that_takes_too_long_is_ended(database: Database) -> None:
             Searches(1),
             ApiSettings(),
             IdentitySettings(rate=rate),
-            {},
+            Workers({}),
         )
         with shared.reading("carmaker") as connection:
             assert connection.execute("SELECT count(*) FROM plant").fetchone() == (1,)

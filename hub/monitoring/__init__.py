@@ -1,0 +1,1 @@
+"""How the hub says how it is: health and readiness of a process, and figures for Prometheus."""

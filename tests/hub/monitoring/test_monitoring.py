@@ -1,0 +1,180 @@
+"""What monitoring reads, from `lineside-hub serve` itself, and the alerts made of it."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import httpx
+import promql_parser
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from ruamel.yaml import YAML
+
+from deploy.local.broker import LocalBroker
+from deploy.local.ports import free_port
+from edge.status import Figures
+from edge.status.figures import LineFigures, SourceFigures
+from edge.status.metrics import exposition
+from hub.calls.release import release
+from hub.ingest.figures import IngestFigures
+from hub.monitoring.health import Workers
+from hub.monitoring.metrics import registry_of
+from hub.store import Database
+from tests.hub.calls.world import OWNER, PLANT, POINT, eventually, make_world, passed_at
+from tests.hub.serving import refused, serve
+
+ALERTS = Path(__file__).parents[3] / "deploy" / "prometheus" / "alerts.yaml"
+
+
+class Part:
+    """A worker as monitoring sees it."""
+
+    def __init__(self, trouble: str | None = None, *, alive: bool = True) -> None:
+        self.trouble = trouble
+        self.alive = alive
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+def figures(text: str) -> dict[tuple[str, tuple[str, ...]], float]:
+    """Value by name and label values."""
+    return {
+        (sample.name, tuple(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_failed_is_not_the_same_as_unready() -> None:
+    well = Workers({"calls watch": Part(), "calls events": Part(), "ingest": Part()})
+    assert well.health().parts == {"calls": True, "ingest": True}
+    assert well.readiness(True).ready
+    assert well.readiness(False).troubles == ["the database cannot be reached"]
+    cut = Workers({"ingest": Part("no connection to a broker")})
+    assert cut.health().parts == {"ingest": True}
+    assert cut.readiness(True).troubles == ["ingest: no connection to a broker"]
+    dead = Workers({"calls watch": Part(), "calls events": Part(alive=False)})
+    assert dead.health().parts == {"calls": False}
+    assert dead.readiness(True).troubles == ["calls events has failed"]
+
+
+@pytest.fixture
+def monitored(environment: dict[str, str]) -> tuple[dict[str, str], str]:
+    """Environment of a hub with monitoring, and its address."""
+    port = free_port()
+    return (
+        environment | {"LINESIDE_HUB_MONITORING__PORT": str(port)},
+        f"http://127.0.0.1:{port}",
+    )
+
+
+def test_a_hub_without_its_api_is_watched_too(
+    monitored: tuple[dict[str, str], str], database: Database, broker: LocalBroker
+) -> None:
+    variables, url = monitored
+    make_world(database)
+    with database.connect("ingest") as connection:
+        release(connection, OWNER, PLANT, POINT, "0000001", passed_at(1))
+    with (
+        serve(variables, "--only", "ingest", "--only", "calls"),
+        httpx.Client(base_url=url, timeout=20) as client,
+    ):
+        assert client.get("/healthz").json() == {"parts": {"calls": True, "ingest": True}}
+        eventually(lambda: client.get("/readyz").status_code == 200, "its brokers")
+        told = figures(client.get("/metrics").text)
+        assert told["lineside_hub_database_up", ()] == 1
+        assert told["lineside_hub_process_part_alive", ("ingest",)] == 1
+        assert told["lineside_hub_process_ingest_commits_total", ()] == 0
+        waiting = told["lineside_hub_calls_unacknowledged", ("seatworks", "gw-seat")]
+        assert waiting == 2
+        assert told[
+            "lineside_hub_calls_oldest_unacknowledged_time_seconds", ("seatworks", "gw-seat")
+        ] == pytest.approx(_released_at(database), abs=1e-3)
+        assert client.get("/x").status_code == 404
+        broker.stop()
+        eventually(lambda: client.get("/readyz").status_code == 503, "that it is unready")
+        assert "ingest: no connection to a broker" in client.get("/readyz").json()["troubles"]
+        assert client.get("/healthz").status_code == 200
+        broker.start()
+        eventually(lambda: client.get("/readyz").status_code == 200, "its broker again")
+
+
+def _released_at(database: Database) -> float:
+    with database.connect("ingest") as connection:
+        row = connection.execute(
+            "SELECT extract(epoch FROM min(released_at))::float8 FROM jis_call"
+        ).fetchone()
+    assert row is not None
+    return float(row[0])
+
+
+def test_a_database_that_is_away_is_a_figure(database: Database) -> None:
+    gone = Database(database.dsn("ingest").replace("dbname=", "dbname=no_"), {"ingest": "ingest"})
+    registry = registry_of(gone, Workers({}), None)
+    assert registry.get_sample_value("lineside_hub_database_up") == 0
+    assert registry.get_sample_value("lineside_hub_unregistered_nodes") is None
+
+
+def test_a_port_that_is_taken_is_said(monitored: tuple[dict[str, str], str]) -> None:
+    variables, url = monitored
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", int(url.rpartition(":")[2])))
+        taken.listen()
+        code, said = refused(variables, "--only", "calls")
+    assert code == 1
+    assert "LINESIDE_HUB_MONITORING__PORT" in said
+
+
+def rules() -> list[dict[str, Any]]:
+    groups = YAML(typ="safe").load(ALERTS)["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def selected(expression: Any) -> set[str]:
+    """Names of the series a PromQL expression looks at."""
+    found = set()
+    if isinstance(expression, promql_parser.VectorSelector):
+        found.add(str(expression.name))
+    for part in ("vector_selector", "expr", "lhs", "rhs"):
+        if (child := getattr(expression, part, None)) is not None:
+            found |= selected(child)
+    for argument in getattr(expression, "args", None) or []:
+        found |= selected(argument)
+    return found
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
+def test_each_alert_is_made_of_figures_that_exist(rule: dict[str, Any], database: Database) -> None:
+    make_world(database)
+    with database.connect("ingest") as connection:
+        release(connection, OWNER, PLANT, POINT, "0000001", passed_at(1))
+        connection.execute(_OF_EACH)
+    of_hub = registry_of(database, Workers({"ingest": Part()}), IngestFigures(lambda: 0))
+    names = {sample.name for family in of_hub.collect() for sample in family.samples}
+    gateway = Figures()
+    gateway.sources["press"] = SourceFigures("press")
+    gateway.lines["P1/TRIM1"] = LineFigures()
+    names |= {name for name, _ in figures(exposition(gateway, ("seatworks", "gw"))[0].decode())}
+    looked_at = selected(promql_parser.parse(rule["expr"]))
+    assert looked_at
+    assert looked_at <= names
+    assert rule["labels"]["severity"] in ("warning", "critical")
+    assert rule["annotations"].keys() == {"summary", "action"}
+
+
+_OF_EACH = """
+INSERT INTO gateway_status (gateway, owner, partner, online, since)
+    SELECT id, owner, partner, false, now() FROM gateway ON CONFLICT DO NOTHING;
+INSERT INTO gateway_traffic (gateway, owner, partner)
+    SELECT id, owner, partner FROM gateway ON CONFLICT DO NOTHING;
+INSERT INTO exception (owner, plant, kind, subject, severity, told, source_at)
+    VALUES ('carmaker', 'P1', 'late', 'x', 'critical', '{carmaker}', now());
+INSERT INTO webhook (id, owner, url, topics, secret, made_by)
+    VALUES ('w', 'carmaker', 'https://example.org', '{calls}', 'x', 'test');
+INSERT INTO webhook_message (owner, webhook, topic, subject, body)
+    VALUES ('carmaker', 'w', 'calls', '1', '{}');
+"""
