@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from edge.cli import agent, check, discover, init
+from edge.cli import agent, check, discover, doctor, init
 from edge.cli.run import RUN_HELP, run
 from edge.cli.words import Catalogue
 
@@ -30,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,  # what it shows of variables may be a password
 )
-for group in (init, discover, check):
+for group in (init, discover, check, doctor):
     group.add_to(app)
 app.command(help=RUN_HELP)(run)
 agent.add_to(app)

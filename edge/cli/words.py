@@ -31,11 +31,11 @@ class Catalogue:
     def __init__(self, entries: Mapping[str, tuple[str, str]]) -> None:
         self._entries = entries
 
-    def __call__(self, key: str, **values: object) -> str:
+    def __call__(self, key: str, /, **values: object) -> str:
         """The sentence in this process's language. Raises `KeyError` for a key that has none."""
         return self.in_language(LANGUAGE, key, **values)
 
-    def in_language(self, language: Language, key: str, **values: object) -> str:
+    def in_language(self, language: Language, key: str, /, **values: object) -> str:
         """The sentence in a given language."""
         text = self._entries[key][0 if language == "en" else 1]
         return text.format(**values) if values else text

@@ -7,7 +7,6 @@ Services: FindServers and GetEndpoints (OPC 10000-4, 5.5), Browse and BrowseNext
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +16,7 @@ from asyncua import Client, ua
 from cryptography.exceptions import InvalidSignature
 
 from edge.discover.names import free_name
+from edge.sources.opcua.certificates import fingerprint, split_chain
 from edge.sources.opcua.client import PlcClient
 from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.opcua.connect import ConnectFailedError
@@ -57,6 +57,8 @@ class Offer:
     users: tuple[str, ...]
     fingerprint: str
     """SHA-256 of the server's certificate; empty if it shows none."""
+    valid_until: str
+    """Day on which that certificate ends; empty if it shows none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +137,9 @@ async def find(settings: OpcUaSettings) -> tuple[list[Server], list[Offer]]:
         async with asyncio.timeout(3 * settings.timeout_s):
             servers = await PlcClient(endpoint, settings, attempt).connect_and_find_servers()
             offers = await PlcClient(endpoint, settings, attempt).connect_and_get_server_endpoints()
+        return [_server(told) for told in servers], [_offer(told) for told in offers]
     except (OSError, ua.UaError, ValueError, InvalidSignature) as error:
         raise ConnectFailedError(f"{endpoint}: {explain(error, attempt)}") from error
-    return [_server(told) for told in servers], [_offer(told) for told in offers]
 
 
 async def browse(client: Client, start: str, *, depth: int, limit: int) -> Tree:
@@ -214,13 +216,14 @@ def _server(told: ua.ApplicationDescription) -> Server:
 
 
 def _offer(told: ua.EndpointDescription) -> Offer:
-    certificate = told.ServerCertificate
+    chain = split_chain(told.ServerCertificate or b"")
     return Offer(
         str(told.EndpointUrl),
         str(told.SecurityPolicyUri).rpartition("#")[2].replace("_", ""),
         told.SecurityMode.name.rstrip("_"),
         tuple(dict.fromkeys(token.TokenType.name for token in told.UserIdentityTokens or ())),
-        hashlib.sha256(certificate).digest().hex(":").upper() if certificate else "",
+        fingerprint(chain[0]) if chain else "",
+        f"{chain[0].not_valid_after_utc:%Y-%m-%d}" if chain else "",
     )
 
 

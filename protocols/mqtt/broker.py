@@ -76,21 +76,23 @@ def make_client(
     settings: BrokerSettings,
     client_id: str,
     *,
-    clean_session: bool,
+    clean_session: bool | None,
     will: Will | None = None,
     largest_packet: int = LARGEST_PACKET,
+    version: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv311,
 ) -> mqtt.Client:
-    """An MQTT 3.1.1 client, configured but not connected: the caller connects and runs its loop.
+    """An MQTT client, configured but not connected: the caller connects and runs its loop.
 
-    `clean_session` False asks the broker to keep subscriptions and queued QoS 1 messages. Messages
-    of more than `largest_packet` bytes are passed over (`protocols.mqtt.bounded`).
-    paho's own offline queue is bounded, and nothing relies on it: streams send again what was lost.
+    `clean_session` False asks the broker to keep subscriptions and queued QoS 1 messages; version 5
+    has no such thing: give None. Messages of more than `largest_packet` bytes are passed over
+    (`protocols.mqtt.bounded`). paho's own offline queue is bounded, and nothing relies on it:
+    streams send again what was lost.
     """
     client = BoundedClient(
         CallbackAPIVersion.VERSION2,
         client_id=client_id,
         clean_session=clean_session,
-        protocol=MQTTProtocolVersion.MQTTv311,
+        protocol=version,
         largest_packet=largest_packet,
     )
     client.on_socket_open = lambda _client, _data, sock: send_at_once(sock)

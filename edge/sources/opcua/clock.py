@@ -135,7 +135,7 @@ async def watch_clocks(
         found = [watch.tick(time.time_ns() // 1000, time.monotonic_ns() // 1000)]
         mark = ""
         if next_round is not None and time.monotonic() >= next_round:
-            readings = await _read(client)
+            readings = await read_clock(client)
             found.append(watch.round(readings))
             mark = watch.mark(boot_id())
             figures.clock_offset_ms = watch.offset_ms
@@ -148,7 +148,8 @@ async def watch_clocks(
         await asyncio.sleep(TICK_S)
 
 
-async def _read(client: Client) -> list[Reading]:
+async def read_clock(client: Client) -> list[Reading]:
+    """The server's clock, read a few times; nothing if it does not tell a time."""
     readings = []
     for _ in range(READS):
         sent_us, sent_wall_us = time.monotonic_ns() // 1000, time.time_ns() // 1000

@@ -1,0 +1,72 @@
+"""All that there is to look at, in the order in which it is put right: this PC, the devices, the
+way to the hub."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from edge.config import EdgeConfig
+from edge.config.hand_over import HandOverSettings
+from edge.doctor import broker, machine
+from edge.doctor.finding import Finding
+from edge.sources.modbus.config import ModbusSettings
+from edge.sources.opcua.config import OpcUaSettings
+from edge.sources.s7.config import S7Settings
+from edge.status.client import NotRunningError, ask
+
+
+async def look(config: EdgeConfig) -> AsyncIterator[Finding]:
+    """Findings as they come."""
+    for finding in await asyncio.to_thread(lambda: list(machine.look(config))):
+        yield finding
+    running = await asyncio.to_thread(_runs, config)
+    for source in config.sources:
+        async for finding in _source(source, running=running):
+            yield finding
+    async for finding in _lines(config):
+        yield finding
+    for settings in config.brokers:
+        async for finding in broker.look(config, settings):
+            yield finding
+
+
+def _runs(config: EdgeConfig) -> bool:
+    try:
+        ask(config.data_dir, "GET", "/status.json")
+    except NotRunningError:
+        return False
+    return True
+
+
+async def _source(source: object, *, running: bool) -> AsyncIterator[Finding]:
+    # Each library is loaded for a source that needs it.
+    if isinstance(source, OpcUaSettings):
+        from edge.doctor import opcua
+
+        async for finding in opcua.look(source):
+            yield finding
+    elif isinstance(source, (S7Settings, ModbusSettings)):
+        from edge.doctor import polled
+
+        async for finding in polled.look(source, running=running):
+            yield finding
+
+
+async def _lines(config: EdgeConfig) -> AsyncIterator[Finding]:
+    """The nodes of each line that names those of its hand-over."""
+    devices = {source.device: source for source in config.sources}
+    for line in config.jis:
+        plc = devices.get(line.device)
+        if line.hand_over is None or not isinstance(plc, OpcUaSettings):
+            continue
+        from edge.doctor import opcua
+
+        part = f"line {line.plant}/{line.line}"
+        async for finding in opcua.look_at_nodes(part, plc, _named(line.hand_over)):
+            yield finding
+
+
+def _named(hand_over: HandOverSettings) -> list[tuple[str, str]]:
+    fields = [(f"fields.{name}", node) for name, node in hand_over.fields.by_field().items()]
+    return fields + [(name, node) for name, node in hand_over if isinstance(node, str)]
