@@ -81,8 +81,8 @@ class CallBook:
     # --- the plant's word ----------------------------------------------------------------------
 
     def take_call(self, line: str, call: Call, change: CallChange | None, *, person: bool) -> bool:
-        """A call has come, or the change that makes it this. True if the line has something to do.
-        `person`: a person of this line decides on what the plant asks."""
+        """A call has come, or the change that makes it this. False if that was known. `person`: a
+        person of this line decides on what the plant asks."""
         key = str(call.key)
         row = self.find(key)
         if row is None:
@@ -98,10 +98,11 @@ class CallBook:
             return True
         if call.revision <= row["seen"]:
             # A new epoch begins with all open calls: one that is only waiting may be renumbered.
-            again = change is None and row["state"] == "received"
-            if again and call.revision == row["seen"]:
+            same = change is None and (row["state"], row["seen"]) == ("received", call.revision)
+            renumbered = same and call.model_dump_json() != row["body"]
+            if renumbered:
                 self._content(key, call)
-            return again
+            return renumbered
         self._update(key, seen=call.revision)
         asked = change is not None and change.confirm
         reason = "" if change is None else change.reason

@@ -166,6 +166,7 @@ class CallLane:
             logger.error("calls: a record lies in quarantine: %s", reason)
         for reason in received.refused:
             logger.warning("calls: refused: %s", reason)
+        self._figures.calls.repeated += received.repeated
         self._desk.ring(received.lines)
         if received.told:
             self._desk.on_event()

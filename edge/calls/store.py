@@ -102,6 +102,8 @@ class Received:
     """Reasons of the records that could not be read."""
     told: bool = False
     """Events were appended."""
+    repeated: int = 0
+    """Records that had come before, by their place in the stream or by what they say of a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,16 +268,20 @@ class CallStore:
         lines: set[str] = set()
         refused: list[str] = []
         quarantined: list[str] = []
+        repeated = 0
         before = self.event_state().next
         with self._transaction():
             cursor = self._cursor()
             if cursor is not None and cursor.epoch == epoch:
                 acceptance = cursor.accept(first, first + len(records))
+                repeated = len(records) - sum(after - begin for begin, after in acceptance.fresh)
                 for fresh_first, fresh_after in acceptance.fresh:
                     for offset in range(fresh_first, fresh_after):
                         record = records[offset - first]
                         try:
-                            lines.add(self._store_record(record, routes))
+                            line, new = self._store_record(record, routes)
+                            lines.add(line)
+                            repeated += not new
                         except _RefusedError as refusal:
                             refused.append(str(refusal))
                         except ValueError as error:
@@ -285,7 +291,7 @@ class CallStore:
                 self._keep_cursor(acceptance.cursor)
             self._keep_up()
         told = self.event_state().next != before
-        return Received(self.position(), frozenset(lines), refused, quarantined, told)
+        return Received(self.position(), frozenset(lines), refused, quarantined, told, repeated)
 
     # --- hand-over -----------------------------------------------------------------------------
 
@@ -529,9 +535,10 @@ class CallStore:
             (cursor.epoch, cursor.watermark),
         )
 
-    def _store_record(self, record: Any, routes: Routes) -> str:
-        """Store one record of the call stream; gives its line. Raises `_RefusedError` for a call
-        this gateway does not serve, `ValueError` for what cannot be read."""
+    def _store_record(self, record: Any, routes: Routes) -> tuple[str, bool]:
+        """Store one record of the call stream; gives its line, and whether it says of a call what
+        was not known. Raises `_RefusedError` for a call this gateway does not serve, `ValueError`
+        for what cannot be read."""
         found: CallRecord = CALL_RECORD.validate_python(record)
         match found:
             case Call() | CallChange():
@@ -540,23 +547,24 @@ class CallStore:
                 line = line_key(call.key.plant, call.key.line)
                 if reason := _unserved(call, line, routes):
                     self._refuse(call, line, reason)
-                self._book.take_call(line, call, change, person=line in self.decided_by_people)
+                person = line in self.decided_by_people
+                new = self._book.take_call(line, call, change, person=person)
                 demand.called(self._db, line, call.key)
-                return line
+                return line, new
             case Preview() | LineState():
                 line = _served(line_key(found.plant, found.line), routes)
                 if isinstance(found, Preview):
                     demand.take_preview(self._db, line, found)
                 else:
                     demand.take_line_state(self._db, line, found)
-                return line
+                return line, True
             case Instruction():
                 line = _served(line_key(found.key.plant, found.key.line), routes)
                 self._book.take_instruction(found, person=line in self.decided_by_people)
-                return line
+                return line, True
             case Delivery():
                 self._book.take_delivery(found)
-                return line_key(found.key.plant, found.key.line)
+                return line_key(found.key.plant, found.key.line), True
 
     def _refuse(self, call: Call, line: str, reason: str) -> None:
         """Say once that this gateway does not serve a call. Raises `_RefusedError`."""

@@ -129,6 +129,8 @@ class CallFigures(_Alive):
     """Calls received and not yet decided by a PLC."""
     events_pending: int = 0
     """Events not yet committed by the hub."""
+    repeated: int = 0
+    """Call records that had come before; they were answered, and changed nothing."""
     set_aside: int = 0
     """Damaged files set aside."""
 

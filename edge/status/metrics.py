@@ -58,6 +58,7 @@ GATEWAY = (
     Line("calls_connected", "gauge", "calls.connected", "1 while the call lane is connected."),
     Line("calls_open", "gauge", "calls.calls_open", "Calls not yet decided by a PLC."),
     Line("events_pending", "gauge", "calls.events_pending", "Events not yet at the hub."),
+    Line("calls_repeated", "counter", "calls.repeated", "Call records that had come before."),
     Line("calls_files_set_aside", "counter", "calls.set_aside", "Damaged files set aside."),
 )
 SOURCE = (

@@ -42,12 +42,14 @@ class Inbox:
         self.store = CallStore.open(path)
         self.store.read_state(State(5, 0, 10_000))
         self._next = 0
+        self.repeated = 0
 
     def take(self, *records: Any) -> list[str]:
         """Let records come; gives the reasons of those in quarantine."""
         plain = [r if isinstance(r, dict) else r.model_dump(mode="json") for r in records]
         received = self.store.receive(5, self._next, plain, ROUTES)
         self._next += len(plain)
+        self.repeated += received.repeated
         return list(received.quarantined)
 
     def accept(self, *accepted_calls: Call) -> None:
@@ -104,6 +106,9 @@ def test_duplicate_call(inbox: Inbox) -> None:
     assert inbox.work() is None
     assert inbox.store.counts().quarantined == 0
     assert [kind for kind, _, _ in inbox.told()] == ["accepted"]
+    assert inbox.repeated == 3, "by what they say"
+    again = inbox.store.receive(5, 0, [FIRST.model_dump(mode="json")], ROUTES)
+    assert (again.repeated, again.answer.watermark) == (1, 4), "by its place, and answered again"
 
 
 def test_duplicate_change_is_answered_once(inbox: Inbox) -> None:
