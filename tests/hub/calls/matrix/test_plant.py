@@ -14,6 +14,7 @@ from hub.calls.parts import PartChange
 from hub.calls.previews import refresh_demand
 from hub.calls.refused import RefusedError, UnknownError
 from hub.calls.release import release
+from hub.orders.calendar_entry import WorkEntry
 from protocols.jis.messages import Call, CallChange, CallKey, Instruction, LineState
 from tests.hub.calls.plant import agree, answer, by, call, claims, places, told
 from tests.hub.calls.supply import Supply, key, seat
@@ -525,6 +526,29 @@ def test_another_takt_times_the_places_that_are_left(supply: Supply) -> None:
         retime.set_takt(supply.connection, OWNER, PLANT, by(), 90, passed_at(6))
     supply.pass_cars(7)
     assert call(supply.connection, key(7)).required_at == passed_at(27)
+
+
+def test_overtime_times_all_behind_it_anew(supply: Supply) -> None:
+    """Five minutes of work a day: what is ten minutes away is required on Wednesday. Then all work
+    on until seven."""
+
+    def shift(end: str) -> WorkEntry:
+        days = ["mon", "tue", "wed", "thu", "fri"]
+        early = {"name": "early", "start": "06:00", "end": end, "weekdays": days}
+        return WorkEntry.model_validate(
+            {"zone": "UTC", "first": "2026-03-02", "last": "2026-03-06", "shifts": [early]}
+        )
+
+    supply.pass_cars(1, 2)
+    early = by(passed_at(3))
+    retime.set_calendar(supply.connection, OWNER, PLANT, early, shift("06:05"))
+    times = [call(supply.connection, key(n)).required_at for n in (1, 2)]
+    assert times == [passed_at(2 * 24 * 60 + n) for n in (1, 2)]
+    overtime = by(passed_at(4))
+    done = retime.set_calendar(supply.connection, OWNER, PLANT, overtime, shift("07:00"))
+    assert key(1) in done.told
+    times = [call(supply.connection, key(n)).required_at for n in (1, 2)]
+    assert times == [passed_at(11), passed_at(12)]
 
 
 # Sequence swap after the freeze

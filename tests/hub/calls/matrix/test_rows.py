@@ -50,7 +50,7 @@ ROWS: dict[str, tuple[str, str]] = {
     ),
     "broker restarts": ("a_broker_that_forgets|events_survive_a_broker", "events_lost"),
     "clock skew": ("clock_skew", "clock_skew"),
-    "line stop, takt change, overtime": ("a_line_stop|a_stop_that|another_takt", ""),
+    "line stop, takt change, overtime": ("a_line_stop|a_stop_that|another_takt|overtime", ""),
     "swap after the freeze": ("a_swap|no_swap", ""),
     "delivery mismatch": (
         "delivery_confirmation_mismatch|delivery_mismatch|fitting_is_confirmed",
