@@ -6,15 +6,17 @@ message leaves open (sequence number, rack, slot, required time) is the line's o
 
 from __future__ import annotations
 
-from hub.calls.called import By, LineRow, call_of_key, lock_plant
+from collections.abc import Sequence
+
+from hub.calls.called import By, CalledCall, LineRow, find_calls, lock_plant
 from hub.calls.calling import NewCall, write_calls
 from hub.calls.clock import load_clock
 from hub.calls.commands import cancel_calls
 from hub.calls.content import change_call
-from hub.calls.history import find_call
 from hub.calls.places import take_last
 from hub.calls.refused import RefusedError, UnknownError
 from hub.calls.telling import Telling
+from hub.edi.log import document_taken
 from hub.edi.taking import Taking
 from hub.orders.problems import did_you_mean
 from protocols.edifact.content import CallMessage, CallPart, CarCall, Function
@@ -70,33 +72,61 @@ def _take_part(
     make no call."""
     if part.quantity != int(part.quantity):
         raise ValueError(f"a quantity of {part.quantity} is no whole number")
+    calls = [
+        call
+        for call in find_calls(
+            taking.connection, line.plant, line=line.id, cars=[car.production_no]
+        )
+        if call.part_group == part.part_group
+    ]
     key = CallKey(
         plant=line.plant,
         line=line.id,
         production_no=car.production_no,
         part_group=part.part_group,
-        reorder_index=1 if part.reorder_of else 0,
+        reorder_index=max((call.reorder_index + 1 for call in calls), default=0),
     )
-    known = find_call(taking.connection, key)
+    call = _meant(calls, part.reorder_of)
     if function is Function.CANCEL:
-        _cancel(taking, key, line)
+        if call is None:
+            raise UnknownError(f"no call for {part.part_group}")
+        _cancel(taking, call, line)
     elif function is Function.UNCHANGED:
         return
-    elif known is None:
+    elif call is None:
         _call(taking, message, car, part, key, line, point)
+    elif call.car == "cancelled":
+        # The car that was cancelled is called again, unless this is an old message said again.
+        if function is Function.ORIGINAL and not document_taken(
+            taking.connection, taking.partner, "DELJIT", message.document_no
+        ):
+            _call(taking, message, car, part, key, line, point)
     else:
-        call = call_of_key(taking.connection, key)
+        key = call.key
         content = {"part_no": part.part_no, "quantity": int(part.quantity), "colour": call.colour}
         if {name: getattr(call, name) for name in content} != content:
             change_call(taking.connection, taking.partner.owner, key, _by(taking), content)
+
+
+def _meant(calls: Sequence[CalledCall], reorder_of: str) -> CalledCall | None:
+    """Which of a car's calls for a part group a message is about: the newest in the sequence, or
+    the reorder that it names, `car/n` being the one of what was reordered n times before."""
+    if not reorder_of:
+        in_sequence = [call for call in calls if call.priority == "normal"]
+        return max(in_sequence, key=lambda call: call.reorder_index, default=None)
+    index = reorder_of.rpartition("/")[2]
+    wanted = int(index) if index.isascii() and index.isdigit() else 0
+    express = sorted(
+        (call for call in calls if call.priority == "express"), key=lambda call: call.reorder_index
+    )
+    return express[wanted] if wanted < len(express) else None
 
 
 def _by(taking: Taking) -> By:
     return By(f"edi {taking.partner.partner}", taking.message_id, taking.now, "by EDI")
 
 
-def _cancel(taking: Taking, key: CallKey, line: LineRow) -> None:
-    call = call_of_key(taking.connection, key)
+def _cancel(taking: Taking, call: CalledCall, line: LineRow) -> None:
     if call.car == "cancelled":
         return
     telling = Telling(taking.connection, _by(taking))

@@ -137,7 +137,7 @@ def _noted(
     messages = [(message.kind, message.reference) for message in interchange.messages]
     log_messages(
         *(connection, partner, "in", reference),
-        [(kind, number, "") for kind, number in messages],
+        [(m.kind, m.reference, _document_no(m)) for m in interchange.messages],
         status,
         data,
         [str(problem) for problem in problems],
@@ -160,6 +160,14 @@ def _answer(
     body = write_interchange(answer)
     put_file(connection, partner, f"{partner.partner}-{reference}-contrl.edi", body)
     log_messages(connection, partner, "out", reference, [(ANSWERS, "1", "")], "sent", body)
+
+
+def _document_no(message: Message) -> str:
+    """As its BGM has it; empty if it has none."""
+    for segment in message.segments:
+        if segment.tag == "BGM" and len(segment.elements) > 1 and segment.elements[1]:
+            return segment.elements[1][0][:70]
+    return ""
 
 
 def utc_now() -> datetime:

@@ -26,6 +26,10 @@ SELECT checksum FROM edi_message
 WHERE owner = %s AND partner = %s AND direction = 'in' AND interchange = %s AND status = 'taken'
 LIMIT 1
 """
+_DOCUMENT = """
+SELECT FROM edi_message WHERE owner = %s AND partner = %s AND direction = 'in' AND kind = %s
+    AND document_no = %s AND status = 'taken' LIMIT 1
+"""
 _PUT_FILE = "INSERT INTO edi_file (owner, partner, name, body) VALUES (%s, %s, %s, %s)"
 _TO_WRITE = """
 SELECT id, name, body FROM edi_file WHERE owner = %s AND written_at IS NULL ORDER BY id
@@ -86,6 +90,14 @@ def taken_before(
     """The checksum of the file of this reference that was taken, if one was."""
     row = connection.execute(_TAKEN, (partner.owner, partner.partner, interchange)).fetchone()
     return None if row is None else bytes(row[0])
+
+
+def document_taken(
+    connection: psycopg.Connection, partner: Partner, kind: str, document_no: str
+) -> bool:
+    """Whether a message of this kind and number of the partner was taken before."""
+    values = (partner.owner, partner.partner, kind, document_no)
+    return connection.execute(_DOCUMENT, values).fetchone() is not None
 
 
 def put_file(connection: psycopg.Connection, partner: Partner, name: str, body: bytes) -> None:

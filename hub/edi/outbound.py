@@ -57,6 +57,14 @@ WHERE call = (SELECT id FROM jis_call WHERE plant = %s AND line = %s AND product
     AND record ->> 'kind' IN ('call', 'change') AND gateway = %s
 ORDER BY revision DESC LIMIT 1
 """
+# Whether its car was out of the line when this record was written.
+_HELD = """
+SELECT record ->> 'kind' = 'hold' FROM call_outbox
+WHERE gateway = %s AND epoch = %s AND record_offset < %s AND call = (SELECT call FROM call_outbox
+        WHERE gateway = %s AND epoch = %s AND record_offset = %s)
+    AND record ->> 'kind' IN ('hold', 'resume', 'cancel')
+ORDER BY record_offset DESC LIMIT 1
+"""
 _DEMAND = """
 SELECT part_no, coalesce((required_at AT TIME ZONE %(zone)s)::date, day) AS day,
     car = 'forecast' AS far, sum(quantity) AS quantity
@@ -96,7 +104,8 @@ def _export_to(connection: psycopg.Connection, partner: Partner, now: datetime) 
         if not rows:
             continue
         records = [CALL_RECORD.validate_python(record) for _, record in rows]
-        said = list(_said(connection, gateway, records))
+        offsets = [offset for offset, _ in rows]
+        said = list(_said(connection, (gateway, epoch), zip(offsets, records, strict=True)))
         messages += _call_messages(partner, said, len(messages))
         lines = {(r.plant, r.line) for r in records if isinstance(r, Preview)}
         messages += _forecasts(connection, partner, sorted(lines), now, len(messages))
@@ -127,25 +136,30 @@ def _export_to(connection: psycopg.Connection, partner: Partner, now: datetime) 
 
 
 def _said(
-    connection: psycopg.Connection, gateway: int, records: Iterable[CallRecord]
+    connection: psycopg.Connection,
+    stream: tuple[int, int],
+    records: Iterable[tuple[int, CallRecord]],
 ) -> Iterable[_Said]:
     """Calls, and what each record asks for. What a partner by EDI is not told is left out: modes of
-    the line, and what became of deliveries.
+    the line, and what became of deliveries. `stream`: gateway and epoch; records by offset.
 
-    EDIFACT has no hold: a car that leaves the line is cancelled, and called again if it comes back.
+    EDIFACT has no hold: a car that leaves the line is cancelled, and called again, as it is by
+    then, if it comes back. What changes in between is told with that.
     """
-    for record in records:
+    for offset, record in records:
         if isinstance(record, Call):
             yield _Said(Function.ORIGINAL, record)
         elif isinstance(record, CallChange):
-            yield _Said(Function.CHANGE, record.call)
+            held = connection.execute(_HELD, (*stream, offset, *stream, offset)).fetchone()
+            if held != (True,):
+                yield _Said(Function.CHANGE, record.call)
         elif isinstance(record, Instruction):
             key = record.key
             row = connection.execute(
                 _CALL,
                 (
                     *(key.plant, key.line, key.production_no, key.part_group),
-                    *(key.reorder_index, gateway),
+                    *(key.reorder_index, stream[0]),
                 ),
             ).fetchone()
             if row is not None:
@@ -153,7 +167,8 @@ def _said(
                 call = found.call if isinstance(found, CallChange) else found
                 function = Function.ORIGINAL if record.kind == "resume" else Function.CANCEL
                 if isinstance(call, Call):
-                    yield _Said(function, call)
+                    # A document of its own: said again it is not taken for what it was before.
+                    yield _Said(function, call.model_copy(update={"revision": record.revision}))
 
 
 def _call_messages(

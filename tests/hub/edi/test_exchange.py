@@ -13,8 +13,11 @@ import pytest
 from typer.testing import CliRunner
 
 from hub.calls.called import By
-from hub.calls.commands import cancel
+from hub.calls.commands import cancel, pull_out, reinsert
+from hub.calls.content import change_call
 from hub.calls.previews import refresh_demand
+from hub.calls.reorders import reorder
+from hub.calls.resequenced import swap
 from hub.cli import app
 from hub.edi.folders import Folders
 from hub.edi.inbound import Imported, import_file
@@ -43,6 +46,7 @@ from protocols.edifact.problems import EdifactError
 from protocols.edifact.profile import EdiProfile
 from protocols.edifact.shipment import write_shipment
 from protocols.edifact.structure import MessageModel
+from tests.hub.calls.plant import by
 from tests.hub.calls.supply import Supply, key, serial
 from tests.hub.calls.world import OWNER, PLANT, passed_at, put_in_sequence
 
@@ -165,6 +169,62 @@ def test_a_cancelled_car_goes_out_as_such(edi: Supply) -> None:
     assert (call.function, call.cars[0].production_no) == (Function.CANCEL, "0000001")
 
 
+def said(edi: Supply, since: int) -> list[tuple[Function, str, int | None, str]]:
+    """What files from a number on tell of calls: function, car, sequence number, part."""
+    return [
+        (message.function, car.production_no, car.sequence_no, part.part_no)
+        for interchange in written(edi)[since:]
+        for model in interchange.messages
+        for message in [read_calls(model, CODES)]
+        for car in message.cars
+        for part in car.parts
+    ]
+
+
+def test_changes_go_out_as_such(edi: Supply) -> None:
+    edi.set_profile("TRIM1", delivery="delta")
+    edi.pass_cars(1, 2)
+    export(edi.connection, OWNER, NOW)
+    change_call(edi.connection, OWNER, key(1), by(), {"part_no": "DT-GREEN"})
+    swap(edi.connection, OWNER, PLANT, "0000001", "0000002", by())
+    export(edi.connection, OWNER, NOW)
+    assert said(edi, 1) == [
+        (Function.CHANGE, "0000001", 1, "DT-GREEN"),
+        (Function.CHANGE, "0000001", 2, "DT-GREEN"),
+        (Function.CHANGE, "0000002", 1, "DT-RED"),
+    ]
+
+
+def test_a_held_car_goes_out_as_cancelled_and_called_again_when_it_is_back(edi: Supply) -> None:
+    """What changes of it meanwhile is in the call that comes then, and nowhere before."""
+    edi.set_profile("TRIM1", delivery="delta")
+    edi.pass_cars(1, 2)
+    export(edi.connection, OWNER, NOW)
+    pull_out(edi.connection, OWNER, PLANT, "0000001", by())
+    change_call(edi.connection, OWNER, key(1), by(), {"part_no": "DT-GREEN"})
+    export(edi.connection, OWNER, NOW)
+    assert said(edi, 1) == [(Function.CANCEL, "0000001", 1, "DT-GREEN")]
+    reinsert(edi.connection, OWNER, PLANT, "0000001", by())
+    change_call(edi.connection, OWNER, key(1), by(), {"part_no": "DT-BLUE"})
+    export(edi.connection, OWNER, NOW)
+    assert said(edi, 2) == [
+        (Function.ORIGINAL, "0000001", 3, "DT-BLUE"),
+        (Function.CHANGE, "0000001", 3, "DT-BLUE"),
+    ]
+    documents = [m.document_no for m in messages_of(edi.connection, OWNER, NEWEST, 10)]
+    assert len(documents) == len(set(documents)), "no call goes under the number of another"
+
+
+def test_a_reorder_goes_out_with_what_it_is_a_reorder_of(edi: Supply) -> None:
+    edi.pass_cars(1)
+    edi.pack(key(1))
+    edi.say(key(1), "scrapped")
+    reorder(edi.connection, OWNER, key(1), by())
+    export(edi.connection, OWNER, NOW)
+    messages = [read_calls(model, CODES) for model in written(edi)[0].messages]
+    assert [m.cars[0].parts[0].reorder_of for m in messages] == ["", "0000001/0"]
+
+
 def test_the_demand_ahead_goes_out_by_day(edi: Supply) -> None:
     edi.set_profile("TRIM1", preview_days=2)
     put_in_sequence(edi.connection, 1, 2, 3)
@@ -244,10 +304,15 @@ def test_a_sender_that_nobody_knows(edi: Supply, sender: str) -> None:
 
 
 def deljit(
-    function: Function, *cars: int, part_no: str = "S-1", group: str = "SEAT", **more: Any
+    function: Function,
+    *cars: int,
+    part_no: str = "S-1",
+    group: str = "SEAT",
+    document: str = "D1",
+    **more: Any,
 ) -> MessageModel:
     content = CallMessage(
-        document_no="D1",
+        document_no=document,
         function=function,
         called_at=NOW,
         control_point="M100",
@@ -293,6 +358,34 @@ def test_calls_come_in_change_and_are_cancelled(own: Supply) -> None:
         called(own, deljit(Function.ORIGINAL, 1, reorder_of="K1/0"), reference="5").problems == []
     )
     assert one(own, "SELECT priority FROM jis_call WHERE reorder_index = 1") == "express"
+
+
+def test_a_cancelled_car_that_comes_back_is_called_again(own: Supply) -> None:
+    """And reordered twice in the end; what is said again changes nothing."""
+    first = deljit(Function.ORIGINAL, 1)
+    called(own, first, reference="1")
+    called(own, deljit(Function.CANCEL, 1, document="D2"), reference="2")
+    assert called(own, first, reference="3").problems == []
+    assert len(calls(own)) == 1, "the first message, late and in another file"
+    back = deljit(Function.ORIGINAL, 1, part_no="S-2", document="D3")
+    for reference in ("4", "5"):
+        assert called(own, back, reference=reference).problems == []
+    assert calls(own) == [("K1", 1, "S-1", "cancelled"), ("K1", 1, "S-2", "released")]
+    changed = deljit(Function.CHANGE, 1, part_no="S-3", document="D4")
+    assert called(own, changed, reference="6").problems == []
+    for n in (0, 1):
+        again = deljit(Function.ORIGINAL, 1, reorder_of=f"K1/{n}", document=f"D5{n}")
+        for reference in (f"7{n}", f"8{n}"):
+            assert called(own, again, reference=reference).problems == []
+    found = own.connection.execute(
+        "SELECT reorder_index, part_no, priority, car FROM jis_call WHERE plant = 'SW' ORDER BY id"
+    ).fetchall()
+    assert found == [
+        (0, "S-1", "normal", "cancelled"),
+        (1, "S-3", "normal", "released"),
+        (2, "S-1", "express", "released"),
+        (3, "S-1", "express", "released"),
+    ]
 
 
 def test_calls_that_cannot_be(own: Supply) -> None:
