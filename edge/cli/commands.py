@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from edge.cli import agent, check, discover, doctor, init
+from edge.cli import agent, check, discover, doctor, init, journal, replay, watch
 from edge.cli.run import RUN_HELP, run
 from edge.cli.words import Catalogue
 
@@ -33,4 +33,5 @@ app = typer.Typer(
 for group in (init, discover, check, doctor):
     group.add_to(app)
 app.command(help=RUN_HELP)(run)
-agent.add_to(app)
+for group in (agent, watch, journal, replay):
+    group.add_to(app)

@@ -1,0 +1,193 @@
+"""`journal`, `watch` and `replay`, against an agent that runs, its journal, and a hub."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.local.broker import LocalBroker
+from edge.journal import Gap, JournalSettings, SampleBatch, SampleClass, TelemetryJournal
+from protocols.sparkplug.datatypes import DataType
+from tests.edge.cli.invoke import invoke, invoke_json
+from tests.edge.hub import Hub
+from tests.edge.plant import DEVICE, GROUP, NODE, agent, edge_config
+from tests.edge.sources.plc import run_plc
+from tests.edge.waiting import until
+from tests.fixtures.broker import BROKERS
+
+pytestmark = pytest.mark.anyio
+SECOND = 1_000_000
+START_US = 1_760_000_000 * SECOND
+LAST_BROKER = pytest.mark.parametrize("broker", list(BROKERS)[-1:], indirect=True)
+
+
+def config_file(directory: Path, broker_port: int = 1883, node: str = NODE) -> Path:
+    file = directory / "edge.yaml"
+    config = edge_config(directory / "data", broker_port, 4840)
+    plain = json.loads(config.model_dump_json(by_alias=True))
+    plain["gateway"]["node"] = node
+    plain["uplink"] = {"drain_per_s": 10_000}
+    file.write_text(json.dumps(plain))
+    return file
+
+
+def a_batch(tag: int, *values: Any, begin: int = 0, quality: int = 192) -> SampleBatch:
+    batch = SampleBatch("press", SampleClass.NORMAL)
+    for n, value in enumerate(values):
+        batch.tags.append(tag)
+        batch.times_us.append(START_US + (begin + n) * SECOND)
+        batch.numbers.append(value if isinstance(value, float) else 0.0)
+        if not isinstance(value, float):
+            batch.others[n] = value
+        if quality != 192:
+            batch.qualities[n] = quality
+    return batch
+
+
+@pytest.fixture
+async def directory(tmp_path: Path) -> Path:
+    """A gateway's directory with a journal: three batches and a gap, the first committed."""
+    journal = TelemetryJournal.open(tmp_path / "data" / "journal.sqlite", JournalSettings())
+    force = journal.tag_id("press", "Force", DataType.Double, "kN")
+    serial = journal.tag_id("press", "Serial", DataType.String)
+    closed = journal.tag_id("press", "Closed", DataType.Boolean)
+    await journal.append(a_batch(force, 1.5, 2.5))
+    await journal.append(a_batch(serial, "0012", None, begin=2, quality=0))
+    await journal.append(Gap("press", START_US, START_US + SECOND, "the cable"))
+    await journal.append(a_batch(closed, 1.0, begin=4))
+    journal.committed(1)
+    await journal.close()
+    config_file(tmp_path)
+    return tmp_path
+
+
+async def test_what_is_in_a_journal(directory: Path) -> None:
+    where = ("--config", directory / "edge.yaml")
+    code, told = invoke_json("journal", "ls", *where)
+    assert code == 0
+    stream = told["stream"]
+    assert (stream["first"], stream["next"], stream["watermark"]) == (0, 4, 1)
+    assert (stream["waiting"], told["tags"]) == (3, 3)
+    assert [(k["kind"], k["class"], k["rows"]) for k in told["kept"]] == [
+        ("samples", "normal", 3),
+        ("gap", "", 1),
+    ]
+    code, said = invoke("journal", "ls", *where)
+    assert (code, "committed below 1, 3 wait" in said) == (0, True)
+
+    code, told = invoke_json("journal", "show", *where)
+    assert [row["offset"] for row in told] == [0, 1, 2, 3]
+    assert told[0]["samples"][1] == {
+        "tag": "Force",
+        "time": "2025-10-09T08:53:21.000Z",
+        "value": 2.5,
+        "quality": 192,
+    }
+    assert told[1]["samples"][0]["value"] == "0012"
+    assert told[3]["samples"][0]["value"] is True
+    _, told = invoke_json("journal", "show", "--first", "1", "--count", "2", *where)
+    assert [row["kind"] for row in told] == ["samples", "gap"]
+    code, said = invoke("journal", "show", *where)
+    assert "Serial = 0012  quality 0" in said
+    assert "cause=the cable" in said
+
+    code, told = invoke_json("journal", "verify", *where)
+    assert (code, told["sound"], told["records"]) == (0, True, 4)
+    assert invoke("journal", "ls", "--data-dir", directory)[0] == 1
+
+
+async def test_damage_is_found_and_told(directory: Path) -> None:
+    where = ("--config", directory / "edge.yaml")
+    with sqlite3.connect(directory / "data" / "journal.sqlite") as db:
+        db.execute("UPDATE record SET body = x'00' WHERE offset = 1")
+        db.execute("UPDATE tag SET unit = 'N' WHERE name = 'Force'")
+    db.close()
+    code, told = invoke_json("journal", "verify", *where)
+    assert (code, told["sound"]) == (1, False)
+    assert (told["damaged"], told["tables"]) == ([[1, 1]], ["tag 1"])
+    code, said = invoke("journal", "verify", *where)
+    assert (code, "records 1 to 1" in said) == (1, True)
+    _, told = invoke_json("journal", "show", *where)
+    assert [row["kind"] for row in told] == ["samples", "lost", "gap", "samples"]
+
+
+@LAST_BROKER
+async def test_a_recording_comes_to_a_test_hub_once(directory: Path, broker: LocalBroker) -> None:
+    where = ("--config", directory / "edge.yaml")
+    recording = directory / "line.jsonl.gz"
+    code, told = invoke_json("journal", "export", recording, *where)
+    assert (code, told["records"]) == (0, 4)
+    code, told = invoke_json("journal", "export", recording, *where)
+    assert (code, "exists" in told["error"]) == (1, True)
+
+    config_file(directory, broker.port)
+    code, told = invoke_json("replay", recording, *where)
+    assert (code, "a gateway.node of its own" in told["error"]) == (1, True)
+
+    test_file = config_file(directory, broker.port, "gw-replay")
+    with Hub(broker.port, GROUP, "gw-replay") as hub:
+        code, said = await asyncio.to_thread(
+            invoke, "replay", recording, "--config", test_file, "--timeout", "90"
+        )
+        assert code == 0, said
+        assert f"4 records of {GROUP}/{NODE} go to" in said
+        got = [(s.tag, s.time_ms // 1000 - START_US // SECOND, s.value) for s in hub.samples]
+        assert got == [
+            ("Force", 0, 1.5),
+            ("Force", 1, 2.5),
+            ("Serial", 2, "0012"),
+            ("Serial", 3, None),
+            ("Closed", 4, True),
+        ]
+        assert [gap["cause"] for gap in hub.gaps] == ["the cable"]
+
+
+async def test_what_is_no_recording_is_refused(directory: Path) -> None:
+    file, other = directory / "edge.yaml", directory / "other.jsonl"
+    config_file(directory, node="other")
+    other.write_text("{}\n")
+    code, told = invoke_json("replay", other, "--config", file)
+    assert (code, "other.jsonl:1: is no recording" in told["error"]) == (1, True)
+    recording = directory / "line.jsonl"
+    invoke("journal", "export", recording, "--config", file)
+    text = recording.read_text().replace("seatworks/other", "seatworks/x")
+    recording.write_text(text.replace('"kind":"gap"', '"kind":"gasp"'))
+    code, told = await asyncio.to_thread(invoke_json, "replay", recording, "--config", file)
+    assert (code, "line.jsonl:4: is no record" in told["error"]) == (1, True)
+
+
+@LAST_BROKER
+@pytest.mark.slow
+async def test_a_running_gateway_is_watched(tmp_path: Path, broker: LocalBroker) -> None:
+    file = tmp_path / "edge.yaml"
+    with Hub(broker.port, GROUP, NODE) as hub:
+        async with run_plc(Force=1.5, Serial="0012") as plc:
+            port = int(plc.endpoint.rstrip("/").rpartition(":")[2])
+            tags = [{"name": n, "node": f"ns=2;s={n}"} for n in ("Force", "Serial")]
+            config = edge_config(tmp_path / "data", broker.port, port, tags)
+            gateway = agent(config, tmp_path)
+            code, told = await asyncio.to_thread(invoke_json, "watch", "--once", "--config", file)
+            assert (code, "no agent answers" in told["error"]) == (2, True)
+            with gateway:
+                await asyncio.to_thread(gateway.start)
+                await until(lambda: len(hub.samples) >= 2, "the first samples")
+                code, told = await asyncio.to_thread(
+                    invoke_json, "watch", "--once", "--config", file
+                )
+                assert code == 0
+                assert {(v["tag"], v["value"]) for v in told["values"]} == {
+                    ("Force", 1.5),
+                    ("Serial", "0012"),
+                }
+                (source,) = told["sources"]
+                assert (source["device"], source["samples"]) == (DEVICE, 2)
+                only = ("--only", "F*", "--config", file)
+                code, said = await asyncio.to_thread(invoke, "watch", "--once", *only)
+                assert (code, "Force" in said, "Serial" in said) == (0, True, False)
+                code, told = await asyncio.to_thread(invoke_json, "journal", "ls", *only[2:])
+                assert told["stream"]["next"] >= 1
