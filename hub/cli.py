@@ -13,6 +13,7 @@ from hub.calls import cli as calls
 from hub.edi import cli as edi
 from hub.identity import cli as identity
 from hub.labels import cli as labels
+from hub.monitoring import cli as monitoring
 from hub.orders import cli as orders
 from hub.sequencing import cli as sequencing
 from hub.store import cli as store
@@ -37,7 +38,7 @@ def _logging(
     )
 
 
-for part in (api, store, orders, sequencing, calls, labels, edi, identity, webhooks):
+for part in (api, store, orders, sequencing, calls, labels, edi, identity, webhooks, monitoring):
     part.register(app)
 
 

@@ -18,6 +18,7 @@ from deploy.compose.make_secrets import Gateway, make
 from deploy.local.broker import Mosquitto
 from deploy.local.ports import LOOPBACK, free_port, wait_listening
 from deploy.local.processes import Process
+from hub.monitoring.broker_check import look_at_broker
 from protocols.mqtt.broker import BrokerSettings, make_client
 
 SETTINGS = Path(__file__).parents[3] / "deploy/compose/mosquitto/mosquitto.conf"
@@ -126,6 +127,18 @@ def allowed_to_publish(secured: Secured, user: str, topics: list[str]) -> set[st
 def test_lets_in_who_knows_the_password(secured: Secured, user: str) -> None:
     with Client(secured.settings(user), "known") as client:
         assert client.reason == "Success"
+
+
+def test_the_hubs_doctor_is_let_in_and_says_how_long_certificates_last(secured: Secured) -> None:
+    connection, ca = look_at_broker("broker", secured.settings("hub"), "lineside-hub")
+    assert (connection.verdict, ca.verdict) == ("ok", "ok")
+    assert ca.text.startswith("valid until ")
+    (refused,) = look_at_broker("broker", secured.settings("hub", password="wrong"), "lineside-hub")
+    assert refused.verdict == "failed"
+    assert "refuses us" in refused.text
+    distrustful = BrokerSettings(host="localhost", port=secured.port)
+    (distrusted,) = look_at_broker("broker", distrustful, "lineside-hub")
+    assert "certificate verify failed" in distrusted.text
 
 
 @pytest.mark.parametrize("user", ["hub", SEAT.user, "nobody"])

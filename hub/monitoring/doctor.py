@@ -1,0 +1,51 @@
+"""Is all there that the hub needs, and does it work? Each finding says what to do.
+
+Everything is tried on the real thing as the hub itself would do it, and nothing is changed.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from hub.monitoring.broker_check import look_at_broker
+from hub.monitoring.database_check import look_at_database
+from hub.monitoring.findings import Finding
+from hub.settings import HubSettings
+from hub.store import Database
+
+_FREE_BYTES = 2_000_000_000
+
+
+def examine(settings: HubSettings, database: Database) -> Iterator[Finding]:
+    """Look at everything in turn; what fails keeps nothing else from being looked at."""
+    yield from look_at_database(database)
+    yield from look_at_broker("broker", settings.broker, settings.host_id)
+    for number, broker in enumerate(settings.more_brokers, start=2):
+        yield from look_at_broker(f"broker {number}", broker, settings.host_id)
+    yield _api(settings)
+    yield _disk(settings.data_dir)
+
+
+def _api(settings: HubSettings) -> Finding:
+    try:
+        settings.api.secret()
+    except (OSError, ValueError) as error:
+        return Finding("api", "failed", str(error), "see LINESIDE_HUB_API__TOKEN_FILE")
+    where = f"{settings.api.host}:{settings.api.port}"
+    if settings.api.is_open:
+        text = f"{where}: nobody is asked who they are; serves this machine alone"
+        todo = "set LINESIDE_HUB_API__TOKEN_FILE before others come to it"
+        return Finding("api", "warning", text, todo)
+    return Finding("api", "ok", f"{where}: asks who it is")
+
+
+def _disk(folder: Path) -> Finding:
+    whole = folder.absolute()
+    nearest = next(path for path in (whole, *whole.parents) if path.exists())
+    free = shutil.disk_usage(nearest).free
+    text = f"{free / 1e9:.1f} GB free below {folder}"
+    if free < _FREE_BYTES:
+        return Finding("disk", "warning", text, "make room: a database without it stands still")
+    return Finding("disk", "ok", text)
