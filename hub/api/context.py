@@ -31,6 +31,7 @@ from hub.identity.sessions import COOKIE, Sessions
 from hub.identity.settings import IdentitySettings
 from hub.monitoring.health import Workers
 from hub.sequencing.searches import Searches
+from hub.store.connect import in_one_trip
 from hub.store.connect import tenant as speaking_for
 from hub.webhooks.settings import WebhookSettings
 from hub.webhooks.targets import Targets
@@ -147,20 +148,34 @@ class Context:
         request that changes something, it begins with a line of the audit log, and marks the
         request's idempotency key."""
         with self.own() as connection:
-            asked = ASKED.get()
-            if asked is not None:
-                note(connection, asked.caller.tenant or None, asked.caller.actor, "api", asked.what)
-                ASKED.set(None)
-            attempt = ATTEMPT.get()
-            if attempt is not None:
-                attempt.mark(connection)
+            _begin(connection)
             yield connection
+
+    @contextmanager
+    def writing_in_one_trip(self) -> Iterator[psycopg.Connection]:
+        """The same; and the commit goes out with what is written last, without waiting for answers
+        (`in_one_trip`): who waits for a lock of the transaction does not wait for this process."""
+        with self.own() as connection, in_one_trip(connection):
+            _begin(connection)
+            yield connection
+            connection.commit()
 
     @contextmanager
     def own(self) -> Iterator[psycopg.Connection]:
         """A transaction for what the hub keeps for itself; no change of anybody's data."""
         with self._writing.connection(timeout=POOL_WAIT_S) as connection:
             yield connection
+
+
+def _begin(connection: psycopg.Connection) -> None:
+    """What comes first in the transaction of a change."""
+    asked = ASKED.get()
+    if asked is not None:
+        note(connection, asked.caller.tenant or None, asked.caller.actor, "api", asked.what)
+        ASKED.set(None)
+    attempt = ATTEMPT.get()
+    if attempt is not None:
+        attempt.mark(connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,11 +290,16 @@ def _too_many(wait_s: int, why: str) -> Problem:
     )
 
 
-def caller_tenant(found: Annotated[Caller, Depends(caller)], request: Request) -> str:
+async def caller_tenant(found: Annotated[Caller, Depends(caller)], request: Request) -> str:
     """The caller's tenant. Raises `Problem` 503 where it cannot be known yet."""
-    return found.tenant or context(request).tenant()
+    return found.tenant or await run_in_threadpool(context(request).tenant)
 
 
-Shared = Annotated[Context, Depends(context)]
+async def shared_context(request: Request) -> Context:
+    """The app's context, to routes."""
+    return context(request)
+
+
+Shared = Annotated[Context, Depends(shared_context)]
 Admitted = Annotated[Caller, Depends(caller)]
 Tenant = Annotated[str, Depends(caller_tenant)]

@@ -5,7 +5,8 @@ same, and said to be late.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -14,52 +15,69 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Json
 from pydantic import ValidationError
 
-from hub.calls.clock import PlantClock, load_clock
+from hub.calls.clock import PlantClock
 from hub.calls.exceptions import open_exception
-from hub.calls.notify import CALL_STREAM, CHANGES, calls_changed
-from hub.calls.outbox import take_offsets
-from hub.calls.parts import load_parts, position_of
+from hub.calls.notify import CHANGES, calls_changed
 from hub.orders.profile import stored_profile
 from hub.sequencing.model import Car
 from hub.sequencing.numbering import LoadOrder, rack_and_slot, rack_name, sequence_number
 from protocols.jis.messages import Call, CallKey
+from protocols.streams import draw_epoch
 
 _GROUPS = """
 SELECT g.id AS part_group, g.line, l.gateway, l.partner, l.unloading_point, l.lead_s,
-    l.rack_slots, l.load_order, l.sequence_wrap, l.profile
+    l.rack_slots, l.load_order, l.sequence_wrap, l.next_call_no, l.next_place, l.profile
 FROM part_group g JOIN supplier_line l ON l.plant = g.plant AND l.id = g.line
-WHERE g.plant = %s AND g.control_point = %s ORDER BY g.line, g.id
+WHERE g.plant = %(plant)s AND g.control_point = %(control_point)s AND (
+    %(plant_locked)s OR NOT EXISTS (SELECT FROM supplier_line WHERE plant = %(plant)s
+        AND profile -> 'control_points' ->> %(control_point)s IN ('forecast', 'preview')))
+ORDER BY g.line, g.id FOR NO KEY UPDATE OF l
 """
 _TAKE_NUMBERS = """
-UPDATE supplier_line
-SET next_call_no = next_call_no + %(count)s, next_place = next_place + %(count)s
-WHERE plant = %(plant)s AND id = %(line)s
-RETURNING next_call_no - %(count)s, next_place - %(count)s
+UPDATE supplier_line l
+SET next_call_no = l.next_call_no + n.count, next_place = l.next_place + n.count
+FROM unnest(%s::text[], %s::text[], %s::bigint[]) AS n (plant, line, count)
+WHERE l.plant = n.plant AND l.id = n.line
 """
-_ADD_CALL = """
-WITH call AS (
+# The columns of a call are the fields of its record, and some that only the hub knows.
+_WRITE = """
+WITH new AS MATERIALIZED (
+    SELECT c.*, n.gateway, n.nth, n.from_end, n.record
+    FROM json_to_recordset(%(calls)s)
+        AS n (gateway integer, nth integer, from_end integer, columns jsonb, record jsonb),
+        jsonb_populate_record(NULL::jis_call, n.record || (n.record -> 'key') || n.columns) AS c
+), stream AS (
+    INSERT INTO call_stream AS s (gateway, epoch, owner, partner, next_offset)
+    SELECT gateway, %(epoch)s, owner, partner, count(*) FROM new
+    GROUP BY gateway, owner, partner ORDER BY gateway
+    ON CONFLICT (gateway) WHERE NOT closed
+        DO UPDATE SET next_offset = s.next_offset + excluded.next_offset
+    RETURNING s.gateway, s.epoch, s.next_offset
+), call AS (
     INSERT INTO jis_call
         (owner, partner, plant, line, production_no, part_group, reorder_index, call_no,
          sequence_no, part_no, quantity, colour, unloading_point, rack, slot, control_point,
          called_at, required_at, revision, priority, pre_series, vin, model, place, timed_from,
          lead_s, reorder_of)
-    VALUES (%(owner)s, %(partner)s, %(plant)s, %(line)s, %(production_no)s, %(part_group)s,
-        %(reorder_index)s, %(call_no)s, %(sequence_no)s, %(part_no)s, %(quantity)s, %(colour)s,
-        %(unloading_point)s, %(rack)s, %(slot)s, %(control_point)s, %(called_at)s, %(required_at)s,
-        %(revision)s, %(priority)s, %(pre_series)s, %(vin)s, %(model)s, %(place)s, %(timed_from)s,
-        %(lead_s)s, %(reorder_of)s)
-    RETURNING id
+    SELECT owner, partner, plant, line, production_no, part_group, reorder_index, call_no,
+        sequence_no, part_no, quantity, colour, unloading_point, rack, slot, control_point,
+        called_at, required_at, revision, priority, pre_series, vin, model, place, timed_from,
+        lead_s, reorder_of
+    FROM new ORDER BY nth
+    RETURNING id, plant, line, call_no
 ), called AS (
     -- What was ahead is no longer ahead.
-    DELETE FROM demand WHERE plant = %(plant)s AND production_no = %(production_no)s
-        AND part_group = %(part_group)s
+    DELETE FROM demand d USING new n WHERE d.plant = n.plant
+        AND d.production_no = n.production_no AND d.part_group = n.part_group
+), told AS (
+    INSERT INTO call_outbox (gateway, epoch, record_offset, owner, partner, call, record)
+    SELECT n.gateway, s.epoch, s.next_offset - n.from_end, n.owner, n.partner, c.id, n.record
+    FROM new n JOIN stream s USING (gateway) JOIN call c USING (plant, line, call_no)
 )
-INSERT INTO call_outbox (gateway, epoch, record_offset, owner, partner, call, record)
-SELECT %(gateway)s, %(epoch)s, %(offset)s, %(owner)s, %(partner)s, id, %(record)s FROM call
-RETURNING call
+SELECT line, call_no, id FROM call
 """
 NOTIFY = (
     "SELECT pg_notify(channel, payload) FROM unnest(%s::text[], %s::text[]) AS n (channel, payload)"
@@ -94,6 +112,8 @@ class CallGroup:
     rack_slots: int
     load_order: LoadOrder
     sequence_wrap: int
+    next_call_no: int
+    next_place: int
     profile: dict[str, Any]
 
 
@@ -114,41 +134,43 @@ class NewCall:
 
 
 def groups_at(connection: psycopg.Connection, plant: str, control_point: str) -> list[CallGroup]:
-    """The part groups that a control point fixes, by line and name."""
-    with connection.cursor(row_factory=class_row(CallGroup)) as cursor:
-        return cursor.execute(_GROUPS, (plant, control_point)).fetchall()
+    """The part groups that a control point fixes, by line and name, of a plant that is locked."""
+    return ask_groups(connection, plant, control_point, plant_locked=True)()
+
+
+def ask_groups(
+    connection: psycopg.Connection, plant: str, control_point: str, *, plant_locked: bool
+) -> Callable[[], list[CallGroup]]:
+    """The same, to be called when they are needed; until then nobody waits for the answer. Their
+    lines are locked. Of a plant that is not, there are none where lines are told the demand ahead:
+    that locks the plant, which comes before its lines."""
+    at = {"plant": plant, "control_point": control_point, "plant_locked": plant_locked}
+    return connection.cursor(row_factory=class_row(CallGroup)).execute(_GROUPS, at).fetchall
 
 
 def number_calls(
-    connection: psycopg.Connection,
     plant: str,
     control_point: str,
     car: CalledCar,
     passed_at: datetime,
-    groups: Sequence[CallGroup],
+    groups: Iterable[CallGroup],
+    parts: Mapping[str, tuple[str, int]],
+    clock: PlantClock,
     timed_from: datetime,
 ) -> list[NewCall]:
     """The calls of this car for these groups, as far as it has parts of them, with the next numbers
-    and places of their lines. Leads run from `timed_from`. Raises `UnfitError`."""
+    and places of their lines, which are locked. Leads run from `timed_from`. Raises `UnfitError`.
+    """
     number = car.car.production_no
-    parts = load_parts(connection, plant, [group.part_group for group in groups]).of(
-        car.car, position_of(connection, plant, number), passed_at
-    )
-    clock = load_clock(connection, plant, passed_at)
     numbered = []
-    # Lines in one order always, so that two control points never wait for one another in a ring.
-    for line, members in groupby((g for g in groups if g.part_group in parts), attrgetter("line")):
-        called = list(members)
-        row = connection.execute(
-            _TAKE_NUMBERS, {"count": len(called), "plant": plant, "line": line}
-        ).fetchone()
-        call_no, place = row or (0, 0)
-        for after, group in enumerate(called):
+    for _, members in groupby((g for g in groups if g.part_group in parts), attrgetter("line")):
+        for after, group in enumerate(members):
+            place = group.next_place + after
             try:
                 call = _call(
                     *(plant, control_point, passed_at, timed_from),
                     *(car, group, parts[group.part_group]),
-                    *(clock, call_no + after, place + after),
+                    *(clock, group.next_call_no + after, place),
                 )
             except OverflowError:
                 raise UnfitError(
@@ -163,9 +185,19 @@ def number_calls(
                 ) from None
             needed_s = stored_profile(group.profile).needed_s
             numbered.append(
-                NewCall(call, group.gateway, group.partner, needed_s, place + after, timed_from)
+                NewCall(call, group.gateway, group.partner, needed_s, place, timed_from)
             )
     return numbered
+
+
+def take_numbers(connection: psycopg.Connection, calls: Iterable[NewCall]) -> None:
+    """Let the lines count on by these calls."""
+    counts = Counter((new.call.key.plant, new.call.key.line) for new in calls)
+    lines = sorted(counts)
+    connection.execute(
+        _TAKE_NUMBERS,
+        ([plant for plant, _ in lines], [line for _, line in lines], [counts[at] for at in lines]),
+    )
 
 
 def _call(
@@ -209,54 +241,53 @@ def _call(
 
 def write_calls(
     connection: psycopg.Connection, owner: str, numbered: Sequence[NewCall], now: datetime
-) -> list[int]:
-    """Store the calls, each into its gateway's stream too, and tell who listens. Their ids, in the
-    order given. now: what cannot be there in time from now on is flagged late."""
+) -> None:
+    """Store the calls, each into its gateway's stream too, and tell who listens. Their lines are
+    locked. now: what cannot be there in time from now on is flagged late."""
+    if not numbered:
+        return
     by_gateway = sorted(numbered, key=lambda n: n.gateway)  # stable: by line and number in it
-    rows = []
-    told = []
+    rows: list[dict[str, Any]] = []
     for gateway, members in groupby(by_gateway, lambda n: n.gateway):
         called = list(members)
-        partner = called[0].partner
-        epoch, after = take_offsets(connection, gateway, owner, partner, len(called))
-        told.append((CALL_STREAM, f"{gateway} {epoch} {after}"))
-        for offset, item in enumerate(called, after - len(called)):
+        for before, item in enumerate(called):
             rows.append(
-                item.call.model_dump(exclude={"kind", "key"})
-                | item.call.key.model_dump()
-                | {
+                {
                     "gateway": gateway,
-                    "epoch": epoch,
-                    "offset": offset,
-                    "owner": owner,
-                    "partner": partner,
-                    "place": item.place,
-                    "timed_from": item.timed_from,
-                    "lead_s": item.lead_s,
-                    "reorder_of": item.reorder_of,
-                    "record": Jsonb(item.call.model_dump(mode="json")),
+                    "nth": len(rows),
+                    "from_end": len(called) - before,
+                    "columns": {
+                        "owner": owner,
+                        "partner": item.partner,
+                        "place": item.place,
+                        "timed_from": item.timed_from.isoformat(),
+                        "lead_s": item.lead_s,
+                        "reorder_of": item.reorder_of,
+                    },
+                    "record": item.call.model_dump(mode="json"),
                 }
             )
-    ids = _insert(connection, rows)
-    told += [
-        (CHANGES, payload)
-        for payload in calls_changed(
-            (n.call.key.plant, n.call.key.line, owner, n.partner) for n in numbered
-        )
-    ]
-    notify(connection, told)
-    found = {str(item.call.key): call for item, call in zip(by_gateway, ids, strict=True)}
-    for item in numbered:
-        flag_late(
-            connection,
-            item.call,
-            found[str(item.call.key)],
-            owner=owner,
-            partner=item.partner,
-            needed_s=item.needed_s,
-            now=now,
-        )
-    return [found[str(item.call.key)] for item in numbered]
+    written = connection.execute(_WRITE, {"calls": Json(rows), "epoch": draw_epoch()})
+    told = calls_changed((n.call.key.plant, n.call.key.line, owner, n.partner) for n in numbered)
+    notify(connection, [(CHANGES, payload) for payload in told])
+    late = [item for item in numbered if is_late(item.call, item.needed_s, now)]
+    if late:
+        ids = {(line, call_no): call for line, call_no, call in written.fetchall()}
+        for item in late:
+            flag_late(
+                connection,
+                item.call,
+                ids[item.call.key.line, item.call.call_no],
+                owner=owner,
+                partner=item.partner,
+                needed_s=item.needed_s,
+                now=now,
+            )
+
+
+def is_late(call: Call, needed_s: float, now: datetime) -> bool:
+    """Whether it is required before it can be there if work on it begins now."""
+    return call.required_at < now + timedelta(seconds=needed_s)
 
 
 def flag_late(
@@ -269,11 +300,10 @@ def flag_late(
     needed_s: float,
     now: datetime,
 ) -> bool:
-    """Whether the call is late: required before it can be there if work on it begins now. Then it
-    is said so, with the earliest that it can."""
-    earliest = now + timedelta(seconds=needed_s)
-    if call.required_at >= earliest:
+    """Whether the call is late. Then it is said so, with the earliest that it can be there."""
+    if not is_late(call, needed_s, now):
         return False
+    earliest = now + timedelta(seconds=needed_s)
     open_exception(
         connection,
         LATE,
@@ -303,17 +333,3 @@ def notify(connection: psycopg.Connection, told: Iterable[tuple[str, str]]) -> N
     pairs = list(told)
     if pairs:
         connection.execute(NOTIFY, tuple(map(list, zip(*pairs, strict=True))))
-
-
-def _insert(connection: psycopg.Connection, rows: Sequence[dict[str, Any]]) -> list[int]:
-    if not rows:
-        return []
-    ids = []
-    with connection.cursor() as cursor:
-        cursor.executemany(_ADD_CALL, rows, returning=True)
-        while True:
-            row = cursor.fetchone()
-            if row is not None:
-                ids.append(int(row[0]))
-            if not cursor.nextset():
-                return ids

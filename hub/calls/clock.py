@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -122,16 +122,28 @@ class PlantClock:
 def load_clock(connection: psycopg.Connection, plant: str, now: datetime) -> PlantClock:
     """The plant's clock by its tables. A stop that has not ended is taken to end when it is
     expected to, but not before `now`. Raises `LookupError` for a plant that is not there."""
-    row = connection.execute(_PLANT, {"plant": plant, "now": now}).fetchone()
-    if row is None:
-        raise LookupError(f"no plant {plant}")
-    takt_s, calendar, since, takts, began, ended = row
-    return PlantClock(
-        calendar_of(calendar, takt_s),
-        takt_s,
-        list(zip(since, takts, strict=True)),
-        zip(began, ended, strict=True),
-    )
+    return ask_clock(connection, plant, now)()
+
+
+def ask_clock(
+    connection: psycopg.Connection, plant: str, now: datetime
+) -> Callable[[], PlantClock]:
+    """The same, to be called when the clock is needed; until then nobody waits for the answer."""
+    cursor = connection.execute(_PLANT, {"plant": plant, "now": now})
+
+    def clock() -> PlantClock:
+        row = cursor.fetchone()
+        if row is None:
+            raise LookupError(f"no plant {plant}")
+        takt_s, calendar, since, takts, began, ended = row
+        return PlantClock(
+            calendar_of(calendar, takt_s),
+            takt_s,
+            list(zip(since, takts, strict=True)),
+            zip(began, ended, strict=True),
+        )
+
+    return clock
 
 
 def calendar_of(stored: dict[str, Any] | None, takt_s: float) -> ShiftCalendar | None:

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 CALL_STREAM = "lineside_call_stream"
-"""Channel: a call stream has grown. Payload: `{gateway} {epoch} {next_offset}`."""
+"""Channel: a call stream has grown, as its table says. Payload: `{gateway} {epoch} {next_offset}`.
+"""
 CHANGES = "lineside_changes"
 """Channel: something that people look at has changed. Payload: a `Change`."""
 

@@ -1,6 +1,6 @@
 """Records for the gateways, written in the transaction of whatever they tell of.
 
-The publisher carries them (`hub/calls/publisher.py`); the notification goes out with the commit.
+The publisher carries them (`hub/calls/publisher.py`); the stream itself wakes it, with the commit.
 """
 
 from __future__ import annotations
@@ -11,23 +11,24 @@ from dataclasses import dataclass
 import psycopg
 from psycopg.types.json import Jsonb
 
-from hub.calls.notify import CALL_STREAM
 from protocols.jis.messages import CallRecord
 from protocols.streams import draw_epoch
 
-_TAKE_OFFSETS = """
-UPDATE call_stream SET next_offset = next_offset + %s WHERE gateway = %s AND NOT closed
-RETURNING epoch, next_offset
-"""
-_OPEN_STREAM = """
-INSERT INTO call_stream (gateway, epoch, owner, partner) VALUES (%s, %s, %s, %s)
-ON CONFLICT (gateway) WHERE NOT closed DO NOTHING
-"""
 _HOLD = "SELECT FROM call_stream WHERE gateway = %s AND NOT closed FOR NO KEY UPDATE"
-_WRITE = """
-INSERT INTO call_outbox
-    (gateway, epoch, record_offset, owner, partner, call, record, revision)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+# A stream is opened with its first records. Who lets it grow has it until the transaction ends, so
+# that offsets are committed in order.
+_SEND = """
+WITH stream AS (
+    INSERT INTO call_stream AS s (gateway, epoch, owner, partner, next_offset)
+    VALUES (%(gateway)s, %(epoch)s, %(owner)s, %(partner)s, %(count)s)
+    ON CONFLICT (gateway) WHERE NOT closed
+        DO UPDATE SET next_offset = s.next_offset + excluded.next_offset
+    RETURNING s.epoch, s.next_offset - %(count)s AS first
+)
+INSERT INTO call_outbox (gateway, epoch, record_offset, owner, partner, call, record, revision)
+SELECT %(gateway)s, epoch, first + nth - 1, %(owner)s, %(partner)s, call, record, revision
+FROM stream, unnest(%(calls)s::bigint[], %(records)s::jsonb[], %(revisions)s::integer[])
+    WITH ORDINALITY AS r (call, record, revision, nth)
 """
 
 
@@ -38,21 +39,6 @@ class Outgoing:
     record: CallRecord
     call: int | None = None
     revision: int = 1
-
-
-def take_offsets(
-    connection: psycopg.Connection, gateway: int, owner: str, partner: str, count: int
-) -> tuple[int, int]:
-    """(epoch, next offset) of the gateway's open stream, grown by `count`; opened if there is none.
-
-    Taking them locks the stream until the end of the transaction: offsets are committed in order.
-    """
-    while True:
-        row = connection.execute(_TAKE_OFFSETS, (count, gateway)).fetchone()
-        if row is not None:
-            return int(row[0]), int(row[1])
-        # None yet, or the publisher has just closed one and opened the next.
-        connection.execute(_OPEN_STREAM, (gateway, draw_epoch(), owner, partner))
 
 
 def hold(connection: psycopg.Connection, gateway: int) -> None:
@@ -74,22 +60,16 @@ def send(
     """Write records into a gateway's stream, in this order."""
     if not records:
         return
-    epoch, after = take_offsets(connection, gateway, owner, partner, len(records))
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            _WRITE,
-            [
-                (
-                    gateway,
-                    epoch,
-                    offset,
-                    owner,
-                    partner,
-                    item.call,
-                    Jsonb(item.record.model_dump(mode="json")),
-                    item.revision,
-                )
-                for offset, item in enumerate(records, after - len(records))
-            ],
-        )
-    connection.execute("SELECT pg_notify(%s, %s)", (CALL_STREAM, f"{gateway} {epoch} {after}"))
+    connection.execute(
+        _SEND,
+        {
+            "gateway": gateway,
+            "epoch": draw_epoch(),
+            "owner": owner,
+            "partner": partner,
+            "count": len(records),
+            "calls": [item.call for item in records],
+            "records": [Jsonb(item.record.model_dump(mode="json")) for item in records],
+            "revisions": [item.revision for item in records],
+        },
+    )

@@ -3,20 +3,25 @@ point."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg
 from psycopg.rows import class_row
 
-from hub.orders.store import load_rules
+from hub.orders.store import RULES_AT, load_rules, rules_of
 from hub.sequencing.explode import BillOfMaterial
 from hub.sequencing.model import Car
 
-_PART_CHANGES = """
+_CHANGES_OF = """
 SELECT part_group, old_part_no, new_part_no, from_production_no, from_position, from_at
 FROM part_change WHERE plant = %s AND part_group = ANY (%s) ORDER BY id
+"""
+_CHANGES_AT = """
+SELECT p.part_group, p.old_part_no, p.new_part_no, p.from_production_no, p.from_position, p.from_at
+FROM part_group g JOIN part_change p ON p.plant = g.plant AND p.part_group = g.id
+WHERE g.plant = %(plant)s AND g.control_point = %(control_point)s ORDER BY p.id
 """
 _POSITION = """
 SELECT position FROM sequence_position
@@ -86,8 +91,19 @@ class Parts:
 def load_parts(connection: psycopg.Connection, plant: str, groups: Sequence[str]) -> Parts:
     """Of these part groups."""
     with connection.cursor(row_factory=class_row(PartChange)) as cursor:
-        changes = cursor.execute(_PART_CHANGES, (plant, list(groups))).fetchall()
+        changes = cursor.execute(_CHANGES_OF, (plant, list(groups))).fetchall()
     return Parts(BillOfMaterial(load_rules(connection, plant, groups)), changes)
+
+
+def ask_parts(
+    connection: psycopg.Connection, plant: str, control_point: str
+) -> Callable[[], Parts]:
+    """Of the part groups that a control point fixes, to be called when they are needed; until then
+    nobody waits for the answer."""
+    at = {"plant": plant, "control_point": control_point}
+    rules = connection.execute(RULES_AT, at)
+    changes = connection.cursor(row_factory=class_row(PartChange)).execute(_CHANGES_AT, at)
+    return lambda: Parts(BillOfMaterial(rules_of(rules.fetchall())), changes.fetchall())
 
 
 def position_of(connection: psycopg.Connection, plant: str, production_no: str) -> int | None:

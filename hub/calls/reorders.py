@@ -77,11 +77,11 @@ def reorder(
             raise RefusedError(f"call {key} was reordered {MAX_REORDERS} times: look at its part")
         _from_stock(connection, old, by, from_stock)
         new = _again(connection, line, old, by, index, required_at)
-        (new_id,) = write_calls(connection, tenant, [new], by.at)
+        write_calls(connection, tenant, [new], by.at)
         telling = Telling(connection, by)
         _let_go(telling, old)
         if old.car == "pulled_out":
-            called = next(c for c in _fresh(connection, new) if c.id == new_id)
+            called = next(c for c in _fresh(connection, new) if c.key == new.call.key)
             telling.instruct(telling.event(called, "pull_out"), "hold")
         telling.flush()
         return new.call.key, False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psycopg
@@ -17,6 +17,17 @@ from hub.orders.plant import GatewayEntry, LineEntry, PlantFile
 from hub.orders.problems import InputError
 from hub.sequencing.explode import BomRule
 from hub.sequencing.model import Car, Rules
+
+_RULES_OF = """
+SELECT part_group, rank, part_no, quantity, requires, excludes, colours FROM bom_rule
+WHERE plant = %s AND part_group = ANY (%s)
+"""
+RULES_AT = """
+SELECT r.part_group, r.rank, r.part_no, r.quantity, r.requires, r.excludes, r.colours
+FROM part_group g JOIN bom_rule r ON r.plant = g.plant AND r.part_group = g.id
+WHERE g.plant = %(plant)s AND g.control_point = %(control_point)s
+"""
+"""Rows that `rules_of` makes the rules of: of the part groups that a control point fixes."""
 
 _RULES = TypeAdapter(Rules)
 _CARS = TypeAdapter(tuple[Car, ...])
@@ -321,11 +332,11 @@ def load_book(connection: psycopg.Connection, plant: str, source: str | None = N
 
 def load_rules(connection: psycopg.Connection, plant: str, groups: Sequence[str]) -> list[BomRule]:
     """The bill of material of some of the plant's part groups."""
-    rows = connection.execute(
-        "SELECT part_group, rank, part_no, quantity, requires, excludes, colours FROM bom_rule "
-        "WHERE plant = %s AND part_group = ANY (%s) ORDER BY part_group, rank",
-        [plant, list(groups)],
-    )
+    return rules_of(connection.execute(_RULES_OF, (plant, list(groups))).fetchall())
+
+
+def rules_of(rows: Iterable[tuple[Any, ...]]) -> list[BomRule]:
+    """The rules by rows of `RULES_AT`."""
     return [
         BomRule(
             group,

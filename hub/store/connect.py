@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import select
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 from psycopg.conninfo import make_conninfo
+from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg_pool import ConnectionPool
 
 from hub.settings import DatabaseSettings
@@ -53,10 +55,41 @@ class Database:
             self.dsn(role),
             min_size=min_size,
             max_size=max_size,
-            check=ConnectionPool.check_connection,
+            check=_check,
             name=f"lineside-{role}",
             open=True,
         )
+
+
+def _check(connection: psycopg.Connection) -> None:
+    """Raises `psycopg.OperationalError` if the server has left. It says so at its end of the
+    connection, or the system does: where nothing is to be read, nobody is asked."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if poll.poll(0):
+        ConnectionPool.check_connection(connection)
+
+
+@contextmanager
+def in_transaction(connection: psycopg.Connection) -> Iterator[None]:
+    """All within is of one transaction: the one that has begun, else one of its own. Without the
+    savepoint of `connection.transaction`: what is refused in here must be so before it writes."""
+    if connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE:
+        with connection.transaction():
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def in_one_trip(connection: psycopg.Connection) -> Iterator[None]:
+    """Statements within are sent without waiting for each other's answers. What one of them does
+    wrong is raised where a result is fetched, or at the end; within another one nothing ends."""
+    if connection.pgconn.pipeline_status != PipelineStatus.OFF:
+        yield
+        return
+    with connection.pipeline():
+        yield
 
 
 @contextmanager

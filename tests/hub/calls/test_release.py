@@ -5,10 +5,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from hub.calls.called import lock_plant
 from hub.calls.release import Release, UnfitError, UnknownError, release
 from hub.store import Database
 from protocols.jis.messages import CALL_RECORD, Call
-from tests.hub.calls.world import OWNER, PLANT, POINT, add_order, make_world, passed_at
+from tests.hub.calls.world import (
+    OWNER,
+    PLANT,
+    POINT,
+    add_order,
+    eventually,
+    make_world,
+    passed_at,
+)
 
 
 @pytest.fixture
@@ -149,3 +158,19 @@ def test_a_part_that_cannot_be_called_is_named_and_leaves_nothing(world: Databas
         pass_car(world, 1)
     assert numbers(world, "SELECT next_call_no FROM supplier_line ORDER BY id") == [1, 1]
     assert numbers(world, "SELECT count(*) FROM control_point_pass") == [0]
+
+
+def test_a_pass_waits_for_a_command_and_calls_by_what_it_changed(world: Database) -> None:
+    """The order is read once its lines are locked: no call is made by an order that has changed."""
+    with world.connect("ingest") as changing, world.connect("ingest", autocommit=True) as watching:
+        lock_plant(changing, OWNER, PLANT)
+        passing = threading.Thread(target=pass_car, args=(world, 1))
+        passing.start()
+        waits = (
+            "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ 'part_group'"
+        )
+        eventually(lambda: watching.execute(waits).fetchone() is not None, "the pass waits")
+        changing.execute("UPDATE vehicle_order SET colour = 'BLUE' WHERE production_no = '0000001'")
+        changing.commit()
+        passing.join()
+    assert numbers(world, "SELECT part_no FROM jis_call WHERE line = 'TRIM1'") == ["DT-BLUE"]
