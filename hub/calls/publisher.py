@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psycopg
 
 from hub.calls.epochs import begin_anew
 from hub.calls.lane import Lane, Link, Received
-from hub.calls.notify import CALL_STREAM, CHANGES, calls_changed
+from hub.calls.notify import CALL_STREAM, CHANGES
+from hub.store.connect import in_one_trip
 from protocols.jis.envelope import (
     EnvelopeError,
     Records,
@@ -47,43 +49,72 @@ SELECT record FROM call_outbox
 WHERE gateway = %s AND epoch = %s AND record_offset >= %s AND record_offset < %s
 ORDER BY record_offset
 """
-# The stream's row is locked first, so that two answers at once count each call once.
+# The streams' rows are locked first and in one order, so that two answers at once count each call
+# once.
 _ACKNOWLEDGE = """
 WITH stream AS (
-    SELECT gateway, epoch, watermark FROM call_stream
-    WHERE gateway = %(gateway)s AND epoch = %(epoch)s AND watermark < %(watermark)s FOR UPDATE
+    SELECT s.gateway, s.epoch, s.watermark AS before, a.watermark
+    FROM unnest(%(gateways)s::integer[], %(epochs)s::bigint[], %(watermarks)s::bigint[])
+        AS a (gateway, epoch, watermark)
+    JOIN call_stream s ON s.gateway = a.gateway AND s.epoch = a.epoch AND s.watermark < a.watermark
+    ORDER BY s.gateway FOR NO KEY UPDATE OF s
 ), moved AS (
-    UPDATE call_stream s SET watermark = %(watermark)s FROM stream
+    UPDATE call_stream s SET watermark = stream.watermark FROM stream
     WHERE s.gateway = stream.gateway AND s.epoch = stream.epoch
-    RETURNING s.gateway, s.epoch, stream.watermark AS before
 ), told AS (
     SELECT o.call, max(o.revision) AS revision
-    FROM moved JOIN call_outbox o ON o.gateway = moved.gateway AND o.epoch = moved.epoch
-        AND o.record_offset >= moved.before AND o.record_offset < %(watermark)s
+    FROM stream JOIN call_outbox o ON o.gateway = stream.gateway AND o.epoch = stream.epoch
+        AND o.record_offset >= stream.before AND o.record_offset < stream.watermark
     WHERE o.call IS NOT NULL GROUP BY o.call
+), acknowledged AS (
+    UPDATE jis_call c
+    SET acknowledged_at = coalesce(c.acknowledged_at, clock_timestamp()),
+        acknowledged_revision = greatest(c.acknowledged_revision, told.revision)
+    FROM told WHERE c.id = told.call
+    RETURNING c.plant, c.line, c.owner, c.partner
 )
-UPDATE jis_call c
-SET acknowledged_at = coalesce(c.acknowledged_at, clock_timestamp()),
-    acknowledged_revision = greatest(c.acknowledged_revision, told.revision)
-FROM told WHERE c.id = told.call
-RETURNING c.plant, c.line, c.owner, c.partner, c.id
+SELECT pg_notify(%(changes)s,
+    json_build_array('calls', plant, line, json_build_array(owner, partner))::text)
+FROM (SELECT DISTINCT plant, line, owner, partner FROM acknowledged) changed
 """
+# What was noted before, under an older watermark, is not noted again.
 _NOTE_ACKNOWLEDGED = """
 INSERT INTO call_event (owner, partner, call, source, kind, body, source_at, message_id)
-SELECT owner, partner, id, 'gateway', 'acknowledged', '{}', acknowledged_at, 'acknowledged'
-FROM jis_call WHERE id = ANY (%s)
+SELECT DISTINCT ON (c.id) c.owner, c.partner, c.id, 'gateway', 'acknowledged', '{}'::jsonb,
+    c.acknowledged_at, 'acknowledged'
+FROM unnest(%(gateways)s::integer[], %(epochs)s::bigint[], %(since)s::bigint[],
+        %(watermarks)s::bigint[]) AS a (gateway, epoch, since, watermark)
+JOIN call_outbox o ON o.gateway = a.gateway AND o.epoch = a.epoch
+    AND o.record_offset >= a.since AND o.record_offset < a.watermark
+JOIN jis_call c ON c.id = o.call
+WHERE c.acknowledged_at IS NOT NULL ORDER BY c.id
 ON CONFLICT (call, source, message_id) DO NOTHING
 """
 
 
-def acknowledge(connection: psycopg.Connection, gateway: int, epoch: int, watermark: int) -> None:
-    """All of a stream below the watermark is on the reader's disk: note it, tell who watches."""
-    rows = connection.execute(
-        _ACKNOWLEDGE, {"gateway": gateway, "epoch": epoch, "watermark": watermark}
-    ).fetchall()
-    connection.execute(_NOTE_ACKNOWLEDGED, ([row[4] for row in rows],))
-    for payload in calls_changed(row[:4] for row in rows):
-        connection.execute("SELECT pg_notify(%s, %s)", (CHANGES, payload))
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """All of a stream below `watermark` is on the reader's disk."""
+
+    gateway: int
+    epoch: int
+    since: int
+    """What lies below was noted before."""
+    watermark: int
+
+
+def acknowledge(connection: psycopg.Connection, streams: Sequence[Committed]) -> None:
+    """Note what gateways have committed, and tell who watches. What is sent in one trip is one
+    transaction, on a connection in autocommit too."""
+    answers = {
+        "gateways": [stream.gateway for stream in streams],
+        "epochs": [stream.epoch for stream in streams],
+        "since": [stream.since for stream in streams],
+        "watermarks": [stream.watermark for stream in streams],
+    }
+    with in_one_trip(connection):
+        connection.execute(_ACKNOWLEDGE, answers | {"changes": CHANGES})
+        connection.execute(_NOTE_ACKNOWLEDGED, answers)
 
 
 @dataclass(slots=True)
@@ -186,11 +217,14 @@ class CallPublisher(Lane):
                 continue
             if self._take_answer(connection, stream, answer):
                 progressed[stream.gateway] = stream
-        with connection.transaction():
-            for _, stream in sorted(progressed.items()):
-                acknowledge(
-                    connection, stream.gateway, stream.writer.epoch, stream.writer.watermark
-                )
+        if progressed:
+            acknowledge(
+                connection,
+                [
+                    Committed(gateway, s.writer.epoch, s.committed, s.writer.watermark)
+                    for gateway, s in sorted(progressed.items())
+                ],
+            )
         for stream in progressed.values():
             stream.committed = max(stream.committed, stream.writer.watermark)
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from hub.calls.publisher import acknowledge
+from hub.calls.publisher import Committed, acknowledge
 from hub.edi.log import log_messages, put_file
 from hub.edi.partners import Partner, next_reference, partners_of
 from protocols.edifact.calls import write_calls
@@ -109,7 +109,7 @@ def _export_to(connection: psycopg.Connection, partner: Partner, now: datetime) 
         messages += _call_messages(partner, said, len(messages))
         lines = {(r.plant, r.line) for r in records if isinstance(r, Preview)}
         messages += _forecasts(connection, partner, sorted(lines), now, len(messages))
-        acknowledge(connection, gateway, epoch, rows[-1][0] + 1)
+        acknowledge(connection, [Committed(gateway, epoch, watermark, rows[-1][0] + 1)])
     if not messages:
         return []
     reference = next_reference(connection, partner)

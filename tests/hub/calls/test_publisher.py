@@ -1,10 +1,25 @@
 from __future__ import annotations
 
+import pytest
+from psycopg import errors
+
 from deploy.local.broker import LocalBroker
+from hub.calls.publisher import Committed, acknowledge
+from hub.calls.release import release
 from hub.store import Database
 from tests.fixtures.postgres import DatabaseServer
 from tests.hub.calls.conftest import CallLane
-from tests.hub.calls.world import BUILD, Supplier, eventually, tell
+from tests.hub.calls.world import (
+    BUILD,
+    OWNER,
+    PLANT,
+    POINT,
+    Supplier,
+    eventually,
+    make_world,
+    passed_at,
+    tell,
+)
 
 
 def all_acknowledged(lane: CallLane) -> bool:
@@ -141,3 +156,28 @@ def test_nonsense_on_the_way_back_is_left_alone(lane: CallLane) -> None:
         lane.pass_car(1)
         eventually(lambda: all_acknowledged(lane), "acknowledgement")
     assert len(supplier.calls) == 2
+
+
+def test_what_is_acknowledged_is_noted_with_it_or_not_at_all(database: Database) -> None:
+    make_world(database)
+    with database.connect("ingest", autocommit=True) as connection:
+        release(connection, OWNER, PLANT, POINT, "0000001", passed_at(1))
+        streams = connection.execute(
+            "SELECT gateway, epoch, 0, next_offset FROM call_stream"
+        ).fetchall()
+        answers = [Committed(*stream) for stream in streams]
+        with database.connect("owner") as owner:
+            owner.execute("REVOKE INSERT ON call_event FROM lineside_ingest")
+        with pytest.raises(errors.InsufficientPrivilege):
+            acknowledge(connection, answers)
+        state = "SELECT sum(watermark), count(acknowledged_at) FROM call_stream, jis_call"
+        assert connection.execute(state).fetchone() == (0, 0)
+        with database.connect("owner") as owner:
+            owner.execute("GRANT INSERT ON call_event TO lineside_ingest")
+        for _ in range(2):
+            acknowledge(connection, answers)
+        noted = "SELECT call FROM call_event WHERE kind = 'acknowledged' ORDER BY 1"
+        assert connection.execute(noted).fetchall() == [(1,), (2,), (3,)]
+        assert connection.execute(
+            "SELECT DISTINCT status, acknowledged_revision FROM jis_call"
+        ).fetchall() == [("received", 1)]
