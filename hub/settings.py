@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from hub.api.settings import ApiSettings
 from hub.identity.settings import IdentitySettings
 from hub.monitoring.settings import MonitoringSettings
+from hub.store.settings import KeepSettings
 from hub.webhooks.settings import WebhookSettings
 from protocols.mqtt.broker import BrokerSettings
 
@@ -32,9 +33,6 @@ class DatabaseSettings(BaseModel):
     owner_password: SecretStr | None = Field(default=None, title="Password of lineside_owner")
     ingest_password: SecretStr | None = Field(default=None, title="Password of lineside_ingest")
     api_password: SecretStr | None = Field(default=None, title="Password of lineside_api")
-    keep_samples_days: int | None = Field(
-        default=None, ge=1, le=36_500, title="Days that samples are kept; none: for ever"
-    )
     passwords_dir: Path | None = Field(
         default=None, title="Folder of files `owner`, `ingest`, `api`, a password in each"
     )
@@ -72,6 +70,7 @@ class HubSettings(BaseSettings):
 
     data_dir: Path = Field(default=Path(".lineside/hub"), title="Where the hub keeps its files")
     database: DatabaseSettings = DatabaseSettings()
+    keep: KeepSettings = KeepSettings()
     broker: BrokerSettings = BrokerSettings()
     more_brokers: list[BrokerSettings] = Field(
         default=[], title="Further MQTT brokers, to which gateways go when the first fails them"

@@ -69,7 +69,7 @@ def serve(
     try:
         settings = HubSettings()
         with open_database(settings.database, settings.data_dir) as database:
-            migrate_database(database)
+            migrate_database(database, settings.keep)
             _run(settings, database, parts, stopping)
     except ValidationError as error:
         raise misconfigured(error) from None
@@ -133,7 +133,7 @@ def _workers(
             IngestSettings(host_id=settings.host_id),
             settings.more_brokers,
         )
-        workers["ingest maintenance"] = Maintenance(dsn, settings.database.keep_samples_days)
+        workers["ingest maintenance"] = Maintenance(dsn, settings.keep)
     if PartName.CALLS in parts:
         for broker in (settings.broker, *settings.more_brokers):
             publisher = CallPublisher(dsn, broker, settings.host_id)

@@ -15,7 +15,9 @@ from hub.settings import HubSettings
 from hub.store.connect import Database, open_database
 from hub.store.embedded import EmbeddedError
 from hub.store.migrate import MigrationError, SchemaState, migrate, schema_state
+from hub.store.policies import apply_policies
 from hub.store.roles import ROLES, bootstrap
+from hub.store.settings import KeepSettings
 
 db = typer.Typer(help="The hub's database.", no_args_is_help=True)
 
@@ -61,17 +63,21 @@ def service_connection() -> Iterator[psycopg.Connection]:
 
 
 def migrate_command() -> None:
-    """Bring the schema up to date."""
+    """Bring the schema up to date, and TimescaleDB's jobs in line with the settings."""
     with configured_database() as database:
-        applied = migrate_database(database)
+        applied = migrate_database(database, HubSettings().keep)
     typer.echo(f"applied {len(applied)} migrations" if applied else "the schema is up to date")
 
 
-def migrate_database(database: Database) -> tuple[int, ...]:
-    """Migrate as the owner; the numbers applied. Ends the command if that is not possible."""
+def migrate_database(database: Database, keep: KeepSettings) -> tuple[int, ...]:
+    """Migrate as the owner and apply the storage policies; the numbers applied. Ends the command if
+    that is not possible."""
     try:
         with database.connect("owner") as connection:
-            return migrate(connection).pending
+            applied = migrate(connection).pending
+        with database.connect("owner", autocommit=True) as connection:
+            apply_policies(connection, keep)
+        return applied
     except MigrationError as error:
         typer.echo(f"cannot migrate: {error}", err=True)
         raise typer.Exit(1) from None

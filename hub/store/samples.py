@@ -37,13 +37,21 @@ SELECT time, value, text, quality, server_time, from_history FROM ranked
 WHERE from_low = 1 OR from_high = 1 ORDER BY time
 """
 _MINUTE_EXTREMES = """
-SELECT min(minute) AS time, min(low) AS low, max(high) AS high FROM (
-    SELECT minute, low, high,
-        width_bucket(extract(epoch FROM minute), extract(epoch FROM %(from)s::timestamptz),
-            extract(epoch FROM %(to)s::timestamptz), %(parts)s) AS part
-    FROM sample_minute_view
-    WHERE tag_id = %(tag)s AND minute >= %(from)s AND minute < %(to)s AND low IS NOT NULL
-) parted GROUP BY part ORDER BY 1
+WITH ranked AS (
+    SELECT low, low_at, high, high_at,
+        row_number() OVER (PARTITION BY part ORDER BY low, low_at) AS from_low,
+        row_number() OVER (PARTITION BY part ORDER BY high DESC, high_at) AS from_high
+    FROM (
+        SELECT *, width_bucket(extract(epoch FROM bucket),
+            extract(epoch FROM %(from)s::timestamptz), extract(epoch FROM %(to)s::timestamptz),
+            %(parts)s) AS part
+        FROM sample_minute_view
+        WHERE tag_id = %(tag)s AND bucket >= %(from)s AND bucket < %(to)s AND numbers > 0
+    ) parted
+)
+SELECT low_at AS time, low AS value FROM ranked WHERE from_low = 1
+UNION SELECT high_at, high FROM ranked WHERE from_high = 1
+ORDER BY time
 """
 
 
@@ -68,7 +76,7 @@ def read_samples(
     meant to thin them out.
 
     More are thinned out to the lowest and the highest of each of points/2 intervals, so that
-    spikes stay. Spans beyond `RAW_SPAN` always are, from whole minutes, by their beginnings.
+    spikes stay. Spans beyond `RAW_SPAN` always are, from whole minutes.
     """
     asked = {"tag": tag, "from": start, "to": end, "points": points, "parts": points // 2}
     if end - start > RAW_SPAN:
@@ -83,8 +91,4 @@ def read_samples(
 
 
 def _of_minutes(connection: psycopg.Connection, asked: dict[str, Any]) -> list[Sample]:
-    return [
-        Sample(time, value)
-        for time, low, high in connection.execute(_MINUTE_EXTREMES, asked).fetchall()
-        for value in dict.fromkeys((low, high))
-    ]
+    return [Sample(*row) for row in connection.execute(_MINUTE_EXTREMES, asked).fetchall()]

@@ -69,7 +69,7 @@ def test_a_failing_file_leaves_nothing_and_what_came_before_stays(
 
 
 def test_control_points_in_use_become_known_ones(owner: psycopg.Connection, files: Path) -> None:
-    later = [path for path in files.glob("*.sql") if int(path.name[:4]) >= 6]
+    later = [path for path in files.rglob("*.sql") if int(path.name[:4]) >= 6]
     texts = {path: path.read_text() for path in later}
     for path in later:
         path.unlink()
