@@ -11,6 +11,7 @@ import typer
 from hub.api import cli as api
 from hub.calls import cli as calls
 from hub.edi import cli as edi
+from hub.fleet import cli as fleet
 from hub.identity import cli as identity
 from hub.labels import cli as labels
 from hub.monitoring import cli as monitoring
@@ -38,7 +39,10 @@ def _logging(
     )
 
 
-for part in (api, store, orders, sequencing, calls, labels, edi, identity, webhooks, monitoring):
+for part in (
+    *(api, store, orders, sequencing, calls, labels, edi),
+    *(identity, fleet, webhooks, monitoring),
+):
     part.register(app)
 
 

@@ -23,6 +23,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+if __name__ == "__main__":  # run as it lies in the repository, without being installed
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from protocols.mqtt.rights import HUB_USER, Rights, gateway_rights, hub_rights, mosquitto_acl
+
 DEFAULT_DIRECTORY = Path(__file__).parent / "secrets"
 HOST_ID = "lineside-hub"
 DAYS_CA, DAYS_BROKER = 3650, 825
@@ -61,40 +66,14 @@ class Gateway:
 
 def acl(gateways: list[Gateway]) -> str:
     """The broker's access list: each may do what its part in the protocols needs, and no more."""
-    blocks = [
-        "# Written by make_secrets.py. A user may do only what is listed here.",
-        "user hub",
-        "topic read spBv1.0/#",
-        f"topic readwrite spBv1.0/STATE/{HOST_ID}",
-        "topic write spBv1.0/+/NCMD/+",
-        "topic read lineside/v1/+/+/calls/ack",
-        "topic read lineside/v1/+/+/events",
-        "topic write lineside/v1/+/+/calls",
-        "topic write lineside/v1/+/+/events/ack",
-        "",
-        "# Lets the health check see that TLS and passwords work.",
-        "user health",
-        "topic read $SYS/broker/uptime",
-    ]
+    users = {
+        HUB_USER: hub_rights(HOST_ID),
+        # Lets the health check see that TLS and passwords work.
+        "health": Rights(hears=("$SYS/broker/uptime",)),
+    }
     for gateway in gateways:
-        sparkplug, jis = f"spBv1.0/{gateway.group}", f"lineside/v1/{gateway.group}/{gateway.node}"
-        blocks += [
-            "",
-            f"user {gateway.user}",
-            *(f"topic write {sparkplug}/{t}/{gateway.node}" for t in ("NBIRTH", "NDATA", "NDEATH")),
-            *(
-                f"topic write {sparkplug}/{t}/{gateway.node}/+"
-                for t in ("DBIRTH", "DDATA", "DDEATH")
-            ),
-            f"topic read {sparkplug}/NCMD/{gateway.node}",
-            f"topic read {sparkplug}/DCMD/{gateway.node}/+",
-            f"topic read spBv1.0/STATE/{HOST_ID}",
-            f"topic read {jis}/calls",
-            f"topic read {jis}/events/ack",
-            f"topic write {jis}/calls/ack",
-            f"topic write {jis}/events",
-        ]
-    return "\n".join(blocks) + "\n"
+        users[gateway.user] = gateway_rights(gateway.group, gateway.node, HOST_ID)
+    return mosquitto_acl(users)
 
 
 def mosquitto_hash(password: str, salt: bytes) -> str:
@@ -121,7 +100,7 @@ class Secrets:
 
     def broker_files(self, gateways: list[Gateway]) -> None:
         """The password file and the access list of the broker."""
-        users = ["hub", "health", *(gateway.user for gateway in gateways)]
+        users = [HUB_USER, "health", *(gateway.user for gateway in gateways)]
         passwords = {user: self.secret(f"mqtt_{user}_password") for user in users}
         lines = (
             f"{user}:{mosquitto_hash(password, secrets.token_bytes(12))}\n"

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import queue
 import ssl
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +12,10 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from deploy.compose.make_secrets import Gateway, make
-from deploy.local.broker import Mosquitto
-from deploy.local.ports import LOOPBACK, free_port, wait_listening
-from deploy.local.processes import Process
+from deploy.local.ports import LOOPBACK, free_port
 from hub.monitoring.broker_check import look_at_broker
 from protocols.mqtt.broker import BrokerSettings, make_client
+from tests.fixtures.mosquitto import Client, mosquitto, reaching_hub
 
 SETTINGS = Path(__file__).parents[3] / "deploy/compose/mosquitto/mosquitto.conf"
 SEAT = Gateway("seatworks", "gw-seat")
@@ -53,74 +49,13 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     make(secrets, [SEAT, TRIM])
     settings = SETTINGS.read_text().replace("/run/secrets", str(secrets))
     settings = settings.replace("listener 8883", f"listener {port} {LOOPBACK}")
-    if os.getuid() == 0:
-        settings += "user root\n"
-    config = directory / "mosquitto.conf"
-    config.write_text(settings)
-    executable = Mosquitto.executable()
-    assert executable is not None
-    process = Process("mosquitto", [executable, "-c", config], directory / "log")
-    process.start()
-    try:
-        wait_listening(port, lambda: process.running, 10)
+    with mosquitto(directory, settings, port):
         yield Secured(port, secrets)
-    finally:
-        process.stop()
-
-
-class Client:
-    """A client over TLS; `reason` is how the broker answered its CONNECT."""
-
-    def __init__(self, settings: BrokerSettings, name: str) -> None:
-        self.heard: queue.Queue[str] = queue.Queue()
-        self.reason = ""
-        self.granted: queue.Queue[int] = queue.Queue()
-        self._answered = threading.Event()
-        self.mqtt = make_client(settings, name, clean_session=True)
-        self.mqtt.on_connect = self._on_connect
-        self.mqtt.on_message = lambda _c, _u, message: self.heard.put(message.topic)
-        self.mqtt.on_subscribe = lambda _c, _u, _m, codes, _p: self.granted.put(codes[0].value)
-        self.mqtt.connect(settings.host, settings.port)
-        self.mqtt.loop_start()
-        assert self._answered.wait(10)
-
-    def _on_connect(
-        self, _client: object, _data: object, _flags: object, reason: object, _properties: object
-    ) -> None:
-        self.reason = str(reason)
-        self._answered.set()
-
-    def subscribe(self, topic: str) -> int:
-        self.mqtt.subscribe(topic, qos=1)
-        return self.granted.get(timeout=10)
-
-    def publish(self, topic: str) -> None:
-        self.mqtt.publish(topic, b"x", qos=1).wait_for_publish(10)
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.mqtt.disconnect()
-        self.mqtt.loop_stop()
 
 
 def allowed_to_publish(secured: Secured, user: str, topics: list[str]) -> set[str]:
-    """Which of `topics` reach a hub that listens to all it may hear."""
-    with (
-        Client(secured.settings("hub"), "listener") as hub,
-        Client(secured.settings(user), "speaker") as speaker,
-    ):
-        for pattern in ("spBv1.0/#", "lineside/v1/+/+/calls/ack", "lineside/v1/+/+/events"):
-            assert hub.subscribe(pattern) == 1
-        for topic in topics:
-            speaker.publish(topic)
-        # The hub's own word comes last, so that all before it has been dealt with.
-        hub.publish("spBv1.0/STATE/lineside-hub")
-        heard = set()
-        while (topic := hub.heard.get(timeout=10)) != "spBv1.0/STATE/lineside-hub":
-            heard.add(topic)
-        return heard
+    """Which of `topics` reach the hub."""
+    return reaching_hub(secured.settings("hub"), secured.settings(user), topics)
 
 
 @pytest.mark.parametrize("user", ["hub", "health", SEAT.user, TRIM.user])

@@ -54,7 +54,8 @@ def test_no_gateway_is_named_in_anothers_lines() -> None:
     blocks = acl([SEAT, Gateway("trimworks", "gw-trim")]).split("\n\n")
     (seat,) = (block for block in blocks if "user seatworks_gw-seat" in block)
     assert "trim" not in seat
-    assert "#" not in seat
+    assert "topic read spBv1.0/seatworks/DCMD/gw-seat/#" in seat
+    assert seat.count("#") == 1
 
 
 def test_hashes_as_mosquitto_does() -> None:
