@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import typer
 
-from edge.cli import agent, check, discover, doctor, init, journal, replay, watch
+from edge.cli import (
+    agent,
+    check,
+    config,
+    discover,
+    doctor,
+    init,
+    journal,
+    replay,
+    service,
+    support,
+    watch,
+)
 from edge.cli.run import RUN_HELP, run
 from edge.cli.words import Catalogue
 
@@ -33,5 +45,5 @@ app = typer.Typer(
 for group in (init, discover, check, doctor):
     group.add_to(app)
 app.command(help=RUN_HELP)(run)
-for group in (agent, watch, journal, replay):
+for group in (agent, watch, journal, replay, service, support, config):
     group.add_to(app)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-UNIT = Path(__file__).parents[3] / "deploy/systemd/lineside-edge.service"
+UNIT = Path(__file__).parents[3] / "edge/service/lineside-edge.service"
 MOST_EXPOSED = 1.5
 """Of 10, by `systemd-analyze security`: the network and the host's files are all that is left."""
 

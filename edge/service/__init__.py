@@ -1,0 +1,1 @@
+"""The gateway as a service of systemd: for `lineside-edge service`, never for the agent."""
