@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from hub.api.settings import ApiSettings
+from hub.calls import commands
+from hub.calls.decisions import decide
+from hub.calls.release import release
 from hub.calls.watch import look
 from hub.store import Database
 from hub.web.words import language_of, words
 from tests.hub.api.conftest import TOKEN, serving
+from tests.hub.calls.plant import by
 from tests.hub.calls.supply import TIMES, Supply, key, serial
-from tests.hub.calls.world import passed_at
+from tests.hub.calls.world import OWNER, PLANT, passed_at, put_in_sequence
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -90,6 +94,131 @@ def test_a_click_leads_to_the_history(page: Page, url: str, supply: Supply) -> N
     page.wait_for_selector("h1 >> text=Car 0000001")
     page.wait_for_selector("text=TRIM-IN")
     assert errors == []
+
+
+def test_the_pearl_chain_shows_where_cars_are_and_which_are_out(
+    page: Page, url: str, supply: Supply
+) -> None:
+    """By control point, live, each a click from its car."""
+
+    def pearls(point: str, look: str) -> list[str]:
+        chain = page.locator(".point", has_text=point)
+        return chain.locator(f"li.{look} b").all_inner_texts()
+
+    put_in_sequence(supply.connection, 1, 2, 3, 4, 5)
+    for car in (1, 2, 3):
+        release(supply.connection, OWNER, PLANT, "BODY", f"{car:07d}", passed_at(car))
+    supply.pass_cars(1)
+    errors = open_tower(page, url)
+    assert (pearls("BODY", "head"), pearls("TRIM-IN", "head")) == (["0003"], ["0001"])
+    assert pearls("TRIM-IN", "coming") == ["0002", "0003", "0004", "0005"]
+    commands.block(supply.connection, OWNER, PLANT, "0000004", by())
+    supply.pass_cars(2)
+    page.locator(".point", has_text="TRIM-IN").locator("li.head b >> text=0002").wait_for()
+    for point in ("BODY", "TRIM-IN", "LINE-OFF"):
+        assert pearls(point, "blocked") == ["0004"]
+    commands.pull_out(supply.connection, OWNER, PLANT, "0000002", by())
+    page.wait_for_selector(".outside >> text=0000002")
+    assert pearls("TRIM-IN", "out") == ["0002"]
+    page.click(".point li.blocked a >> nth=0")
+    page.wait_for_selector("h1 >> text=Car 0000004")
+    page.wait_for_selector(".flag.bad >> text=blocked")
+    assert errors == []
+
+
+def test_the_light_of_a_line_is_what_its_next_call_can_still_lose(
+    page: Page, url: str, supply: Supply
+) -> None:
+    """And red while its gateway is not heard, whatever is left."""
+    supply.set_profile(**TIMES, late_yellow_s=1800, late_red_s=600)
+    supply.pass_cars(1)
+
+    def light(minutes: int, colour: str) -> None:
+        supply.connection.execute(
+            "UPDATE jis_call SET required_at = now() + %s * interval '1 min'", (minutes,)
+        )
+        supply.say(key(1), "accepted")
+        page.wait_for_selector(f"[data-line=TRIM1].line.{colour}")
+        page.wait_for_selector(f"[data-line=TRIM1] .spare b.{colour}")
+
+    errors = open_tower(page, url)
+    light(240, "green")
+    light(23, "yellow")
+    light(5, "red")
+    light(240, "green")
+    supply.connection.execute(
+        "INSERT INTO gateway_status (gateway, owner, partner, online, since)"
+        " VALUES (2, 'trimworks', 'carmaker', false, now())"
+    )
+    supply.say(key(1), "started")
+    page.wait_for_selector("[data-line=TRIM1].line.red .blind >> text=not heard since")
+    assert errors == []
+
+
+def test_racks_and_trucks_under_way_move_by_themselves(
+    page: Page, url: str, supply: Supply
+) -> None:
+    supply.set_profile(**TIMES)
+    supply.pass_cars(*range(1, 8))
+    supply.connection.execute(
+        "UPDATE jis_call SET required_at = now() + interval '2 h' + call_no * interval '1 min'"
+    )
+    supply.pack(*[key(n) for n in range(1, 7)])
+    errors = open_tower(page, url)
+    page.wait_for_selector(f"[data-line=TRIM1] .mini.closed[title={RACK}] >> text=6/6")
+    now = datetime.now(UTC)
+    supply.ship("T1", [RACK], at=now, eta=now + timedelta(minutes=30))
+    page.wait_for_selector("[data-line=TRIM1] .truck:not(.late) >> text=T1")
+    page.wait_for_selector(f"[data-line=TRIM1] .mini.shipped[title={RACK}]")
+    supply.connection.execute("UPDATE shipment SET eta = now() + interval '121 min'")
+    page.wait_for_selector("[data-line=TRIM1] .truck.late >> text=Cars")
+    supply.arrive("T1")
+    page.wait_for_selector("[data-line=TRIM1] .truck.here >> text=at the dock")
+    page.click("[data-line=TRIM1] .truck")
+    page.wait_for_selector("h1 >> text=T1")
+    page.click(f"table >> text={RACK} >> nth=0")
+    page.wait_for_selector(f"h1 >> text={RACK}")
+    assert page.locator(".rack-picture .slot.full").count() == 6
+    assert errors == []
+
+
+def test_what_presses_most_stands_first_and_what_is_decided_last(
+    page: Page, url: str, supply: Supply
+) -> None:
+    supply.pass_cars(1, 2, 3)
+    commands.pull_out(supply.connection, OWNER, PLANT, "0000003", by())
+    supply.inspect(key(2))
+    supply.say(key(2), "inspected_nok", verdict="nok")
+    supply.say(key(1), "missing")
+    open_tower(page, url)
+    page.wait_for_selector(".exceptions .critical")
+
+    def rows() -> list[str]:
+        return page.locator(".exceptions > li .what b").all_inner_texts()
+
+    pressing = ["material is missing", "not in order at the supplier, built again"]
+    assert rows()[:2] == pressing
+    assert set(rows()[2:]) == {"car pulled out after its call"}
+    row = supply.connection.execute("SELECT id FROM exception WHERE kind = 'missing_part'")
+    (number,) = row.fetchone() or (0,)
+    decide(supply.connection, OWNER, number, "wait", passed_at(5), "planner")
+    page.wait_for_selector(".exceptions > li:last-child.decided >> text=material is missing")
+    assert rows()[0] == pressing[1]
+
+
+def test_a_hub_that_is_away_is_said_and_comes_back(
+    page: Page, world: Database, supply: Supply
+) -> None:
+    page.set_default_timeout(60_000)
+    with serving(world, ApiSettings()) as url:
+        open_tower(page, url)
+    page.wait_for_selector("#outage >> text=What you see is old")
+    supply.pass_cars(1)
+    with serving(world, ApiSettings(), int(url.rpartition(":")[2])):
+        page.wait_for_selector("[data-connection=live]")
+        page.wait_for_selector("[data-line=TRIM1] .seq >> text=0001")
+        page.wait_for_selector("#outage", state="hidden")
+        page.goto("about:blank")
 
 
 def test_a_rule_broken_is_said_where_it_was_broken(page: Page, url: str, supply: Supply) -> None:
