@@ -265,6 +265,9 @@ class CallBook:
             self._update(key, redo=None)
         else:
             self._update(key, **{due: 2})
+            row = self.find(key)
+            if row is not None and row["part"] in LEFT | ENDED:
+                self._let_go(key)
         self._touch(key)
 
     def decide(self, event: Event) -> bool:
@@ -394,17 +397,23 @@ class CallBook:
             self._update(key, part=target, part_us=self._now())
 
     def _let_go(self, key: str) -> None:
-        """The part has left or ended: what was still to be settled is too late."""
+        """The part has left or ended: what was still to be settled is too late. What the PLC has
+        before it stays: its own answer is on the way, and there is to be one alone."""
         row = self.find(key)
         if row is None:
             return
+        before_plc = None if row["shown"] is None else json.loads(row["shown"])["revision"]
         wished = row["wish"] == "cancel" and row["part"] in ENDED
         if row["change_due"]:
             revision = Call.model_validate_json(row["change_body"]).revision
-            self._answer(row, "refused_change", revision, self._too_late(row))
-        if row["wish_due"] and not wished:
-            self._answer(row, "refused_change", row["wish_revision"], self._too_late(row))
-        self._update(key, change_body=None, change_due=0, wish_due=0, redo=None)
+            if revision != before_plc:
+                self._answer(row, "refused_change", revision, self._too_late(row))
+                self._update(key, change_body=None, change_due=0)
+        if row["wish_due"] and row["wish_revision"] != before_plc:
+            if not wished:
+                self._answer(row, "refused_change", row["wish_revision"], self._too_late(row))
+            self._update(key, wish_due=0)
+        self._update(key, redo=None)
 
     def _drop(self, row: sqlite3.Row, revision: int, by: str | None = None) -> None:
         """Let go of a call that the line never took."""

@@ -388,3 +388,34 @@ def test_records_of_other_lines_and_kinds_lie_in_quarantine(inbox: Inbox) -> Non
     ] * 2
     assert len(reasons) == 3
     assert inbox.work() == (KEY, "build", 1)
+
+
+def test_what_the_plc_has_before_it_as_its_part_leaves_is_answered_once(inbox: Inbox) -> None:
+    inbox.take(FIRST)
+    inbox.accept(FIRST)
+    inbox.take(instruct("hold", 2))
+    work = inbox.store.next_work(NAME)
+    assert work is not None
+    inbox.store.offer(work)
+    for kind in ("produced", "inspected", "packed", "shipped"):
+        inbox.happens(kind, verdict="ok" if kind == "inspected" else None)
+    assert inbox.told("refused_change", "confirmed_change") == []
+    inbox.store.settle(work, accepted=False, reason="its part has left", at=AT)
+    assert inbox.told("refused_change", "confirmed_change") == [
+        ("refused_change", 2, "its part has left")
+    ]
+    assert inbox.work() is None
+
+
+def test_nobody_is_asked_about_a_part_that_has_left(inbox: Inbox) -> None:
+    inbox.take(FIRST)
+    inbox.accept(FIRST)
+    inbox.take(change(FIRST, 2, part_no="B1"))
+    work = inbox.store.next_work(NAME)
+    assert work is not None
+    inbox.store.offer(work)
+    for kind in ("produced", "inspected", "packed", "shipped"):
+        inbox.happens(kind, verdict="ok" if kind == "inspected" else None)
+    inbox.store.ask_person(work, "the PLC answered with another key")
+    assert inbox.told("refused_change") == [("refused_change", 2, "too late: its part is shipped")]
+    assert inbox.store.call(KEY)["change_due"] == 0
