@@ -31,6 +31,12 @@ SELECT (SELECT count(*) FROM lineside.control_point_pass),
     (SELECT count(*) FROM lineside.sample)
 FROM lineside.jis_call
 """
+TO_BE_PACKED = """
+SELECT count(*) FROM lineside.jis_call
+WHERE status NOT IN ('packed', 'loaded', 'shipped', 'arrived', 'mismatched', 'confirmed',
+    'consumed', 'rejected', 'returned', 'dropped', 'scrapped', 'stocked')
+"""
+"""Once no call is left of these, nothing more comes into a rack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +190,10 @@ class Demo:
             self._work_faults()
             if all(fault.over for fault in self.faults):
                 with self._stack.database() as database:
+                    (to_pack,) = database.execute(TO_BE_PACKED).fetchone() or (0,)
                     verdict = verify(database, self._stack.truths())
+                if verdict.problems and not to_pack:
+                    self._stack.end_shift()
                 if not verdict.problems or time.monotonic() - self._changed_at > QUIET_S:
                     return verdict
             time.sleep(PROGRESS_EVERY_S)

@@ -3,6 +3,7 @@ supplier a line PLC and a gateway. Everything listens on loopback, on free ports
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sys
 import time
@@ -10,11 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import psycopg
+from asyncua import ua
+from asyncua.client.client import Client
 
 from deploy.local.broker import EmbeddedBroker, LocalBroker, Mosquitto
 from deploy.local.ports import LOOPBACK, free_port, wait_listening
@@ -29,8 +33,10 @@ from deploy.local.world import (
     tag_names,
     write_yaml,
 )
+from firmware_sim.line.production import SHIP
 from hub.settings import DatabaseSettings
 from hub.store.connect import Database, open_database
+from protocols.opcua.line import NAMESPACE
 
 START_TIMEOUT_S = 60.0
 COMMAND_TIMEOUT_S = 120.0
@@ -69,6 +75,8 @@ class StackSettings:
     orders: Path | None = None
     broker: str = EmbeddedBroker.kind
     seed: int = 1
+    suppliers: tuple[Supplier, ...] = SUPPLIERS
+    plant_file: Traversable = PLANT_FILE
 
     @property
     def speed(self) -> float:
@@ -102,6 +110,7 @@ class LocalStack:
         self.lines: dict[str, Process] = {}
         self.gateways: dict[str, Process] = {}
         self.plant: Process | None = None
+        self._endpoints: dict[str, str] = {}
 
     @property
     def url(self) -> str:
@@ -132,16 +141,31 @@ class LocalStack:
         last value. Raises `ProcessError` if it takes too long, or a part has ended by itself."""
         if not wait_for(self._lines_are_read, START_TIMEOUT_S):
             raise ProcessError(f"the gateways do not read their lines; the logs are in {self.logs}")
-        self.plant = self._process(
-            "plant",
-            [
-                *("lineside-sim", "--verbose", "plant", "--url", self.url, "--plant", PLANT),
-                *("--control-point", CONTROL_POINT, "--cars", self.cars),
-                *("--takt-s", PLANT_TAKT_S, "--speed", self.settings.speed),
-                *("--scramble", SCRAMBLE, "--seed", self.settings.seed),
-            ],
-        )
+        self.plant = self._process("plant", self._plant_command())
         self._run(self.plant)
+
+    def _plant_command(self) -> list[object]:
+        return ["lineside-sim", "--verbose", "plant", *self._plant_options()]
+
+    def _plant_options(self) -> list[object]:
+        return [
+            *("--url", self.url, "--plant", PLANT),
+            *("--control-point", CONTROL_POINT, "--cars", self.cars),
+            *("--takt-s", PLANT_TAKT_S, "--speed", self.settings.speed),
+            *("--scramble", SCRAMBLE, "--seed", self.settings.seed),
+        ]
+
+    def end_shift(self) -> None:
+        """Let each line send what stands in its racks, part-filled ones too: no more will come."""
+        asyncio.run(self._end_shift())
+
+    async def _end_shift(self) -> None:
+        for endpoint in self._endpoints.values():
+            async with Client(endpoint) as client:
+                index = await client.get_namespace_index(NAMESPACE)
+                value = ua.DataValue(ua.Variant(True, ua.VariantType.Boolean))
+                node = client.get_node(f"ns={index};s={SHIP}")
+                await node.write_attribute(ua.AttributeIds.Value, value)
 
     def kill_gateway(self, supplier: Supplier) -> None:
         """`kill -9`."""
@@ -178,7 +202,7 @@ class LocalStack:
                 ledger=self._ledger(supplier),
                 tags=tag_names(),
             )
-            for supplier in SUPPLIERS
+            for supplier in self.settings.suppliers
         ]
 
     def _start(self) -> None:
@@ -193,11 +217,11 @@ class LocalStack:
         self._run(self.hub)
         self._wait_listening(self.hub, self._http_port)
         self._say(f"live page: {self.url}")
-        for supplier in SUPPLIERS:
+        for supplier in self.settings.suppliers:
             self._start_supplier(supplier)
 
     def _load_plant(self) -> None:
-        self._command("lineside-hub", "plant", "load", PLANT_FILE)
+        self._command("lineside-hub", "plant", "load", self.settings.plant_file)
         if self.settings.orders is None:
             self._command(
                 *("lineside-hub", "orders", "generate", "--plant", PLANT),
@@ -228,10 +252,10 @@ class LocalStack:
                 *("lineside-sim", "--verbose", "line", "--plant", PLANT, "--line", supplier.line),
                 *("--part-groups", ",".join(supplier.part_groups), "--port", port),
                 *("--seed", supplier.seed, "--speed", self.settings.speed),
-                *("--rack-slots", supplier.rack_slots, "--ship-idle-s", 3),
+                *("--rack-slots", supplier.rack_slots),
                 *("--truck-racks", TRUCK_RACKS, "--truck-wait-s", TRUCK_WAIT_S),
                 *("--missing-rate", MISSING_RATE, "--mispack-rate", MISPACK_RATE),
-                *("--delay-rate", DELAY_RATE),
+                *("--delay-rate", DELAY_RATE, *self._line_options()),
                 *("--ledger", self._ledger(supplier)),
                 *("--state", directory / "plc-state.json"),
             ],
@@ -241,8 +265,9 @@ class LocalStack:
         self._wait_listening(line, port)
         config = directory / "edge.yaml"
         board_port = free_port()
-        endpoint = f"opc.tcp://{LOOPBACK}:{port}/"
-        write_yaml(config, gateway_config(supplier, endpoint, self.broker.port, board_port))
+        endpoint = self._endpoints[supplier.line] = f"opc.tcp://{LOOPBACK}:{port}/"
+        broker_port = self._broker_port(supplier)
+        write_yaml(config, gateway_config(supplier, endpoint, broker_port, board_port))
         gateway = self._process(supplier.node, ["lineside-edge", "run", "--config", config])
         self.gateways[supplier.node] = gateway
         self._run(gateway)
@@ -251,11 +276,19 @@ class LocalStack:
             f"board http://{LOOPBACK}:{board_port}/"
         )
 
+    def _line_options(self) -> list[object]:
+        """More options of each line PLC."""
+        return []
+
+    def _broker_port(self, _supplier: Supplier) -> int:
+        """Where a supplier's gateway finds the broker."""
+        return self.broker.port
+
     def _lines_are_read(self) -> bool:
         self.check_alive()
         with self.database() as database:
             (read,) = database.execute(_LINES_READ).fetchone() or (0,)
-        return bool(read == len(SUPPLIERS))
+        return bool(read == len(self.settings.suppliers))
 
     def _ledger(self, supplier: Supplier) -> Path:
         return self.settings.directory / supplier.node / "plc-ledger.jsonl"

@@ -105,11 +105,14 @@ def depart(
 
 
 def _slots(parts: Iterable[RackPart], slots: int | None) -> list[ShippedSlot]:
-    filled = {
-        part.slot: ShippedSlot(
-            slot=part.slot, key=CallKey.parse(part.key), serial=part.serial or None
-        )
-        for part in parts
-    }
+    """Every slot of a rack; one in which two parts stand is named twice, so that none goes by."""
+    filled: dict[int, list[ShippedSlot]] = {}
+    for part in parts:
+        key, serial = CallKey.parse(part.key), part.serial or None
+        filled.setdefault(part.slot, []).append(ShippedSlot(slot=part.slot, key=key, serial=serial))
     last = max([slots or 0, *filled])
-    return [filled.get(slot) or ShippedSlot(slot=slot) for slot in range(1, last + 1)]
+    return [
+        stands
+        for slot in range(1, last + 1)
+        for stands in filled.get(slot, [ShippedSlot(slot=slot)])
+    ]

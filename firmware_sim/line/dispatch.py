@@ -17,7 +17,8 @@ _LATE_BY = 0.5
 
 class Dispatch:
     """Closes racks whose slots are all filled or stay empty, once the scan of each serial fits its
-    call, and sends them: by themselves, or on trucks that leave full or by time."""
+    call, and sends them: by themselves, or on trucks that leave full or by time. What is called by
+    express leaves at once, with a van of its own."""
 
     def __init__(self, state: LineState, settings: LineSettings) -> None:
         self._state = state
@@ -33,19 +34,25 @@ class Dispatch:
         """Close what can be closed, and send what leaves; the results."""
         results: list[Result] = []
         for name in self._complete():
+            express = self._is_express(name)
             results += self._close(name)
+            if express and self._settings.truck_racks:
+                results += self._depart([name])
         if self._truck_leaves():
             closed = [name for name, rack in self._state.racks.items() if rack.closed]
             results += self._depart(closed[: self._settings.truck_racks])
+            self._closed_since = None
         return results
 
     def send_all(self) -> list[Result]:
         """Send all parts that stand in racks, part-filled ones too; the results."""
-        names = [name for name, rack in self._state.racks.items() if rack.waiting]
+        racks = self._state.racks.items()
+        names = [name for name, rack in racks if rack.waiting and not self._clashes(name)]
         results = [result for name in names for result in self._scan(name)]
         if not names:
             return results
         if self._settings.truck_racks:
+            self._closed_since = None
             return results + self._depart(names)
         return results + [result for name in names for result in self._ship(name)]
 
@@ -61,8 +68,31 @@ class Dispatch:
         return [
             name
             for name, rack in self._state.racks.items()
-            if rack.waiting and not rack.closed and rack.filled >= slots
+            if rack.waiting
+            and not rack.closed
+            and not self._clashes(name)
+            and (rack.filled >= slots or self._is_express(name) or self._is_passed(name))
         ]
+
+    def _clashes(self, name: str) -> bool:
+        """Whether two parts are to stand in one slot of a rack: of a swap one half has come."""
+        calls = [self._state.open.get(part.key) for part in self._state.racks[name].waiting]
+        slots = [call.slot for call in calls if call is not None and call.rack == name]
+        return len(set(slots)) < len(slots)
+
+    def _is_express(self, name: str) -> bool:
+        """Whether what waits in a rack was called by express."""
+        calls = [self._state.open.get(part.key) for part in self._state.racks[name].waiting]
+        return all(call is not None and call.express for call in calls)
+
+    def _is_passed(self, name: str) -> bool:
+        """Whether nothing more comes for a rack: the calls go into later ones, and no part is to be
+        built for it. A call that was let go of before the line took it leaves such a slot."""
+        state = self._state
+        return name < state.newest_rack and not any(
+            call.rack == name and key not in state.held and state.packed(key) is None
+            for key, call in state.open.items()
+        )
 
     def _close(self, name: str) -> list[Result]:
         results = self._scan(name)
@@ -122,7 +152,6 @@ class Dispatch:
             eta = at + way_us + round(way_us * _LATE_BY)
             late = state.give("delayed", "", at, shipment=truck, eta=eta, reason="traffic jam")
             results.append(late)
-        self._closed_since = None
         return results
 
     def _of(

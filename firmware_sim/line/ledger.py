@@ -128,8 +128,10 @@ def read_ledger(path: Path, *, samples: bool = True) -> Iterator[Entry]:
 class LedgerTail:
     """A ledger that is read on while its PLC runs, is killed and starts again."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, samples: bool = True) -> None:
+        """Without `samples` if so told: they are most of a ledger, and cost most to read."""
         self._path = path
+        self._samples = samples
         self._offset = 0
         self.entries: list[Entry] = []
         """All that `read_on` has found, in the order in which it happened."""
@@ -145,6 +147,8 @@ class LedgerTail:
         if fresh:
             self._offset += len(fresh) + 1
             for line in fresh.decode().split("\n"):
+                if not self._samples and line.startswith(_SAMPLE):
+                    continue
                 self.entries.append(_parse(self._path, len(self.entries) + 1, line))
         return len(self.entries)
 

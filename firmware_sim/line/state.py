@@ -86,6 +86,7 @@ class LineState(BaseModel):
     cancelled: dict[str, None] = {}
     part: Part | None = None
     racks: dict[str, Rack] = {}
+    newest_rack: str = Field(default="", description="that a call in sequence goes into")
     results: list[Result] = Field(default=[], description="given out, not acknowledged, by number")
     next_result: int = 1
     next_serial: int = 1
@@ -125,6 +126,8 @@ class LineState(BaseModel):
         """A call joins the queue: an express one before all that are not."""
         self.taken[call.key] = None
         self.open[call.key] = call
+        if not call.express:
+            self.newest_rack = max(self.newest_rack, call.rack)
         ahead = len(self.queue)
         if call.express:
             ahead = next((n for n, other in enumerate(self.queue) if not other.express), ahead)
