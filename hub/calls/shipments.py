@@ -27,6 +27,9 @@ from protocols.jis.messages import Delay, Shipment, ShippedRack
 SHIPMENT_MISMATCH = "shipment_mismatch"
 RACK_TURNED = "rack_turned"
 
+_LEFT = frozenset({"shipped", "arrived", "mismatched", "confirmed", "consumed"})
+"""Parts that went with an earlier truck: the rest of their rack comes after them."""
+
 _FIND_LINE = """
 SELECT owner, partner, gateway, profile FROM supplier_line WHERE plant = %s AND id = %s
 """
@@ -224,7 +227,10 @@ def _compare(
     found += [
         SlotProblem(call.slot, "missing", call.key, f"{call.key}: not in the rack")
         for call in calls
-        if call.rack == rack.rack and call.wanted and call.key not in shipped
+        if call.rack == rack.rack
+        and call.wanted
+        and call.part not in _LEFT
+        and call.key not in shipped
     ]
     return sorted(found, key=lambda problem: problem.slot)
 

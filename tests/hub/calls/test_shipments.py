@@ -57,6 +57,19 @@ def test_a_part_of_a_cancelled_car_on_the_truck_is_foreign(packed: Supply) -> No
     assert "its car is cancelled" in str(packed.open()["shipment_mismatch"]["problems"]["foreign"])
 
 
+def test_the_rest_of_a_rack_that_left_part_filled_is_not_missing_what_left_before(
+    packed: Supply,
+) -> None:
+    content = packed.slots(RACK)
+    packed.ship("T1", {RACK: {s: c for s, c in content.items() if s > 2}})
+    assert set(packed.open()["shipment_mismatch"]["problems"]) == {"missing"}
+    packed.ship("T2", {RACK: {s: c for s, c in content.items() if s <= 2}})
+    told = packed.connection.execute(
+        "SELECT detail ->> 'shipment' FROM exception WHERE kind = 'shipment_mismatch'"
+    ).fetchall()
+    assert told == [("T1",)]
+
+
 def test_the_advice_has_each_slot(packed: Supply) -> None:
     packed.ship("T1", [RACK])
     line = find_line(packed.connection, PLANT, "TRIM1")
