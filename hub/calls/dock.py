@@ -74,6 +74,13 @@ WHERE plant = %s AND line = %s AND rack = %s AND slot = %s
     AND car IN ('released', 'fitted') AND NOT status = ANY (%s)
 ORDER BY call_no DESC LIMIT 1
 """
+# Its car is out, or will not be built, and its truck had left: it comes all the same.
+_COMES_WITHOUT_CAR = """
+SELECT production_no, part_group, reorder_index, serial, part_no FROM jis_call
+WHERE plant = %s AND line = %s AND rack = %s AND slot = %s AND serial = %s
+    AND car IN ('pulled_out', 'cancelled', 'replaced') AND NOT status = ANY (%s)
+ORDER BY call_no DESC LIMIT 1
+"""
 _ADVISED_SERIAL = """
 SELECT serial FROM shipment_slot WHERE plant = %s AND line = %s AND shipment = %s AND call = %s
 """
@@ -336,6 +343,11 @@ def _receive(
     row = connection.execute(
         _BELONGS, (line.plant, line.id, scan.rack, scan.slot, list(ENDED))
     ).fetchone()
+    if row is None and scan.serial is not None:
+        row = connection.execute(
+            _COMES_WITHOUT_CAR,
+            (line.plant, line.id, scan.rack, scan.slot, scan.serial, list(ENDED)),
+        ).fetchone()
     call = find_call(connection, _key(line, *row[:3])) if row is not None else None
     expected = call.serial if call is not None else None
     if call is not None and expected is None:

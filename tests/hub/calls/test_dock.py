@@ -86,6 +86,16 @@ def test_a_part_without_a_known_serial_is_told_by_its_part_number(supply: Supply
     assert supply.part(key(1)) == "confirmed"
 
 
+@pytest.mark.parametrize("gone", ["pull_out", "cancel"])
+def test_a_part_that_comes_without_its_car_is_no_foreign_one(shipped: Supply, gone: str) -> None:
+    shipped.say(ALL[1], gone, "plant")
+    shipped.arrive("T1")
+    found = shipped.scan("T1", RACK, 2, serial(ALL[1]))
+    assert (found.matched, found.key) == (True, str(ALL[1]))
+    assert shipped.part(ALL[1]) == "confirmed"
+    assert "foreign_part" not in shipped.open()
+
+
 def test_a_rack_goes_back_when_it_is_empty_and_not_before(shipped: Supply) -> None:
     with pytest.raises(RefusedError, match="is shipped: it can go back once it is unloaded"):
         dock.send_rack_back(shipped.connection, OWNER, PLANT, "TRIM1", RACK, LEFT_AT)
