@@ -17,6 +17,8 @@ KEEP   ?=
 help:
 	@echo 'make demo    one plant, two suppliers, on this machine, in about two minutes'
 	@echo '             CARS=60  ORDERS=folder or file  TAKT=seconds  BROKER=mosquitto  KEEP=1'
+	@echo 'make day     a day of a plant, three suppliers, all that goes wrong, at SPEED=100 times real time:'
+	@echo '             CARS=1000  SEED=1  ORDERS=folder; its ledger of every call in .lineside/day-<time>'
 	@echo 'make test    lint, types, layering and the whole test suite'
 	@echo 'make lint    style, types and layering alone'
 	@echo 'make bench   measure, against the bare thing in the same run'
@@ -34,6 +36,15 @@ help:
 demo: build
 	@$(BIN)/python -m deploy.local $(if $(CARS),--cars $(CARS)) $(if $(ORDERS),--orders '$(ORDERS)') \
 	  $(if $(TAKT),--takt $(TAKT)) $(if $(BROKER),--broker $(BROKER)) $(if $(filter-out 0,$(KEEP)),--keep)
+
+# A day of a plant over the wire: by default the largest that is handy, else one that is generated.
+SPEED  ?= 100
+SHARED_DAY := ../shared/data/roadef/B/029_EP_RAF_ENP_S21_J6
+.PHONY: day
+day: build
+	@$(BIN)/python -m deploy.local.day --speed $(SPEED) $(if $(SEED),--seed $(SEED)) \
+	  --cars $(or $(CARS),1000) --orders '$(or $(ORDERS),$(SHARED_DAY))' \
+	  $(if $(BROKER),--broker $(BROKER))
 
 # Shared out among so many processes, file by file: the tests wait more than they work.
 TESTERS ?= 3

@@ -14,9 +14,10 @@ from firmware_sim.device import cli as device
 from firmware_sim.line.plc import run_line
 from firmware_sim.line.settings import LineSettings
 from firmware_sim.line.state import StateError
+from firmware_sim.plant.day import run_day
 from firmware_sim.plant.hub import HubRefusedError
 from firmware_sim.plant.plant import run_plant
-from firmware_sim.plant.settings import PlantSettings
+from firmware_sim.plant.settings import DaySettings, PlantSettings
 from firmware_sim.proxy.control import send_command, serve_control
 from firmware_sim.proxy.faults import FaultCommand, FaultCommandError, FaultName
 from firmware_sim.proxy.proxy import FaultProxy
@@ -185,6 +186,56 @@ def plant(
 
 
 @app.command()
+def day(
+    url: Annotated[str, typer.Option(help="the hub's address, http://… or https://…")],
+    supplier: Annotated[
+        list[str], typer.Option(help="LINE:PART GROUPS by comma:ledger of the line's PLC; each")
+    ],
+    record: Annotated[Path, typer.Option(help="append what happens in the plant to this file")],
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="LINESIDE_TOKEN", help="bearer token; better given by environment"),
+    ] = None,
+    plant: Annotated[str, typer.Option("--plant", help="plant it is")] = "P1",
+    control_point: Annotated[str, typer.Option(help="control point the cars pass")] = "TRIM-IN",
+    cars: Annotated[int | None, typer.Option(help="stop after so many; else all")] = None,
+    takt_s: Annotated[float, typer.Option(help="plant time between two cars")] = 60.0,
+    speed: Annotated[float, typer.Option(help="plant seconds per second")] = 1.0,
+    seed: Annotated[int, typer.Option(help="same seed, same disorder")] = 1,
+    scramble: Annotated[float, typer.Option(help="share of cars that fall back")] = 0.0,
+    lead_cars: Annotated[int, typer.Option(help="cars from control point to fitting station")] = 60,
+) -> None:
+    """Run a plant for a day, with dock and fitting station: cars are blocked, pulled out, put back,
+    cancelled and swapped, parts found not in order, the line stops. Ends when every car is fitted
+    or cancelled and the hub knows; the record then is what to compare the hub with."""
+    try:
+        parts = [text.split(":", 2) for text in supplier]
+        settings = DaySettings(
+            url=url,
+            token=None if token is None else SecretStr(token),
+            plant=plant,
+            control_point=control_point,
+            cars=cars,
+            takt_s=takt_s,
+            speed=speed,
+            seed=seed,
+            scramble=scramble,
+            lines={line: tuple(groups.split(",")) for line, groups, _ in parts},
+            ledgers={line: Path(ledger) for line, _, ledger in parts},
+            record=record,
+            lead_cars=lead_cars,
+        )
+    except ValidationError as error:
+        raise bad_option(error) from None
+    except ValueError:
+        raise typer.BadParameter("give LINE:GROUPS:LEDGER", param_hint="--supplier") from None
+    try:
+        asyncio.run(_run_day(settings))
+    except HubRefusedError as error:
+        fail(str(error))
+
+
+@app.command()
 def proxy(
     target: Annotated[str, typer.Option(help="where connections go, host:port")],
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
@@ -243,6 +294,25 @@ async def _run_plant(settings: PlantSettings) -> None:
     else:
         running.cancel()
         print("stopped; run again to go on", flush=True)
+
+
+async def _run_day(settings: DaySettings) -> None:
+    stop = stop_on_signal()
+    running = asyncio.create_task(run_day(settings, lambda text: print(text, flush=True)))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not running.done():
+        running.cancel()
+        print("stopped in the midst of the day", flush=True)
+        return
+    stopping.cancel()
+    ended = running.result()
+    wrong = ", ".join(f"{kind} {count}" for kind, count in sorted(ended.disturbances.items()))
+    print(
+        f"done {ended.passed} cars passed, {ended.fitted} fitted, {ended.cancelled} cancelled; "
+        f"disturbances: {wrong}; {ended.refused} messages refused",
+        flush=True,
+    )
 
 
 async def _serve_proxy(proxy: FaultProxy, port: int) -> None:

@@ -96,6 +96,11 @@ class HubClient:
             body["pass_no"], len(body["calls"]), response.status_code == httpx.codes.OK
         )
 
+    async def say(self, path: str, body: dict[str, Any]) -> Any:
+        """Post something about the plant until the hub has it; its answer. Raises
+        `HubRefusedError`."""
+        return (await self._ask("POST", f"{self._base}/{path}", json=body)).json()
+
     def _planned(self, item: dict[str, Any]) -> PlannedCar:
         points = {passed["control_point"] for passed in item.get("passed", [])}
         return PlannedCar(item["production_no"], self._control_point in points)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 
@@ -20,3 +22,18 @@ class PlantSettings(BaseModel):
     seed: int = 1
     scramble: float = Field(default=0.0, ge=0, le=1, description="share of cars that fall back")
     window: int = Field(default=4, ge=1, description="places a car falls back at most")
+
+
+class DaySettings(PlantSettings):
+    """A plant with its dock and fitting station, for a day on which things go wrong."""
+
+    lines: dict[str, tuple[str, ...]] = Field(
+        min_length=1, description="part groups by supplier line; every car has one part of each"
+    )
+    ledgers: dict[str, Path] = Field(
+        description="by line what its PLC writes down: its trucks come by it"
+    )
+    record: Path | None = Field(default=None, description="append what happens to this file")
+    lead_cars: int = Field(
+        default=60, ge=10, description="cars between control point and fitting station"
+    )
