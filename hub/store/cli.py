@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from hub.store.migrate import MigrationError, SchemaState, migrate, schema_state
 from hub.store.policies import apply_policies
 from hub.store.roles import ROLES, bootstrap
 from hub.store.settings import KeepSettings
+from hub.store.status import StoreStatus, store_status
 
 db = typer.Typer(help="The hub's database.", no_args_is_help=True)
 
@@ -64,8 +66,9 @@ def service_connection() -> Iterator[psycopg.Connection]:
 
 def migrate_command() -> None:
     """Bring the schema up to date, and TimescaleDB's jobs in line with the settings."""
+    keep = _keep()
     with configured_database() as database:
-        applied = migrate_database(database, HubSettings().keep)
+        applied = migrate_database(database, keep)
     typer.echo(f"applied {len(applied)} migrations" if applied else "the schema is up to date")
 
 
@@ -92,19 +95,67 @@ def _state(connection: psycopg.Connection) -> SchemaState:
 
 
 @db.command("status")
-def status() -> None:
-    """Schema, storage and sizes."""
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+) -> None:
+    """Schema, storage and sizes; how far trends are made, and the jobs that make them."""
+    keep = _keep()
     with configured_database() as database, database.connect("owner") as connection:
         state = _state(connection)
-        server, size = connection.execute(
-            "SELECT current_setting('server_version'), "
-            "pg_size_pretty(pg_database_size(current_database()))"
-        ).fetchone() or ("", "")
-        typer.echo(f"server     PostgreSQL {server}, database of {size}")
+        found = None if state.pending else store_status(connection, state.storage, keep)
+    if as_json:
+        schema = {"applied": len(state.applied), "pending": list(state.pending)}
+        typer.echo(json.dumps({"schema": schema} | (found.as_json() if found else {})))
+    else:
         typer.echo(f"samples    {state.storage}")
         typer.echo(f"schema     {len(state.applied)} applied, {len(state.pending)} pending")
-        if state.pending:
-            raise typer.Exit(1)
+        if found:
+            _print_status(found)
+    if state.pending:
+        raise typer.Exit(1)
+
+
+def _print_status(found: StoreStatus) -> None:
+    typer.echo(f"server     PostgreSQL {found.server}, database of {_size(found.database_bytes)}")
+    for one in found.classes:
+        lying = one.lying
+        said = [f"{lying.parts} {'chunks' if found.storage == 'timescale' else 'partitions'}"]
+        if lying.ratio is not None:
+            said.append(f"{lying.compressed_parts} of them compressed {lying.ratio:.1f} times")
+        said.append(_size(lying.bytes))
+        if one.aggregated_until is not None:
+            said.append(f"made up to {one.aggregated_until:%Y-%m-%d %H:%M}Z, the rest when read")
+        said.append(f"kept {one.keep_days} days" if one.keep_days else "kept for ever")
+        if one.kept_since is not None:
+            said.append(f"since {one.kept_since:%Y-%m-%d}")
+        typer.echo(f"{one.name:<10} {', '.join(said)}")
+    if found.late_minutes:
+        typer.echo(f"late       {found.late_minutes} minutes to be made again")
+    for job in found.jobs:
+        run = "has not run yet"
+        if job.last_run is not None:
+            done = job.last_success_at
+            run = f"{job.last_run}, done {f'{done:%Y-%m-%d %H:%M}Z' if done else 'never'}"
+        typer.echo(
+            f"job        {job.procedure} of {job.relation} every {job.every}: {run}, "
+            f"{job.failures} failures; {job.settings}"
+        )
+
+
+def _size(number: int) -> str:
+    size = float(number)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"
+
+
+def _keep() -> KeepSettings:
+    try:
+        return HubSettings().keep
+    except ValidationError as error:
+        raise misconfigured(error) from None
 
 
 @db.command("bootstrap")
