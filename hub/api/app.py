@@ -23,6 +23,7 @@ from hub.api import (
     cars,
     day_searches,
     days,
+    edi,
     exceptions,
     kpis,
     labels,
@@ -158,6 +159,7 @@ def create_app(
     app.include_router(bookings.router)
     app.include_router(kpis.router)
     app.include_router(labels.router)
+    app.include_router(edi.router)
     app.include_router(webhooks.router)
     app.include_router(identity_routes.router)
     app.include_router(sign_in.router)

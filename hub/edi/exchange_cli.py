@@ -1,4 +1,4 @@
-"""`lineside-hub edi import|export|watch|profile|log`: files of partners without a gateway."""
+"""`lineside-hub edi import|export|watch|profile|log|forecast`: partners without a gateway."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import psycopg
 import typer
 
 from hub.edi.folders import Folders, write_out
+from hub.edi.forecasts import forecasts_of
 from hub.edi.inbound import import_file, utc_now
 from hub.edi.log import messages_of
 from hub.edi.outbound import export
@@ -36,6 +37,7 @@ def register(edi: typer.Typer) -> None:
     edi.command("watch")(watch)
     edi.command("profile")(profile)
     edi.command("log")(log)
+    edi.command("forecast")(forecast)
 
 
 def import_files(
@@ -155,6 +157,26 @@ def log(
         )
         for error in each.errors:
             typer.echo(f"    {error}")
+
+
+def forecast(
+    plant: Annotated[str, typer.Argument(help="Our plant, which the forecasts are for.")],
+    part_no: Annotated[str | None, typer.Option(help="This part alone.")] = None,
+) -> None:
+    """Print what customers expect to need of our parts, against what they have called."""
+    with service_connection() as connection:
+        found = forecasts_of(connection, plant, part_no=part_no, limit=10_000)
+    if not found:
+        typer.echo(f"no forecast for plant {plant}", err=True)
+        raise typer.Exit(1)
+    for part in found:
+        typer.echo(f"{part.part_no} of {part.partner}, {part.document_no}:")
+        for each in part.periods:
+            beyond = "  beyond the forecast" if each.open < 0 else ""
+            typer.echo(
+                f"    {each.first_day} to {each.last_day}  expected {each.expected:f}  "
+                f"called {each.called}  open {each.open:f}  {', '.join(each.firmness)}{beyond}"
+            )
 
 
 def _show(connection: psycopg.Connection, tenant: str, partner: str) -> None:

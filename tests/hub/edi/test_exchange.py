@@ -482,4 +482,16 @@ def test_by_the_command(supply: Supply, tmp_path: Path) -> None:
     assert code == 1
     assert "LIN: part DT-RED was not called for car 0000007" in told
     assert "9/1  taken" in run("log", "--tenant", OWNER)[1]
+    assert run("forecast", PLANT)[0] == 1
+    supply.connection.execute(
+        """INSERT INTO part_forecast (plant, owner, partner, part_no, first_day, last_day, firmness,
+            quantity, document_no, issued_at)
+        VALUES ('P1', 'carmaker', 'trimworks', 'DT-RED', '2026-03-02', '2026-03-08', 'firm', 0,
+            'F1', now())"""
+    )
+    assert run("forecast", PLANT) == (
+        0,
+        "DT-RED of trimworks, F1:\n    2026-03-02 to 2026-03-08  expected 0  called 1  open -1  "
+        "firm  beyond the forecast\n",
+    )
     assert NOW.tzinfo is UTC

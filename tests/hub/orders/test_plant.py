@@ -86,3 +86,14 @@ def test_an_empty_file_is_no_plant(tmp_path: Path) -> None:
     (tmp_path / "plant.yaml").write_text("# nothing\n")
     with pytest.raises(InputError, match="holds no plant"):
         read_plant(tmp_path / "plant.yaml")
+
+
+def test_the_supplier_by_edi_that_the_sample_names_can_be_added(tmp_path: Path) -> None:
+    text = SAMPLE_PLANT.read_text(encoding="utf-8")
+    (entry,) = [line for line in text.splitlines() if line.startswith("#  - {group: glassworks")]
+    tenant = "  - {id: glassworks, name: Glassworks, kind: supplier}"
+    text = text.replace("\ngateways:", f"{tenant}\n\ngateways:")
+    text = text.replace("\n\nplant:", f"\n{entry.removeprefix('#')}\n\nplant:")
+    path = tmp_path / "plant.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert [g.transport for g in read_plant(path).gateways] == ["mqtt", "mqtt", "edi"]
