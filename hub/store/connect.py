@@ -10,15 +10,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg_pool import ConnectionPool
 
-from hub.settings import DatabaseSettings
 from hub.store.embedded import EmbeddedPostgres
 from hub.store.roles import ROLES, Role, bootstrap, role_name
+
+if TYPE_CHECKING:  # settings know the store's own; not the other way round
+    from hub.settings import DatabaseSettings
 
 CONNECT_TIMEOUT_S = 5
 """A server that takes the connection and then says nothing holds nobody longer."""
