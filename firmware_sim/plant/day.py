@@ -30,6 +30,8 @@ ASIDE = 8
 """Steps that a car stands aside, at least; twice that at most."""
 FAR = 5
 """Steps before the fitting station within which nothing happens to a car."""
+NEW = 6
+"""Cars that have passed last, whose parts stand in no truck yet: two of them can be swapped."""
 STOP_STEPS = (4, 16)
 SCANS = 200
 """Slots in one message of the goods receipt."""
@@ -166,6 +168,8 @@ class PlantDay:
             for number, car in self._cars.items()
             if car.due - self._step > FAR and number not in self._out
         ]
+        if one.kind == "swap":
+            far = far[-NEW:]
         if len(far) < 2:
             return False
         at = int(one.draw * len(far))
