@@ -27,6 +27,7 @@ help:
 	@echo 'make bench-calls  from control point to acknowledgement, at 10 and 200 calls a second, and at once'
 	@echo 'make bench-sequencing   the sequencing engine on public instances, for three quarters of an hour'
 	@echo 'make soak    faults on the whole stack for MINUTES=40 and at least FAULTS, by SEED, at RATE a second'
+	@echo 'make fuzz-calls  random plants, their calls over a channel that loses and doubles, EXAMPLES=100'
 	@echo 'make fuzz-api   requests drawn from the description of the API, EXAMPLES=100 of each'
 	@echo 'make peers   other makers'"'"' codecs, label printer, OPC UA server and PLCs, and a TimescaleDB, for the tests that want them'
 	@echo 'make build   the environment and the compiled modules, no more'
@@ -107,8 +108,15 @@ soak: build
 	  $(if $(FAULTS),--faults $(FAULTS)) $(if $(RATE),--rate $(RATE)) \
 	  --report bench-results/soak.json $(ARGS)
 
-# Requests drawn from the API's own description, EXAMPLES of each operation and role.
 EXAMPLES ?= 100
+
+# Random plants with hub and gateways on real database and files, between them a channel that loses,
+# doubles, reorders and delays: both sides must end as over a perfect one.
+.PHONY: fuzz-calls
+fuzz-calls: build
+	@FUZZ_CALLS_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q --timeout 0 tests/e2e/calls
+
+# Requests drawn from the API's own description, EXAMPLES of each operation and role.
 .PHONY: fuzz-api
 fuzz-api: build
 	@FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q --timeout 0 tests/hub/api/test_fuzz.py

@@ -34,7 +34,7 @@ SUPPLIER = (
 DOCK = ("arrived", "confirmed", "mismatched", "consumed", "rejected")
 
 cars = st.integers(1, CARS)
-COMMANDS = st.one_of(
+PLANT_SAYS = (
     st.tuples(st.just("pass")),
     st.tuples(st.sampled_from(["block", "unblock", "pull_out", "reinsert", "cancel", "fit"]), cars),
     st.tuples(st.just("reinsert_before"), cars, cars),
@@ -43,6 +43,9 @@ COMMANDS = st.one_of(
     st.tuples(st.sampled_from(["change", "reorder"]), st.integers(0, 30)),
     st.tuples(st.just("stop"), st.integers(1, 9)),
     st.tuples(st.just("takt"), st.sampled_from([30, 60, 120])),
+)
+COMMANDS = st.one_of(
+    *PLANT_SAYS,
     st.tuples(st.just("say"), st.integers(0, 30), st.sampled_from([*SUPPLIER, *DOCK])),
     st.tuples(st.just("answer"), st.booleans()),
 )
