@@ -1,12 +1,22 @@
-"""What of the HTTP API can be set."""
+"""What of `serve` and its HTTP API can be set."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from protocols.mqtt.broker import LOOPBACK
+
+
+class PartName(StrEnum):
+    """What a process may run."""
+
+    API = "api"
+    INGEST = "ingest"
+    CALLS = "calls"
+    WEBHOOKS = "webhooks"
 
 
 class ApiSettings(BaseModel):

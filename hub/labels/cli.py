@@ -11,7 +11,6 @@ import typer
 from hub.calls.refused import RefusedError, UnknownError
 from hub.labels.racks import rack_labels
 from hub.store.cli import service_connection
-from protocols.labels.pdf import rack_labels_pdf
 from protocols.labels.zpl import DOTS_8, DOTS_12, rack_labels_zpl
 
 labels = typer.Typer(help="Labels to print.", no_args_is_help=True)
@@ -45,6 +44,9 @@ def rack_label(
         with service_connection() as connection:
             drawn = rack_labels(connection, plant, line, rack)
         if out.suffix == ".pdf":
+            # Fonts and images take long to load, which no other command should wait for.
+            from protocols.labels.pdf import rack_labels_pdf
+
             out.write_bytes(rack_labels_pdf(drawn))
         else:
             per_mm = DOTS_12 if dots is Dots.TWELVE else DOTS_8
