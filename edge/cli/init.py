@@ -67,7 +67,7 @@ words = Catalogue(
             "{text!r} 不是地址：请写主机或主机:端口",
         ),
         "wrong": ("nothing is written: {why}", "未写入：{why}"),
-        "written": ("{path} written; fill it in. Then:", "{path} 已生成，请补全。然后："),
+        "written": ("{path} written. Next:", "{path} 已生成。接下来："),
         "next.discover": ("find tags and add them", "查找变量并写入文件"),
         "next.check": ("check the file, without network", "检查文件，不联网"),
         "next.doctor": ("check all that it names, live", "在线检查文件中的一切"),

@@ -23,7 +23,7 @@ say = Catalogue(
 )
 RUN_HELP = helped(say("run"))
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 @app.callback()

@@ -122,16 +122,17 @@ class _Looker:
         """Without taking the terminal over."""
         from rich.console import Console
 
+        look = self._look(told)
         while True:
-            look = self._look(told)
+            if once:  # a rate takes two looks
+                look = self._next(every)
             if self._as_json:
                 typer.echo(_document(look))
             else:
-                Console(highlight=False).print(_shown(look, len(look.values)))
+                Console(highlight=False).print(_shown(look, None))
             if once:
                 return
-            time.sleep(every)
-            told = ask_agent(self._config, "GET", "/status.json", as_json=self._as_json)
+            look = self._next(every)
 
     def show(self, told: dict[str, Any], every: float) -> None:
         """In the whole terminal, until interrupted."""
@@ -140,12 +141,15 @@ class _Looker:
 
         console = Console(highlight=False)
         with Screen(console=console, screen=True, auto_refresh=False) as screen:
+            look = self._look(told)
             while True:
-                look = self._look(told)
-                room = console.height - len(told["sources"]) - 6
-                screen.update(_shown(look, max(1, room)), refresh=True)
-                time.sleep(every)
-                told = ask_agent(self._config, "GET", "/status.json")
+                above = len(look.told["sources"]) + len(look.told["problems"]) + 5
+                screen.update(_shown(look, max(1, console.height - above)), refresh=True)
+                look = self._next(every)
+
+    def _next(self, every: float) -> Look:
+        time.sleep(every)
+        return self._look(ask_agent(self._config, "GET", "/status.json", as_json=self._as_json))
 
     def _look(self, told: dict[str, Any]) -> Look:
         values = [live for live in self._live.look() if self._wanted(live)]
@@ -194,7 +198,8 @@ def _document(look: Look) -> str:
     return json.dumps(told, ensure_ascii=False)
 
 
-def _shown(look: Look, room: int) -> RenderableType:
+def _shown(look: Look, room: int | None) -> RenderableType:
+    """All of it, with at most `room` rows of values."""
     from rich.console import Group
     from rich.text import Text
 
@@ -207,7 +212,7 @@ def _shown(look: Look, room: int) -> RenderableType:
     parts += [
         Text(sentence(p["part"], p["kind"], p["detail"], LANGUAGE), "red") for p in told["problems"]
     ] or [Text(word("well", LANGUAGE), "green")]
-    parts += [_sources(look), _values(look.values, room - len(told["problems"]))]
+    parts += [_sources(look), _values(look.values, len(look.values) if room is None else room)]
     return Group(*parts)
 
 
@@ -246,7 +251,7 @@ def _values(values: list[Live], room: int) -> RenderableType:
     table = Table(box=None, pad_edge=False)
     for key in ("source", "tag", "value", "quality", "time"):
         table.add_column(words(key), no_wrap=True)
-    for live in values[: max(1, room)]:
+    for live in values[:room]:
         sample = live.sample
         key, style = _QUALITIES.get(sample.quality, ("bad", "red"))
         at = datetime.fromtimestamp(sample.time_us / 1e6).astimezone()
@@ -257,8 +262,8 @@ def _values(values: list[Live], room: int) -> RenderableType:
             Text(words(key), style),
             f"{at:%H:%M:%S}.{at.microsecond // 1000:03}",
         )
-    if len(values) > max(1, room):
-        table.caption = words("more", count=len(values) - max(1, room))
+    if len(values) > room:
+        table.caption = words("more", count=len(values) - room)
     return table
 
 

@@ -72,7 +72,7 @@ def _parts(told: dict[str, Any], language: Language) -> Table:
 
 def _sources(sources: list[dict[str, Any]], language: Language) -> Table:
     table = Table(box=None, pad_edge=False)
-    for name in ("part.source", "state", "since", "last_heard"):
+    for name in ("device", "state", "since", "last_heard"):
         table.add_column(word(name, language))
     for name in ("clock_offset", "samples", "gaps", "nodes_missing"):
         table.add_column(word(name, language), justify="right")

@@ -58,8 +58,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "calls_open": ("Calls waiting for the PLC", "等待 PLC 处理的要货"),
     "events_pending": ("Events waiting for the hub", "等待上传的事件"),
     # the table of the command line
-    "part": ("part", "部分"),
-    "details": ("details", "详情"),
+    "part": ("Part", "部分"),
+    "details": ("Details", "详情"),
     "uplink_details": (
         "{}; backlog {:,} records; last answer {}",
         "{}；待补传 {:,} 条；最近应答 {}",

@@ -17,7 +17,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_init_then_check(file: Path) -> None:
     code, output = invoke("init", "--config", file)
-    assert (code, "fill it in" in output) == (0, True)
+    assert (code, "written. Next" in output) == (0, True)
     code, output = invoke("check", "--config", file)
     assert code == 0
     assert "gateway my-company/gateway-1, 1 sources, 2 tags, 0 lines" in output

@@ -63,6 +63,29 @@ def test_a_command_speaks_chinese_where_the_locale_says_so() -> None:
     assert "退出码" in said
 
 
+def test_a_shell_completes_commands_and_options() -> None:
+    def completed(*typed: str) -> list[str]:
+        asked = {
+            "_LINESIDE_EDGE_COMPLETE": "complete_bash",
+            "COMP_WORDS": " ".join(("lineside-edge", *typed)),
+            "COMP_CWORD": str(len(typed)),
+        }
+        return subprocess.run(
+            [sys.executable, "-c", _AS_INSTALLED],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **asked},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+
+    assert completed("jo") == ["journal"]
+    assert completed("discover", "s") == ["s7"]
+    assert "--config" in completed("doctor", "--")
+
+
+_AS_INSTALLED = "import sys; sys.argv = ['lineside-edge']; from edge.cli import main; main()"
+
+
 def test_the_agent_holds_no_command_but_its_own() -> None:
     told = subprocess.run(
         [
