@@ -71,7 +71,7 @@ class FigureView(BaseModel):
     title: str
     title_zh: str
     unit: str
-    what: str = Field(description="what is counted: calls, racks or stops")
+    what: str = Field(description="what is counted: calls, racks, stops or exceptions")
     groups: list[GroupView]
 
 
@@ -81,7 +81,9 @@ class RowView(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: int
-    thing: str = Field(description="key of the call, name of the rack, cause of the stop")
+    thing: str = Field(
+        description="key of the call, name of the rack, cause of the stop, subject of the exception"
+    )
     line: str | None
     supplier: str | None
     at: datetime
@@ -175,6 +177,47 @@ class AdherencePage(BaseModel):
     groups: list[AdherenceGroupView]
 
 
+class CarView(BaseModel):
+    """A car behind the adherence, as it passed."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    number: int = Field(description="1, 2, 3 … as they passed, those left out too")
+    production_no: str
+    passed_at: datetime
+    planned: int | None = Field(description="its place by plan; null: it is left out")
+    actual: int | None = Field(description="its place as they passed")
+    places_off: int | None = Field(description="below 0: earlier than planned")
+    overtaken: bool | None = Field(description="a later planned car has passed it")
+    excluded: bool
+    calls: list[str] = Field(description="keys of its calls")
+
+
+class CarPage(BaseModel):
+    """The cars behind the adherence. `next` goes into `after` for the following page."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "items": [
+                        {
+                            "number": 7, "production_no": "0004703",
+                            "passed_at": "2026-03-02T06:07:00Z", "planned": 3, "actual": 7,
+                            "places_off": 4, "overtaken": True, "excluded": False,
+                            "calls": ["P1/SEAT1/0004703/SEAT-FRONT/0"],
+                        }
+                    ],
+                    "next": None,
+                }
+            ]
+        }
+    )  # fmt: skip
+
+    items: list[CarView]
+    next: int | None
+
+
 class StopView(BaseModel):
     """A time in which the plant's line stood."""
 
@@ -247,6 +290,26 @@ def adherence(
         sequence, groups = kpi.adherence(connection, asked, control_point, tolerance)
     return AdherencePage(
         sequence=sequence, groups=[AdherenceGroupView.model_validate(group) for group in groups]
+    )
+
+
+@router.get("/kpis/adherence/rows", summary="The cars behind the adherence", responses=FOUND)
+def adherence_rows(
+    tenant: Tenant,
+    shared: Shared,
+    asked: Asked,
+    control_point: Annotated[
+        Identifier | None, Query(description="default: where each line's parts are called")
+    ] = None,
+    after: Annotated[int, Query(ge=0, le=2**53, description="`next` of the page before")] = 0,
+    limit: Limit = 100,
+) -> CarPage:
+    """Each car with its place by plan and as it passed, and its calls."""
+    with shared.reading(tenant) as connection:
+        found = kpi.cars_behind(connection, asked, control_point)[after : after + limit]
+    return CarPage(
+        items=[CarView.model_validate(car) for car in found],
+        next=found[-1].number if len(found) == limit else None,
     )
 
 

@@ -178,6 +178,9 @@ def _content(
             groups = {each: kpi.compute(connection, each, scope) for each in kpi.FIGURES}
             _, kept = kpi.adherence(connection, scope)
             return draw("figures", figures=kpi.FIGURES, groups=groups, adherence=kept)
+        case ["figures", "adherence"]:
+            scope = kpi.Scope(name, now - DAY, now, line=query.get("line"))
+            return draw("cars", cars=kpi.cars_behind(connection, scope)[:500])
         case ["figures", figure] if figure in kpi.FIGURES:
             scope = kpi.Scope(name, now - DAY, now, line=query.get("line"))
             rows = kpi.rows_behind(connection, figure, scope, 0, 500)

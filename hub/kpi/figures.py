@@ -65,6 +65,14 @@ FROM line_stop s
 WHERE s.plant = %(plant)s AND s.began_at < %(end)s
     AND coalesce(s.ended_at, 'infinity') > %(start)s
 """)
+# A decision counts when it is taken.
+_FREIGHT = sql.SQL("""
+SELECT x.id, x.subject AS thing, x.line, x.partner AS supplier, x.decided_at AS at,
+    NULL::float8 AS value, NULL::boolean AS good, false AS excluded
+FROM exception x
+WHERE x.plant = %(plant)s AND x.decision IN ('express', 'second_truck')
+    AND x.decided_at >= %(start)s AND x.decided_at < %(end)s
+""")
 _SHIPPED = sql.SQL("""
 JOIN LATERAL (SELECT received_at FROM call_event e WHERE e.call = c.id AND e.kind = 'shipped'
     AND e.applied ORDER BY e.id LIMIT 1) shipped ON true
@@ -83,7 +91,7 @@ class Figure:
     unit: str
     """Of a row's value."""
     what: str
-    """What is counted: calls, racks or stops."""
+    """What is counted: calls, racks, stops or exceptions."""
     rows: sql.Composable
     by_cause: bool = False
 
@@ -147,6 +155,7 @@ FIGURES: Mapping[str, Figure] = {
         "racks",
         _racks(_PERFECT),
     ),
+    "emergency_freight": Figure("Emergency freight", "紧急运输", "", "exceptions", _FREIGHT),
     "line_stops": Figure("Line stops", "停线", "min", "stops", _STOPS, by_cause=True),
 }
 """By name. The reorder rate is one less the share of `first_time`."""
@@ -178,7 +187,7 @@ class Row:
 
     id: int
     thing: str
-    """Key of the call, name of the rack, cause of the stop."""
+    """Key of the call, name of the rack, cause of the stop, subject of the exception."""
     line: str | None
     supplier: str | None
     at: datetime

@@ -128,6 +128,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "p99": ("99 %", "99 %"),
     "total": ("total", "合计"),
     "adherence": ("Sequence adherence", "排序符合率"),
+    "planned": ("by plan", "计划位置"),
+    "actual": ("as passed", "实际位置"),
     "exact": ("in its place", "位置准确"),
     "within": ("± 1 place", "偏差 ±1"),
     "in_order": ("in order", "顺序一致"),

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from hub.kpi import FIGURES, Scope, adherence, compute, rows_behind
+from hub.calls.decisions import decide
+from hub.calls.watch import look
+from hub.kpi import FIGURES, Scope, adherence, cars_behind, compute, rows_behind
 from hub.store import Database, tenant
 from tests.hub.calls.conftest import supply
 from tests.hub.calls.supply import TIMES, Supply, key, serial
-from tests.hub.calls.world import PASSED_AT, PLANT, passed_at
+from tests.hub.calls.world import OWNER, PASSED_AT, PLANT, passed_at
 
 __all__ = ["supply"]
 
@@ -65,12 +67,37 @@ def test_pre_series_and_emergency_modes_do_not_count(supply: Supply) -> None:
 
 
 def test_call_to_ship_is_by_the_hub_s_clock(supply: Supply) -> None:
-    supply.pass_cars(1)
-    supply.pack(key(1))
+    """When the event came, not when the supplier's clock says that it was."""
+    supply.pass_cars(1, 2)
+    supply.pack(key(1), key(2))
     supply.ship("T1", [RACK])
-    (row,) = rows_behind(supply.connection, "call_to_ship", scope(), 0, 9)
-    assert row.value is not None
-    assert 0 < row.value < 600
+    supply.connection.execute(
+        "UPDATE jis_call c SET released_at = e.received_at - c.call_no * interval '90 s'"
+        " FROM call_event e WHERE e.call = c.id AND e.kind = 'shipped'"
+    )
+    rows = rows_behind(supply.connection, "call_to_ship", scope(), 0, 9)
+    assert [(row.thing, row.value) for row in rows] == [(str(key(1)), 90), (str(key(2)), 180)]
+    trim = groups(supply, "call_to_ship")["TRIM1"]
+    assert (trim.counted, trim.p50, trim.max) == (2, 135, 180)
+    assert trim.p99 == pytest.approx(179.1)
+
+
+def test_emergency_freight_is_what_was_decided_to_go_by_itself(supply: Supply) -> None:
+    supply.set_profile(**TIMES)
+    supply.pass_cars(*range(1, 7))
+    supply.pack(*[key(n) for n in range(2, 7)])
+    supply.say(key(1), "missing")
+    supply.ship("T1", {RACK: {1: (key(2), serial(key(2)))}}, eta=passed_at(20))
+    look(supply.connection, passed_at(6))
+    for kind, decision in (("missing_part", "express"), ("truck_late", "second_truck")):
+        row = supply.connection.execute(
+            "SELECT id FROM exception WHERE kind = %s AND closed_at IS NULL", (kind,)
+        ).fetchone()
+        assert row is not None
+        decide(supply.connection, OWNER, row[0], decision, passed_at(7), "planner")
+    assert groups(supply, "emergency_freight")["TRIM1"].counted == 2
+    rows = rows_behind(supply.connection, "emergency_freight", scope(), 0, 9)
+    assert {row.thing for row in rows} == {str(key(1)), "P1/TRIM1/T1"}
 
 
 def test_first_time_share_is_one_less_the_reorder_rate(supply: Supply) -> None:
@@ -185,9 +212,20 @@ def test_adherence_of_cars_to_the_sequence(supply: Supply) -> None:
     assert (trim.line, result.cars, result.exact, result.within) == ("TRIM1", 10, 0.5, 0.9)
     assert (result.in_order, result.not_overtaken, result.inversions) == (0.9, 0.9, 4)
     assert result.successors == pytest.approx(0.667, abs=0.001)
+    behind = cars_behind(supply.connection, scope(line="TRIM1"))
+    assert [(int(c.production_no), c.planned, c.actual, c.places_off) for c in behind[2:7]] == [
+        (4, 4, 3, -1), (5, 5, 4, -1), (6, 6, 5, -1), (7, 7, 6, -1), (3, 3, 7, 4),
+    ]  # fmt: skip
+    assert [int(car.production_no) for car in behind if car.overtaken] == [3]
+    assert behind[6].calls == [str(key(3))]
+    assert len(cars_behind(supply.connection, scope())[0].calls) == 3, "of every line"
     supply.connection.execute(
         "UPDATE jis_call SET pre_series = true WHERE production_no = '0000003'"
     )
+    behind = cars_behind(supply.connection, scope(line="TRIM1"))
+    assert [(c.excluded, c.planned, c.places_off) for c in behind[6:8]] == [
+        (True, None, None), (False, 7, 0),
+    ]  # fmt: skip
     _, (trim,) = adherence(supply.connection, scope(line="TRIM1"))
     assert (trim.excluded, trim.adherence.exact) == (1, 1)
     _, (whole,) = adherence(supply.connection, scope(by=frozenset()))

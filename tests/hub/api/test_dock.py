@@ -16,7 +16,7 @@ from tests.hub.api.conftest import TOKEN, serving
 from tests.hub.api.test_live import live
 from tests.hub.api.test_plants import problem
 from tests.hub.calls.supply import LEFT_AT, TIMES, Supply, key, serial
-from tests.hub.calls.world import passed_at
+from tests.hub.calls.world import passed_at, put_in_sequence
 
 RACK = "TRIM1-00001"
 LINE = "/v1/plants/P1/lines/TRIM1"
@@ -239,3 +239,18 @@ def test_a_reorder_from_the_emergency_stock_is_booked_and_claimed(
     assert problem(client.get("/v1/plants/P1/lines/x/emergency-stock"))["status"] == 404
     page_of_line = client.get("/tower/lines/TRIM1", params={"lang": "en"}).text
     assert "3<small>/5 DOOR-TRIM" in page_of_line
+
+
+def test_the_cars_behind_the_adherence(client: httpx.Client, shipped: Supply) -> None:
+    put_in_sequence(shipped.connection, 2, 1, 3)
+    scope = {"from": passed_at(-10).isoformat(), "to": passed_at(60).isoformat(), "line": "TRIM1"}
+    page = client.get("/v1/plants/P1/kpis/adherence/rows", params=scope | {"limit": 2}).json()
+    first, second = page["items"]
+    assert (first["production_no"], first["planned"], first["actual"]) == ("0000001", 2, 1)
+    assert (second["places_off"], second["overtaken"]) == (1, True)
+    assert second["calls"] == [str(key(2))]
+    rest = client.get(
+        "/v1/plants/P1/kpis/adherence/rows", params=scope | {"after": page["next"]}
+    ).json()
+    assert [(car["production_no"], car["places_off"]) for car in rest["items"]] == [("0000003", 0)]
+    assert rest["next"] is None
