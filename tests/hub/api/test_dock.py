@@ -243,6 +243,11 @@ def test_a_reorder_from_the_emergency_stock_is_booked_and_claimed(
 
 def test_the_cars_behind_the_adherence(client: httpx.Client, shipped: Supply) -> None:
     put_in_sequence(shipped.connection, 2, 1, 3)
+    shipped.connection.execute(
+        "UPDATE production_sequence SET made_at = %s WHERE id = (SELECT max(id) FROM"
+        " production_sequence)",
+        (passed_at(-20),),
+    )
     scope = {"from": passed_at(-10).isoformat(), "to": passed_at(60).isoformat(), "line": "TRIM1"}
     page = client.get("/v1/plants/P1/kpis/adherence/rows", params=scope | {"limit": 2}).json()
     first, second = page["items"]
