@@ -280,7 +280,7 @@ async def _opcua(
 
     name = device or next((s.name for s in servers if urls[0] in s.urls), "") or "plc"
     source = {"kind": "opcua", "device": name, "endpoint": urls[0], **_relative(given, write)}
-    _finish(told, tags, write, "opcua", device, urls[0], source, tags_for, as_json)
+    _finish(told, tags, write, "opcua", device, urls[0], source, tags_for, list(given), as_json)
 
 
 def _nodes_of(source: OpcUaSettings, namespaces: list[str]) -> list[Any]:
@@ -525,7 +525,7 @@ def _by_address(
     def tags_for(there: Any) -> list[dict[str, Any]]:
         return fresh(tags, there, kind)
 
-    _finish(told, tags, write, kind, device, address, source, tags_for, as_json)
+    _finish(told, tags, write, kind, device, address, source, tags_for, [], as_json)
 
 
 def _knows(write: Path, device: str | None, as_json: bool) -> bool:
@@ -605,12 +605,13 @@ def _finish(
     address: str,
     source: dict[str, Any],
     tags_for: Callable[[Any], list[dict[str, Any]]],
+    access: list[str],
     as_json: bool,
 ) -> None:
     """Write what was found if that is wanted, and say what was done."""
     written = None
     if write is not None:
-        written = _written(write, kind, device, address, source, tags_for, as_json)
+        written = _written(write, kind, device, address, source, tags_for, access, as_json)
         told["written"] = {**asdict(written), "backup": str(written.backup or "")}
     if as_json:
         show_json(told)
@@ -634,6 +635,7 @@ def _written(
     address: str,
     source: dict[str, Any],
     tags_for: Callable[[Any], list[dict[str, Any]]],
+    access: list[str],
     as_json: bool,
 ) -> Written:
     from edge.config import ConfigError
@@ -641,7 +643,7 @@ def _written(
     from edge.discover.write import add
 
     try:
-        return add(write, kind, device, address, source, tags_for)
+        return add(write, kind, device, address, source, tags_for, access)
     except (ConfigError, EditError, OSError) as error:
         fail(str(error), as_json=as_json)
 

@@ -196,7 +196,8 @@ def _give(config: EdgeConfig, file: Path, user: str, as_json: bool) -> list[str]
         for directory in writable(config):
             if directory != STATE_DIR:
                 directory.mkdir(parents=True, exist_ok=True)
-                shutil.chown(directory, user, user)
+                for path in (directory, *directory.rglob("*")):  # a trial run left files of root
+                    shutil.chown(path, user, user)
                 said.append(words("made", path=directory, user=user))
         for path in (file.absolute(), *read_files(config)):
             if path.stat().st_uid == 0:

@@ -36,14 +36,30 @@ def with_source(text: str, source: dict[str, Any]) -> str:
     return _joined(lines)
 
 
+def with_settings(text: str, source_at: int, settings: dict[str, Any]) -> str:
+    """The text with those of the settings that the source at this place does not have yet, behind
+    its first keys. Raises `EditError`."""
+    lines = text.splitlines()
+    source = _source(text, source_at)
+    more = {key: value for key, value in settings.items() if _value(source, key) is None}
+    anchor = _value(source, "endpoint") or source.value[0]
+    at = _last_line(anchor[1]) + 1
+    indent = " " * source.start_mark.column
+    lines[at:at] = [f"{indent}{line}" for line in yaml_lines(more)] if more else []
+    return _joined(lines)
+
+
+def has_sample_tags(text: str, source_at: int) -> bool:
+    """Whether the tags of a source are those of the sample. Raises `EditError`."""
+    found = _value(_source(text, source_at), "tags")
+    return found is not None and isinstance(found[1], SequenceNode) and _is_sample(found[1])
+
+
 def with_tags(text: str, source_at: int, tags: Sequence[dict[str, Any]]) -> str:
     """The text with more tags in the source at this place among `sources`. Those of the sample go,
     if there are no others. Raises `EditError`."""
     lines = text.splitlines()
-    found = _value(_compose(text), "sources")
-    source = found[1].value[source_at] if found is not None else None
-    if not isinstance(source, MappingNode) or source.flow_style:
-        raise EditError(f"source {source_at} stands in braces; write it on lines of its own first")
+    source = _source(text, source_at)
     tags_found = _value(source, "tags")
     if tags_found is None:
         at = _last_line(source) + 1
@@ -100,6 +116,14 @@ def _compose(text: str) -> MappingNode:
     if not isinstance(top, MappingNode) or top.flow_style:
         raise EditError("the file is not written as `key: value` on lines of their own")
     return top
+
+
+def _source(text: str, at: int) -> MappingNode:
+    found = _value(_compose(text), "sources")
+    source = found[1].value[at] if found is not None else None
+    if not isinstance(source, MappingNode) or source.flow_style:
+        raise EditError(f"source {at} stands in braces; write it on lines of its own first")
+    return source
 
 
 def _value(mapping: MappingNode, key: str) -> tuple[Node, Node] | None:

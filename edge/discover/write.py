@@ -4,15 +4,13 @@ one."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edge.config import EdgeConfig, load
-from edge.config.edit import rewrite, with_source, with_tags
-
-SourceTags = Sequence[dict[str, Any]]
+from edge.config.edit import has_sample_tags, rewrite, with_settings, with_source, with_tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +41,24 @@ def add(
     address: str,
     source: dict[str, Any],
     tags_for: Callable[[Any], list[dict[str, Any]]],
+    access: Collection[str] = (),
 ) -> Written:
     """Add tags to the file. `tags_for` gives those that a source does not have yet (or None, for a
-    new one); `source` is that new one without its tags. Raises `ConfigError`, `EditError`,
-    `OSError`."""
+    new one); `source` is that new one without its tags. A source that is there gets of it what is
+    named by `access` and it does not say: how it was just reached. Raises `ConfigError`,
+    `EditError`, `OSError`."""
     config = load(path)
     at = source_at(config, kind, device, address)
     text = path.read_text(encoding="utf-8")
     if at is not None:
         name = config.sources[at].device
-        tags = tags_for(config.sources[at])
+        there = config.sources[at]
+        if has_sample_tags(text, at):  # they make place for what is found
+            there = there.model_copy(update={"tags": []})
+        tags = tags_for(there)
         if not tags:
             return Written(name, 0, False, None)
+        text = with_settings(text, at, {key: source[key] for key in access})
         return Written(name, len(tags), False, rewrite(path, with_tags(text, at, tags)))
     tags = tags_for(None)
     if not tags:

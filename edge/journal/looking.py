@@ -119,22 +119,21 @@ class JournalFile:
         as `Lost`."""
         at = first
         while at < after:
-            found = self._read(at, min(after, at + _CHUNK_ROWS))[0]
-            if not found:
-                return
-            for stored in found:
-                if stored.after > at:
-                    yield stored
-            at = max(found[-1].after, at + 1)
+            until = min(after, at + _CHUNK_ROWS)
+            found = self._read(at, until)[0]
+            yield from found
+            # Nothing: what was there has been let go meanwhile.
+            at = found[-1].after if found else until
 
     def damaged(self, first: int, after: int) -> Iterator[tuple[int, tuple[int, int] | None]]:
         """Up to which offset it was read, and each range of rows that is damaged or missing."""
         at = first
         while at < after:
-            found, bad = self._read(at, min(after, at + _CHUNK_ROWS))
+            until = min(after, at + _CHUNK_ROWS)
+            found, bad = self._read(at, until)
             for hole in bad:
                 yield at, hole
-            at = max(found[-1].after, at + 1) if found else after
+            at = found[-1].after if found else until
             yield at, None
 
     def structure(self) -> list[str]:

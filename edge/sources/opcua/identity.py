@@ -267,6 +267,9 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        if os.geteuid() == 0:  # a command of root makes it for the gateway that owns the directory
+            owner = path.parent.stat()
+            os.chown(partial, owner.st_uid, owner.st_gid)
         with contextlib.suppress(FileExistsError):  # another process was first: its file holds
             os.link(partial, path)
     finally:

@@ -145,7 +145,7 @@ async def test_another_makers_server_behind_a_password_and_a_secured_channel(fil
         await server.add("Torque", "Double", 2.5)
         await command("init", "--config", file, "--yes")
         password = password_in(file.parent)
-        given = (
+        given: tuple[str | Path, ...] = (
             *("--user", "reader", "--password-file", password, "--node", "i=85"),
             *("--security", "Basic256Sha256", "--pki", file.parent / "pki"),
             *("--device", "robot", "--write", file, "--only", "*Torque"),
@@ -161,9 +161,34 @@ async def test_another_makers_server_behind_a_password_and_a_secured_channel(fil
         assert "password_file: plc.password" in text_of(file)
         assert "secret" not in text_of(file)
         assert {offer["policy"] for offer in told["endpoints"]} >= {"None", "Basic256Sha256"}
-        # From now on the file says how it is reached.
+        # From now on the file says how it is reached. So does one that named but the address.
         code, told = await command("discover", "opcua", server.endpoint, "--write", file)
         assert code == 0, told
+        other = file.with_name("other.yaml")
+        await command("init", "--config", other, "--yes", "--address", server.endpoint)
+        swapped = [other if word is file else word for word in given]
+        swapped.remove("--device")
+        swapped.remove("robot")
+        code, told = await command("discover", "opcua", server.endpoint, *swapped)
+        assert (code, told["written"]["new_source"]) == (0, False), told
+        (source,) = load(other, {}).sources
+        assert isinstance(source, OpcUaSettings)
+        assert (source.username, source.password_file) == ("reader", password)
+        assert source.security is not None
+        assert source.security.trust_dir == file.parent / "pki"
+
+
+async def test_a_host_is_asked_on_the_usual_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with run_plc(Force=1.5) as one, run_plc(Force=2.5) as other:
+        ports = [int(plc.endpoint.rstrip("/").rpartition(":")[2]) for plc in (one, other)]
+        monkeypatch.setattr("edge.discover.opcua.PORTS", dict.fromkeys([ports[0], free_port()], ""))
+        code, told = await command("discover", "opcua", "127.0.0.1")
+        assert (code, [tag["name"] for tag in told["tags"]]) == (0, ["Force"])
+        monkeypatch.setattr("edge.discover.opcua.PORTS", dict.fromkeys(ports, ""))
+        code, said = await asyncio.to_thread(invoke, "discover", "opcua", "127.0.0.1")
+        assert (code, "name the one to browse" in said) == (0, True)
+    code, told = await command("discover", "opcua", "127.0.0.1")
+    assert (code, "nothing listens on the usual ports" in told["error"]) == (1, True)
 
 
 async def test_symbols_of_a_plc_that_answers(file: Path, tmp_path: Path) -> None:
@@ -196,6 +221,20 @@ END_DATA_BLOCK
         assert (code, "at the ram" in said, "1 of them are not written" in said) == (0, True, True)
     source: Any = load(file, {}).sources[1]
     assert (source.kind, source.port, source.tags[0].address) == ("s7", plc.port, "DB5.DBD0:REAL")
+
+
+async def test_symbols_take_the_place_of_the_sample_s(file: Path, tmp_path: Path) -> None:
+    table = tmp_path / "press.sdf"
+    table.write_text('"Force","DB5.DBD0","REAL","at the ram"\n')
+    async with run_s7(STILL) as plc:
+        plc.memory.blocks[5] = bytearray(4)
+        where = f"127.0.0.1:{plc.port}"
+        await command("init", "--config", file, "--yes", "--kind", "s7", "--address", where)
+        there = ("--host", "127.0.0.1", "--port", str(plc.port), "--write", file)
+        code, told = await command("discover", "s7", table, *there)
+    assert (code, told["written"]["new_source"]) == (0, False)
+    (source,) = load(file, {}).sources
+    assert [tag.name for tag in source.tags] == ["Force"]
 
 
 async def test_a_map_of_registers(file: Path, tmp_path: Path) -> None:
