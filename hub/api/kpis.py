@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
+from psycopg.rows import class_row
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from hub import kpi
@@ -18,6 +19,14 @@ from protocols.jis.messages import Identifier
 
 router = APIRouter(prefix="/v1/plants/{plant}", tags=["key figures"])
 
+NEWEST = 2**53
+_STOPS = """
+SELECT id, message_id AS stop, cause, partner AS supplier, line, began_at, ended_at,
+    extract(epoch FROM coalesce(ended_at, now()) - began_at)::float8 / 60 AS minutes
+FROM line_stop WHERE plant = %s AND began_at < %s AND coalesce(ended_at, 'infinity') > %s
+    AND id < %s
+ORDER BY id DESC LIMIT %s
+"""
 SPAN = timedelta(hours=24)
 Name = Annotated[str, Path(max_length=64, examples=["delivery_precision"])]
 FOUND = described(HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -177,7 +186,7 @@ class AdherencePage(BaseModel):
     groups: list[AdherenceGroupView]
 
 
-class CarView(BaseModel):
+class AdherenceCar(BaseModel):
     """A car behind the adherence, as it passed."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -193,7 +202,7 @@ class CarView(BaseModel):
     calls: list[str] = Field(description="keys of its calls")
 
 
-class CarPage(BaseModel):
+class AdherenceCars(BaseModel):
     """The cars behind the adherence. `next` goes into `after` for the following page."""
 
     model_config = ConfigDict(
@@ -214,7 +223,7 @@ class CarPage(BaseModel):
         }
     )  # fmt: skip
 
-    items: list[CarView]
+    items: list[AdherenceCar]
     next: int | None
 
 
@@ -241,6 +250,13 @@ class StopView(BaseModel):
     began_at: datetime
     ended_at: datetime | None
     minutes: float
+
+
+class StopPage(BaseModel):
+    """A page of them. `next` goes into `before` for the following page."""
+
+    items: list[StopView]
+    next: int | None = Field(examples=[None])
 
 
 def scope(
@@ -303,12 +319,12 @@ def adherence_rows(
     ] = None,
     after: Annotated[int, Query(ge=0, le=2**53, description="`next` of the page before")] = 0,
     limit: Limit = 100,
-) -> CarPage:
+) -> AdherenceCars:
     """Each car with its place by plan and as it passed, and its calls."""
     with shared.reading(tenant) as connection:
         found = kpi.cars_behind(connection, asked, control_point)[after : after + limit]
-    return CarPage(
-        items=[CarView.model_validate(car) for car in found],
+    return AdherenceCars(
+        items=[AdherenceCar.model_validate(car) for car in found],
         next=found[-1].number if len(found) == limit else None,
     )
 
@@ -341,32 +357,23 @@ def rows(
 
 
 @router.get("/stops", summary="Line stops", responses=FOUND)
-def stops(tenant: Tenant, shared: Shared, asked: Asked, limit: Limit = 100) -> list[StopView]:
-    """Times in which the line stood, the newest first."""
-    with shared.reading(tenant) as connection:
-        found = connection.execute(
-            """
-            SELECT id, message_id, cause, partner, line, began_at, ended_at,
-                extract(epoch FROM coalesce(ended_at, now()) - began_at)::float8 / 60
-            FROM line_stop WHERE plant = %s AND began_at < %s
-                AND coalesce(ended_at, 'infinity') > %s
-            ORDER BY began_at DESC, id DESC LIMIT %s
-            """,
-            (asked.plant, asked.end, asked.start, limit),
-        ).fetchall()
-    return [
-        StopView(
-            id=number,
-            stop=stop,
-            cause=cause,
-            supplier=supplier,
-            line=line,
-            began_at=began,
-            ended_at=ended,
-            minutes=minutes,
-        )
-        for number, stop, cause, supplier, line, began, ended, minutes in found
-    ]
+def stops(
+    tenant: Tenant,
+    shared: Shared,
+    asked: Asked,
+    before: Annotated[
+        int, Query(ge=1, le=NEWEST, description="`next` of the page before")
+    ] = NEWEST,
+    limit: Limit = 100,
+) -> StopPage:
+    """Times in which the line stood, those told of last first."""
+    values = (asked.plant, asked.end, asked.start, before, limit)
+    with (
+        shared.reading(tenant) as connection,
+        connection.cursor(row_factory=class_row(StopView)) as cursor,
+    ):
+        items = cursor.execute(_STOPS, values).fetchall()
+    return StopPage(items=items, next=items[-1].id if len(items) == limit else None)
 
 
 def _require(name: str) -> None:

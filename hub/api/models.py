@@ -52,6 +52,21 @@ class Pass(BaseModel):
     calls: list[ReleasedCall]
 
 
+class PassedCar(BaseModel):
+    """A car that passed a control point."""
+
+    pass_no: int = Field(description="1, 2, 3 … per plant and control point, without gaps")
+    production_no: str
+    passed_at: datetime
+
+
+class PassPage(BaseModel):
+    """A page of them. `next` goes into `after` for the following page."""
+
+    items: list[PassedCar]
+    next: int | None = Field(examples=[None])
+
+
 class ControlPoint(BaseModel):
     """A control point, and how far the cars have come there."""
 

@@ -92,6 +92,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
             if path.startswith("/v1"):
                 _add_common(path, method, operation)
             _correct_invalid(operation)
+            _describe_streams(operation)
             _add_examples(operation, schemas)
     return schema
 
@@ -111,6 +112,15 @@ def _correct_invalid(operation: dict[str, Any]) -> None:
         described = problems.described(HTTPStatus.UNPROCESSABLE_ENTITY)
         operation["responses"] |= {str(status): said for status, said in described.items()}
     operation["responses"] = dict(sorted(operation["responses"].items()))
+
+
+def _describe_streams(operation: dict[str, Any]) -> None:
+    """What an item of a stream looks like has no place of its own before OpenAPI 3.2."""
+    for answer in operation["responses"].values():
+        for media in answer.get("content", {}).values():
+            if "itemSchema" in media:
+                media["x-itemSchema"] = media.pop("itemSchema")
+                media.setdefault("schema", {"type": "string"})
 
 
 def _add_examples(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from hub.api import models
 from hub.api.context import Shared, Tenant
 from hub.api.problems import Problem, described
 from hub.calls.release import UnfitError, UnknownError, release
+from hub.orders.problems import did_you_mean
 from protocols.jis.messages import Identifier
 
 router = APIRouter(prefix="/v1/plants", tags=["plants"])
@@ -39,6 +40,10 @@ LEFT JOIN LATERAL (
 ) l ON true
 LEFT JOIN sequence_position q ON q.sequence = %(sequence)s AND q.production_no = l.production_no
 WHERE c.plant = %(plant)s ORDER BY c.rank
+"""
+_PASSES = """
+SELECT pass_no, production_no, passed_at FROM control_point_pass
+WHERE plant = %s AND control_point = %s AND pass_no > %s ORDER BY pass_no LIMIT %s
 """
 _SEQUENCE = """
 SELECT q.position, o.production_no, o.model, o.colour, o.options, coalesce(p.passed, '[]') AS passed
@@ -131,6 +136,33 @@ def report_pass(
             for call in done.calls
         ],
     )
+
+
+@router.get(
+    "/{plant}/control-points/{control_point}/passes",
+    summary="Cars that passed a control point",
+    responses=described(HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND),
+)
+def passes(
+    plant: PlantId,
+    control_point: Annotated[Identifier, Path(examples=["TRIM-IN"])],
+    tenant: Tenant,
+    shared: Shared,
+    after: After = 0,
+    limit: Limit = 100,
+) -> models.PassPage:
+    """In the order they passed."""
+    with shared.reading(tenant) as connection:
+        require_plant(connection, plant)
+        points = [point.id for point in _control_points(connection, plant, None)]
+        if control_point not in points:
+            hint = did_you_mean(control_point, points)
+            raise Problem(
+                HTTPStatus.NOT_FOUND, f"no control point {control_point} in plant {plant}{hint}"
+            )
+        with connection.cursor(row_factory=class_row(models.PassedCar)) as cursor:
+            items = cursor.execute(_PASSES, (plant, control_point, after, limit)).fetchall()
+    return models.PassPage(items=items, next=items[-1].pass_no if len(items) == limit else None)
 
 
 @router.get("", summary="Plants", responses=described(HTTPStatus.UNAUTHORIZED))

@@ -161,7 +161,7 @@ def test_stops_takt_and_calendar_time_calls_anew(client: httpx.Client) -> None:
     plant = "/v1/plants/P1"
     say(client, f"{plant}/stops", 201, message_id="s1", cause="robot", line="SEAT1")
     day = {"from": "2026-03-02T00:00:00Z", "to": "2026-03-03T00:00:00Z"}
-    (stop,) = client.get(f"{plant}/stops", params=day).json()
+    (stop,) = client.get(f"{plant}/stops", params=day).json()["items"]
     assert (stop["stop"], stop["supplier"], stop["ended_at"]) == ("s1", "seatworks", None)
     ended = client.post(f"{plant}/stops/s1/end", json={"at": "2026-03-02T06:09:00Z"}).json()
     assert (len(ended["told"]), ended["kept"]) == (3, 0)

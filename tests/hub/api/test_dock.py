@@ -190,7 +190,11 @@ def test_key_figures_and_what_is_behind_them(client: httpx.Client, shipped: Supp
         " VALUES ('P1', 'carmaker', 'robot', %s, %s, 'm')",
         (passed_at(1), passed_at(5)),
     )
-    (stop,) = client.get("/v1/plants/P1/stops", params=span).json()
+    page = client.get("/v1/plants/P1/stops", params=span | {"limit": 1}).json()
+    (stop,) = page["items"]
+    assert client.get("/v1/plants/P1/stops", params=span | {"before": page["next"]}).json() == {
+        "items": [], "next": None,
+    }  # fmt: skip
     assert (stop["cause"], stop["minutes"]) == ("robot", 4)
     wrong = client.get("/v1/plants/P1/kpis/first_tim", params=span)
     assert "did you mean first_time" in problem(wrong)["detail"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import jsonschema_rs
 import pytest
+from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
 from hub.api.app import create_app
 from hub.api.once import HEADER
@@ -40,6 +42,28 @@ def wrong_example(schema: dict[str, Any], media: dict[str, Any]) -> str | None:
     validator = jsonschema_rs.Draft202012Validator(whole)
     error = next(iter(validator.iter_errors(example)), None)
     return None if error is None else f"{list(error.instance_path)}: {error.message}"[:300]
+
+
+def test_the_description_is_valid_openapi(schema: dict[str, Any]) -> None:
+    as_sent = json.loads(json.dumps(schema))
+    assert as_sent["openapi"].startswith("3.1.")
+    errors = OPENAPI_31_VALIDATOR.iter_errors(as_sent)
+    assert [f"{list(e.instance_path)}: {e.message}"[:300] for e in errors] == []
+
+
+def test_every_list_that_grows_is_read_page_by_page(schema: dict[str, Any]) -> None:
+    """Those without pages are as many as somebody has set up, or has asked for."""
+    whole = {
+        "/v1/plants", "/v1/plants/{plant}/lines", "/v1/plants/{plant}/modes", "/v1/gateways",
+        "/v1/plants/{plant}/lines/{line}/modes", "/v1/plants/{plant}/kpis", "/v1/webhooks",
+        "/v1/keys", "/v1/plants/{plant}/searches", "/v1/sequencing/searches", "/v1/tags",
+    }  # fmt: skip
+    found = set()
+    for method, path, operation in operations(schema):
+        answer = operation["responses"].get("200", {}).get("content", {}).get(JSON, {})
+        if method == "get" and answer.get("schema", {}).get("type") == "array":
+            found.add(path)
+    assert found <= whole
 
 
 def test_every_operation_has_examples_that_fit(schema: dict[str, Any]) -> None:

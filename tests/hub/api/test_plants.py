@@ -214,3 +214,16 @@ def test_the_description_names_every_route_and_its_problems(client: httpx.Client
             for status, answer in operation["responses"].items():
                 if int(status) >= 400 and path not in ("/healthz", "/readyz"):
                     assert list(answer["content"]) == ["application/problem+json"], path
+
+
+def test_who_passed_a_control_point_page_by_page(client: httpx.Client) -> None:
+    path = "/v1/plants/P1/control-points/TRIM-IN/passes"
+    for car in ("0000002", "0000001"):
+        client.post(path, json={"production_no": car, "passed_at": "2026-03-02T06:01:00Z"})
+    page = client.get(path, params={"limit": 1}).json()
+    assert [(p["pass_no"], p["production_no"]) for p in page["items"]] == [(1, "0000002")]
+    rest = client.get(path, params={"after": page["next"]}).json()
+    assert [(p["pass_no"], p["production_no"]) for p in rest["items"]] == [(2, "0000001")]
+    assert rest["next"] is None
+    wrong = problem(client.get("/v1/plants/P1/control-points/TRIM-INN/passes"))
+    assert wrong["detail"] == "no control point TRIM-INN in plant P1; did you mean TRIM-IN?"
