@@ -17,6 +17,7 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from psycopg_pool import ConnectionPool
 
+from hub.api.budget import Budget
 from hub.api.live import Live
 from hub.api.once import ATTEMPT, HEADER, begin
 from hub.api.problems import Problem
@@ -68,6 +69,7 @@ class Context:
         self.searches = searches
         self.workers = workers
         self.rates = Rates(identity.rate)
+        self.budget = Budget(identity.rate)
         self.oidc = Oidc(identity.oidc) if identity.oidc else None
         self.keys = Keys()
         self._reading = reading

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -201,6 +201,43 @@ class SamplePage(BaseModel):
     samples: list[Sample]
     complete: bool = Field(description="nothing is missing, and nothing is still under way")
     gaps: list[Gap] = Field(description="what is known to be missing")
+
+
+class TrendInterval(BaseModel):
+    """A tag in one interval. From `mean` on: of the samples with a number; null: there is none."""
+
+    time: datetime = Field(description="its beginning")
+    samples: int
+    bad: int = Field(description="of quality other than good")
+    numbers: int
+    mean: float | None
+    low: float | None
+    low_at: datetime | None = Field(description="of several lowest, the earliest")
+    high: float | None
+    high_at: datetime | None
+    first: float | None
+    first_at: datetime | None
+    last: float | None
+    last_at: datetime | None
+
+
+class TrendPage(BaseModel):
+    """A tag over a span, in intervals."""
+
+    tag: Tag
+    resolution: Literal["raw", "minute", "hour", "day"] = Field(description="what was read")
+    from_time: datetime
+    to_time: datetime
+    intervals: list[TrendInterval] = Field(description="by time, without those that hold no sample")
+    complete: bool = Field(description="nothing is missing, and nothing is still under way")
+    gaps: list[Gap] = Field(description="what is known to be missing")
+
+
+class LastValue(BaseModel):
+    """The newest sample of a tag."""
+
+    tag: int
+    sample: Sample | None
 
 
 class Gateway(BaseModel):

@@ -67,6 +67,13 @@ class RateSettings(BaseModel):
         default=30, ge=1, title="Wrong keys or tokens from one address before it has to wait"
     )
     query_s: float = Field(default=15.0, gt=0, title="Longest that one query of a tenant may take")
+    reading_seconds_per_minute: float = Field(
+        default=60.0,
+        gt=0,
+        title="Time that all questions of a tenant for samples may take together",
+    )
+    exports_at_a_time: int = Field(default=2, ge=1, title="Exports of one tenant that may run")
+    export_s: float = Field(default=600.0, gt=0, title="Longest that one export may take")
 
 
 class IdentitySettings(BaseModel):
