@@ -13,6 +13,7 @@ from hub.api.commanding import COMMANDED, SAID, CarNo, Carrying, Command, Comman
 from hub.api.context import Shared, Tenant
 from hub.api.plants import After, Limit, PlantId
 from hub.api.problems import Problem, described
+from hub.calls.by_phone import answer_by_phone
 from hub.calls.content import change_call
 from hub.calls.reorders import reorder
 from hub.orders.problems import did_you_mean
@@ -65,6 +66,16 @@ class Reorder(Command):
         description="its car gets one from the emergency stock meanwhile, and this fills it up; "
         "null: as far as there is one, while the line works from it",
     )
+
+
+class PhoneAnswer(Command):
+    """What a supplier has answered to what it was asked."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [SAID | {"confirmed": True}]}
+    )
+
+    confirmed: bool = Field(description="false: it cannot, `reason` says why")
 
 
 class Reordered(BaseModel):
@@ -222,6 +233,29 @@ def change(
             command,
             lambda connection, tenant, by: change_call(
                 connection, tenant, key, by, command.content()
+            ),
+        )
+    )
+
+
+@router.post(f"{_ONE}/answer", summary="Note an answer that came by phone", responses=COMMANDED)
+def answer(
+    plant: PlantId,
+    line: LineId,
+    production_no: CarNo,
+    part_group: GroupId,
+    reorder_index: Index,
+    command: PhoneAnswer,
+    carry: Carrying,
+) -> CommandView:
+    """What a supplier was asked of a call is made, or it is not. Of a line without a gateway, or
+    one that works by hand; others answer themselves."""
+    key = _key(plant, line, production_no, part_group, reorder_index)
+    return CommandView.of(
+        carry(
+            command,
+            lambda connection, tenant, by: answer_by_phone(
+                connection, tenant, key, by, confirmed=command.confirmed
             ),
         )
     )

@@ -8,6 +8,7 @@ import pytest
 
 from hub.calls import commands, content, reorders, resequenced, retime
 from hub.calls.answers import note_unanswered
+from hub.calls.by_phone import answer_by_phone
 from hub.calls.effectivity import change_part, check_index
 from hub.calls.history import find_call
 from hub.calls.parts import PartChange
@@ -141,6 +142,26 @@ def test_who_does_not_answer_in_time_is_named(supply: Supply) -> None:
     assert supply.open()["change_unanswered"] == {"asked": "change", "revision": 2}
     answer(supply, seat(1), "confirmed_change")
     assert supply.open() == {}
+
+
+def test_who_has_no_gateway_answers_by_phone(supply: Supply) -> None:
+    """A partner by EDI, or a line that works by hand."""
+    supply.pass_cars(1, 2)
+    agree(supply.connection, delivery="delta", frozen_s=3600)
+    for n, part in ((1, "SF-X"), (2, "SF-Y")):
+        content.change_call(supply.connection, OWNER, seat(n), by(), {"part_no": part})
+    yes = by()
+    with pytest.raises(RefusedError, match="line SEAT1 answers by its gateway"):
+        answer_by_phone(supply.connection, OWNER, seat(1), yes, confirmed=True)
+    supply.connection.execute("UPDATE gateway SET transport = 'edi' WHERE node_id = 'gw-seat'")
+    assert answer_by_phone(supply.connection, OWNER, seat(1), yes, confirmed=True).calls
+    assert answer_by_phone(supply.connection, OWNER, seat(1), yes, confirmed=True).repeated
+    answer_by_phone(supply.connection, OWNER, seat(2), by(), confirmed=False)
+    now = [call(supply.connection, seat(n)) for n in (1, 2)]
+    assert [(each.part_no, each.asked) for each in now] == [("SF-X", None), ("SF-BASE", None)]
+    assert supply.open()["change_refused"]["by"] == "planner"
+    with pytest.raises(RefusedError, match="nothing is asked of call"):
+        answer_by_phone(supply.connection, OWNER, seat(2), by(), confirmed=True)
 
 
 def test_an_order_that_changes_changes_its_calls(supply: Supply) -> None:
