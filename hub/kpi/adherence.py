@@ -98,7 +98,9 @@ def cars_behind(
         highest = max(highest, planned or 0)
         found.append(
             CarBehind(
-                number, car, passed_at, planned, place.get(car), overtaken, car in left_out, calls
+                *(number, car, passed_at, planned, place.get(car), overtaken),
+                car in left_out,
+                sorted(calls),
             )
         )
     return found
