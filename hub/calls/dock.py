@@ -148,7 +148,7 @@ def tell(
     )
     if moved is None:
         return False
-    if what == "confirmed":
+    if what == moved.after.part == "confirmed":
         fill_up(connection, call, at, by)
     record = Delivery(key=call.key, what=what, at=at, serial=serial, reason=reason)
     send(

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from hub.calls import reorders
+from hub.calls import dock, reorders
 from hub.calls.decisions import decide
 from hub.calls.emergency_stock import levels
 from hub.calls.modes import set_mode
@@ -64,6 +64,8 @@ def test_nok_at_the_line_takes_one_from_the_emergency_stock_and_the_reorder_fill
     number = exception(supply, "nok_at_line")
     assert not decide(supply.connection, OWNER, number, "take_one", passed_at(6), "shift lead")
     assert (bookings(supply), left(supply)) == ([("0000001", -1)], {"DOOR-TRIM": 0})
+    dock.report(supply.connection, OWNER, key(1), "confirmed", passed_at(6), "worker 7")
+    assert left(supply) == {"DOOR-TRIM": 0}, "a part that is rejected fills nothing up"
     new, _ = reorders.reorder(supply.connection, OWNER, key(1), by(), from_stock=True)
     assert bookings(supply) == [("0000001", -1)], "its car has one already"
     other, _ = reorders.reorder(supply.connection, OWNER, _nok(supply, 2), by())
