@@ -14,7 +14,7 @@ from hub.calls.exceptions import close_exception, open_exception
 from hub.calls.history import FoundCall
 from hub.calls.retime import retime_line
 from hub.calls.telling import UNANSWERED, Asked, Telling
-from protocols.jis.messages import CallChange, Event
+from protocols.jis.messages import Event
 
 ANSWERS = frozenset(("confirmed_change", "refused_change"))
 REFUSED = "change_refused"
@@ -85,20 +85,7 @@ def _refused(telling: Telling, call: CalledCall, what: Asked, event: Event) -> N
     if what.with_call is not None:
         (other,) = _calls(telling.connection, [what.with_call])
         if other.asked is not None:
-            take_back(telling, other)
-
-
-def take_back(telling: Telling, call: CalledCall) -> None:
-    """The supplier is no longer asked, and is told the call as it was: it may have taken the change
-    already."""
-    told = telling.raise_revision(call)
-    record = CallChange(
-        call=told.message(),
-        changed=["sequence_no", "rack", "slot", "required_at"],
-        reason="the other call of this swap stays as it is",
-    )
-    telling.tell(told, record)
-    telling.touched(call)
+            telling.take_back(other, "the other call of this swap stays as it is")
 
 
 def note_unanswered(connection: psycopg.Connection, now: datetime) -> int:

@@ -12,10 +12,11 @@ from datetime import datetime
 from typing import Any, Literal
 
 import psycopg
+from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel, ConfigDict
 
-from hub.calls.called import WITH_SUPPLIER, Action, By, CalledCall
+from hub.calls.called import CALLS_BY_ID, WITH_SUPPLIER, Action, By, CalledCall
 from hub.calls.calling import LATE
 from hub.calls.exceptions import close_exception
 from hub.calls.history import add
@@ -166,7 +167,13 @@ class Telling:
         confirm: bool = False,
         slot_policy: Literal["keep_empty", "compress"] = "keep_empty",
     ) -> CalledCall:
-        """Tell the supplier what to do with a call; whatever it was asked is no longer asked."""
+        """Tell the supplier what to do with a call; whatever it was asked is no longer asked, and
+        of a call that it goes on with it is told the content as it is: it may have taken the other
+        already."""
+        if call.asked_record is not None:
+            self._take_back_other(Asked.model_validate(call.asked_record))
+            if kind != "cancel":
+                call = self.take_back(call, "it is not asked any more")
         told = self.raise_revision(call)
         record = Instruction(
             kind=kind,
@@ -204,6 +211,23 @@ class Telling:
         """Write a call's content and revision."""
         values = Content.model_validate(call).model_dump()
         self.connection.execute(_STORE, values | {"revision": call.revision, "id": call.id})
+
+    def take_back(self, call: CalledCall, reason: str) -> CalledCall:
+        """The supplier is no longer asked, and is told the call as it was: it may have taken the
+        change already."""
+        told = self.raise_revision(call)
+        self.tell(told, CallChange(call=told.message(), changed=list(_SAID), reason=reason))
+        self.touched(call)
+        return told
+
+    def _take_back_other(self, asked: Asked) -> None:
+        """A swap that one of two calls leaves is none for the other."""
+        if asked.with_call is None:
+            return
+        with self.connection.cursor(row_factory=class_row(CalledCall)) as cursor:
+            other = cursor.execute(CALLS_BY_ID, ([asked.with_call],)).fetchone()
+        if other is not None and other.asked is not None:
+            self.take_back(other, "the other call of this swap stays as it is")
 
     def raise_revision(self, call: CalledCall) -> CalledCall:
         """The call with the next revision; whatever its supplier was asked, it is asked no more."""

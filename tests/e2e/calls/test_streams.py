@@ -21,6 +21,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+import edge.calls.book
 import edge.calls.lane
 import hub.calls.events
 import hub.calls.publisher
@@ -33,7 +34,7 @@ from hub.calls.refused import RefusedError
 from hub.store import Database
 from protocols.jis.messages import DeliveryKind
 from protocols.jis.net import Pair
-from tests.e2e.calls.channel import Channel, Clock, HubLink
+from tests.e2e.calls.channel import Channel, Clock, HubLink, PlantTime
 from tests.e2e.calls.gateway import BROKER, Gateway, GatewayLink
 from tests.e2e.calls.plc import Plc
 from tests.hub.calls.plant import agree
@@ -322,6 +323,15 @@ def check_agreement(world: World) -> None:
     assert _count(world.connection, "quarantine") == _count(world.connection, "gap") == 0
 
 
+def check_answers(world: World) -> None:
+    """What the plant asked, or told of a call that the line has, is answered once."""
+    twice = world.connection.execute(
+        "SELECT call, body ->> 'revision' FROM call_event"
+        " WHERE kind IN ('confirmed_change', 'refused_change') GROUP BY 1, 2 HAVING count(*) > 1"
+    ).fetchall()
+    assert twice == []
+
+
 def check_ends(world: World) -> None:
     """Every part that was called has ended, once, and so has each chain of reorders."""
     for plc in world.plcs:
@@ -375,6 +385,7 @@ def channel_between(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub.calls.publisher, "Link", HubLink)
     monkeypatch.setattr(hub.calls.events, "Link", HubLink)
     monkeypatch.setattr(edge.calls.lane, "Link", GatewayLink)
+    monkeypatch.setattr(edge.calls.book, "datetime", PlantTime)
     monkeypatch.setattr(hub.calls.publisher, "time", Clock)
     monkeypatch.setattr(edge.calls.lane, "time", Clock)
 
@@ -423,6 +434,7 @@ def test_both_sides_come_to_what_a_perfect_channel_would_have_made(
             check_history(world)
             check_perfect_channel(world)
             check_agreement(world)
+            check_answers(world)
             check_ends(world)
         finally:
             world.close()
