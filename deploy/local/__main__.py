@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy.local.broker import EmbeddedBroker
-from deploy.local.demo import Screen, run
-from deploy.local.processes import ProcessError, end_in_order
+from deploy.local.demo import Screen, exit_code, run
+from deploy.local.processes import end_in_order
 from deploy.local.stack import BROKERS, StackSettings
 
 DEFAULT_CARS = 60
@@ -57,14 +57,7 @@ def main() -> int:
         broker=chosen.broker,
         seed=chosen.seed,
     )
-    try:
-        return 0 if run(settings, keep=chosen.keep, screen=screen) else 1
-    except ProcessError as error:
-        screen.say(f"FAILED: {error}")
-        return 1
-    except KeyboardInterrupt:
-        screen.say("ended; nothing is left running")
-        return 130
+    return exit_code(lambda: run(settings, keep=chosen.keep, screen=screen), screen)
 
 
 def _fresh_directory() -> Path:

@@ -36,9 +36,9 @@ from deploy.local.day_figures import (
     stop_minutes_by_record,
 )
 from deploy.local.day_world import LINES, plant_file, plant_times
-from deploy.local.demo import TO_BE_PACKED, Demo, Fault, Screen
+from deploy.local.demo import TO_BE_PACKED, Demo, Fault, Screen, exit_code
 from deploy.local.ports import LOOPBACK, free_port
-from deploy.local.processes import ProcessError, end_in_order
+from deploy.local.processes import end_in_order
 from deploy.local.stack import BROKERS, PLANT_TAKT_S, LocalStack, StackSettings
 from deploy.local.verify import Verdict
 from deploy.local.world import PLANT, Supplier, write_yaml
@@ -73,6 +73,8 @@ class DayStack(LocalStack):
     def __init__(self, settings: DaySettings, say: Callable[[str], None]) -> None:
         super().__init__(settings.stack, say)
         self._lead_cars = settings.lead_cars
+        self.lead_s = settings.lead_cars * PLANT_TAKT_S
+        """Plant time from control point to fitting station."""
         self._wan: dict[str, int] = {}
         self.record = settings.stack.directory / "plant-record.jsonl"
 
@@ -100,7 +102,7 @@ class DayStack(LocalStack):
         ]
 
     def _line_options(self) -> list[object]:
-        times = plant_times(self._lead_cars * PLANT_TAKT_S)
+        times = plant_times(self.lead_s)
         return [
             *("--transport-s", times["transport_s"], "--truck-wait-s", times["truck_wait_s"]),
             *("--steps", 1),
@@ -127,6 +129,8 @@ class Day(Demo):
     def __init__(self, stack: DayStack, screen: Screen) -> None:
         self._day = stack
         super().__init__(stack, screen)
+        # A truck may be all that is under way.
+        self.quiet_s += stack.lead_s / stack.settings.speed
         self._shift_ended = False
 
     def _plan_faults(self, cars: int) -> list[Fault]:
@@ -150,7 +154,7 @@ class Day(Demo):
                 mend_it=nothing,
                 mended=f"the WAN of {supplier.node} is back",
             )
-            for n, supplier in enumerate(lines)
+            for n, supplier in enumerate(lines[: max(1, cars // 100)])
         ]
         victim = lines[0]
         faults += [
@@ -311,14 +315,7 @@ def main() -> int:
         suppliers=LINES,
         plant_file=plant,
     )
-    try:
-        return 0 if run(DaySettings(stack, chosen.lead_cars), screen) else 1
-    except ProcessError as error:
-        screen.say(f"FAILED: {error}")
-        return 1
-    except KeyboardInterrupt:
-        screen.say("ended; nothing is left running")
-        return 130
+    return exit_code(lambda: run(DaySettings(stack, chosen.lead_cars), screen), screen)
 
 
 if __name__ == "__main__":

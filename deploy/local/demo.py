@@ -119,6 +119,7 @@ class Demo:
         self._screen = screen
         self._seen: Progress | None = None
         self._changed_at = time.monotonic()
+        self.quiet_s = QUIET_S
         self.faults = self._plan_faults(stack.cars)
 
     def run(self) -> Verdict:
@@ -194,13 +195,25 @@ class Demo:
                     verdict = verify(database, self._stack.truths())
                 if verdict.problems and not to_pack:
                     self._stack.end_shift()
-                if not verdict.problems or time.monotonic() - self._changed_at > QUIET_S:
+                if not verdict.problems or time.monotonic() - self._changed_at > self.quiet_s:
                     return verdict
             time.sleep(PROGRESS_EVERY_S)
 
     def _give_up_if_stuck(self, what: str) -> None:
-        if time.monotonic() - self._changed_at > QUIET_S + self._stack.settings.takt_s:
+        if time.monotonic() - self._changed_at > self.quiet_s + self._stack.settings.takt_s:
             raise ProcessError(f"{what}; the logs are in {self._stack.logs}")
+
+
+def exit_code(work: Callable[[], bool], screen: Screen) -> int:
+    """Do the work of a command: 0 if all is well, 1 if not or a part failed, 130 if ended."""
+    try:
+        return 0 if work() else 1
+    except ProcessError as error:
+        screen.say(f"FAILED: {error}")
+        return 1
+    except KeyboardInterrupt:
+        screen.say("ended; nothing is left running")
+        return 130
 
 
 def run(settings: StackSettings, *, keep: bool, screen: Screen) -> bool:

@@ -41,10 +41,17 @@ def test_every_call_of_a_day_ends_once() -> None:
     summary, calls = found["summary"], found["calls"]
     assert summary["problems"] == []
     happened = summary["disturbances"]
-    for kind in ("blocked", "pulled_out", "cancelled", "stopped", "rejected", "hub_killed"):
+    for kind in (
+        "blocked",
+        "pulled_out",
+        "cancelled",
+        "stopped",
+        "rejected",
+        "wan_cut",
+        "hub_killed",
+    ):
         assert happened[kind] >= 1, kind
     assert happened["reinserted"] == happened["pulled_out"]
-    assert happened["wan_cut"] == 3
     ends = {call["fate"] for call in calls}
     assert ends == {"fitted", "cancelled", "reordered"}
     assert sum(call["fate"] == "reordered" for call in calls) == happened["rejected"]
