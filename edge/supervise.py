@@ -8,7 +8,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 from edge.backoff import Backoff
@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 STABLE_S = 3.0
 """A part that has run so long is well; one that ends sooner each time is not."""
+CANCEL_AGAIN_S = 5.0
+"""A task that has not ended so long after it was cancelled is cancelled again."""
 END_S = 15.0
 """Time for a part to end once it is cancelled."""
 
@@ -196,6 +198,18 @@ async def until_one_ends(*works: Coroutine[Any, Any, None]) -> None:
         for task in done:
             task.result()
     finally:
-        for task in tasks:
+        await end(tasks)
+
+
+async def end(tasks: Iterable[asyncio.Task[None]], again_s: float = CANCEL_AGAIN_S) -> None:
+    """Cancel, and wait until all have ended, however that is.
+
+    A task may go on although it was cancelled: `asyncio.wait_for` before Python 3.12, which the
+    libraries under our sources use, hands over an answer that came at the same moment and forgets
+    the cancellation (CPython issue 86296). So those that have not ended are cancelled again.
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        _, left = await asyncio.wait(left, timeout=again_s)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from edge.cli.output import (
     fail,
     helped,
     show_json,
+    unlogged,
 )
 from edge.cli.words import Catalogue
 
@@ -62,8 +62,8 @@ def doctor(config: ConfigPath = DEFAULT_PATH, as_json: AsJson = False) -> None:
         loaded = load(config)
     except ConfigError as error:
         fail(str(error), as_json=as_json)
-    logging.disable(logging.CRITICAL)  # what libraries say of a failure is in its finding
-    findings = asyncio.run(_look(loaded, as_json))
+    with unlogged():  # what libraries say of a failure is in its finding
+        findings = asyncio.run(_look(loaded, as_json))
     counts = {v: sum(f.verdict == v for f in findings) for v in ("ok", "warning", "failed")}
     verdict = worst(findings)
     if as_json:

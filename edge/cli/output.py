@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -35,6 +38,16 @@ def helped(text: str, *codes: int) -> str:
     """A command's help, with the exit codes that it ends with; without any named: 0, 1 and 2."""
     named = ", ".join(say(f"code.{code}") for code in codes or (WELL, WRONG, NOT_RUNNING))
     return f"{text} {say('codes', codes=named)}"
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """Nothing is logged meanwhile."""
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def show_json(told: Any) -> None:

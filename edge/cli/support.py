@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edge.cli.output import DEFAULT_PATH, AsJson, ConfigPath, fail, helped, show_json
+from edge.cli.output import DEFAULT_PATH, AsJson, ConfigPath, fail, helped, show_json, unlogged
 from edge.cli.words import Catalogue
 
 words = Catalogue(
@@ -114,5 +113,5 @@ def _doctor(config: Path) -> Any:
         loaded = load(config)
     except ConfigError as error:
         return {"error": str(error)}
-    logging.disable(logging.CRITICAL)
-    return asyncio.run(findings(loaded))
+    with unlogged():
+        return asyncio.run(findings(loaded))

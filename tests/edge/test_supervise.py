@@ -14,7 +14,7 @@ import pytest
 from edge import supervise
 from edge.backoff import Backoff
 from edge.status import SourceFigures
-from edge.supervise import Watchdog, keep_running, until_one_ends
+from edge.supervise import Watchdog, end, keep_running, until_one_ends
 from tests.edge.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -117,6 +117,23 @@ async def test_when_one_ends_the_others_do_and_its_failure_is_raised() -> None:
     with pytest.raises(ConnectionError, match="dropped"):
         await until_one_ends(lasting(), failing())
     assert ended == ["lasting"]
+
+
+async def test_a_cancellation_that_is_swallowed_is_said_again() -> None:
+    cancelled = 0
+
+    async def deaf() -> None:
+        nonlocal cancelled
+        while cancelled < 3:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                cancelled += 1
+
+    tasks = [asyncio.create_task(deaf()), asyncio.create_task(asyncio.sleep(60))]
+    await asyncio.sleep(0)
+    await end(tasks, again_s=0.01)
+    assert [task.done() for task in tasks] == [True, True]
 
 
 def test_delays_are_drawn_below_a_bound_that_doubles_and_begin_again(

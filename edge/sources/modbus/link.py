@@ -200,6 +200,11 @@ class ModbusLink:
             raise LinkError(self._reason())
         try:
             answer: ModbusPDU = await self._client.execute(False, request)
+            # It waits by `asyncio.wait_for`, which before Python 3.12 forgets a cancellation that
+            # comes together with the answer.
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise asyncio.CancelledError
             return answer
         except ModbusException as error:
             if not self._client.connected:

@@ -159,7 +159,7 @@ def test_new_columns_leave_what_is_stored_as_it_is(storage: Storage) -> None:
     connection = storage.connection
     with connection.transaction():
         connection.execute("SET LOCAL ROLE lineside_owner")
-        connection.execute("DROP VIEW sample_view")
+        connection.execute("DROP VIEW sample_view; DROP FUNCTION sample_latest")
         connection.execute("ALTER TABLE sample DROP COLUMN server_time, DROP COLUMN from_history")
         tag = _filled_before_0007(storage)
         connection.execute((SQL / "0007_server_time.sql").read_bytes())
