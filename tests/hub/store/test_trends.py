@@ -112,8 +112,10 @@ def test_minutes_hours_and_days_say_what_the_samples_say(
     make_tag(connection)
     examples = count()
 
+    # Housekeeping comes to the fresh ones' first day at most: what it has passed, only its next
+    # round takes in.
     @settings(max_examples=15)
-    @given(_READINGS, _READINGS, _READINGS, st.integers(0, 3 * 86_400))
+    @given(_READINGS, _READINGS, _READINGS, st.integers(0, 3 * 86_400 - 5 * 3600))
     def property_holds(
         first: list[Reading], late: list[Reading], fresh: list[Reading], passed_s: int
     ) -> None:
