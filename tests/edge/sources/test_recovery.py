@@ -163,22 +163,26 @@ async def test_more_history_than_fits_into_one_answer(
 
 
 async def test_what_history_no_longer_has_is_the_gap(shared: NodeOpcua, tmp_path: Path) -> None:
-    async with counting(shared, history=20) as server, read_from(server, tmp_path) as got:
-        await until(lambda: len(got.devices.heard) == 1)
-        await server.end_sessions(subscriptions=True)
-        await until(lambda: len(got.devices.heard) == 2)
-        await asyncio.sleep(0.2)  # the source times of a burst lie up to 0.1 s back
-        await server.burst("Force", 100)
-        await until(lambda: bool(got.gaps))
-        (gap,) = got.gaps
-        assert gap.cause.startswith("connection lost: ")
-        assert gap.cause.endswith(": not in the PLC's history: Force")
-        lost = missing(got, "Force", 100)
-        assert lost == list(range(1, 81))
-        times = {value: time_us for time_us, value, _ in got.samples("Force")}
-        assert gap.to_us == times[81]
-        assert gap.from_us is not None
-        assert gap.from_us < times[81] - 80 * 1000
+    async with counting(shared, 20) as server, FaultProxy("127.0.0.1", server.port) as proxy:
+        settings = settings_of(server, proxy.port)
+        async with reading(tmp_path / "journal.sqlite", settings) as got:
+            await until(lambda: len(got.devices.heard) == 1)
+            await proxy.make("cut")
+            await until(lambda: len(got.devices.heard) == 2)
+            await server.end_sessions(subscriptions=True)
+            await asyncio.sleep(0.2)  # the source times of a burst lie up to 0.1 s back
+            await server.burst("Force", 100)
+            await proxy.make("none")
+            await until(lambda: bool(got.gaps))
+            (gap,) = got.gaps
+            assert gap.cause.startswith("connection lost: ")
+            assert gap.cause.endswith(": not in the PLC's history: Force")
+            lost = missing(got, "Force", 100)
+            assert lost == list(range(1, 81))
+            times = {value: time_us for time_us, value, _ in got.samples("Force")}
+            assert gap.to_us == times[81]
+            assert gap.from_us is not None
+            assert gap.from_us < times[81] - 80 * 1000
 
 
 async def test_without_history_an_interruption_is_a_gap(shared: NodeOpcua, tmp_path: Path) -> None:
