@@ -108,6 +108,18 @@ class Context:
             return self.oidc.caller(token)
         return None
 
+    def at_hand(self, bearer: str | None) -> Caller | None:
+        """Whom a bearer token, or none at all, speaks for, where that is in memory. None: it is
+        not, which says nothing of the token."""
+        if bearer is not None and bearer.startswith(f"{PREFIX}_"):
+            return self.keys.known(bearer)
+        if bearer is None:
+            is_operator = self.open_to_all
+        else:
+            own = self._token
+            is_operator = own is not None and hmac.compare_digest(bearer.encode(), own)
+        return self.operator() if is_operator and self._tenant is not None else None
+
     def operator(self) -> Caller:
         """Whoever has the hub's own token, or sits at a hub that asks for none. Before a plant is
         loaded they speak for nobody, which is enough for a day that stands for itself."""
@@ -206,7 +218,15 @@ async def caller(
     if known is not None:
         return known
     shared = context(request)
-    found = await run_in_threadpool(_identified, request, shared, credentials)
+    wait = shared.rates.shut_out(_address(request))
+    if wait is not None:
+        raise _too_many(wait, "too many wrong keys or tokens came from this address")
+    bearer = credentials.credentials if credentials is not None else None
+    found = None
+    if bearer is not None or COOKIE not in request.cookies:
+        found = shared.at_hand(bearer)
+    if found is None:
+        found = await run_in_threadpool(_identified, request, shared, credentials)
     wait = shared.rates.ask(found.actor, found.tenant)
     if wait is not None:
         raise _too_many(wait, "this key or user asks too often")
@@ -242,10 +262,6 @@ async def once(
 def _identified(
     request: Request, shared: Context, credentials: HTTPAuthorizationCredentials | None
 ) -> Caller:
-    address = request.client.host if request.client else ""
-    wait = shared.rates.shut_out(address)
-    if wait is not None:
-        raise _too_many(wait, "too many wrong keys or tokens came from this address")
     cookie = request.cookies.get(COOKIE)
     if credentials is None and cookie is not None:
         found = shared.sessions.caller(cookie)
@@ -269,8 +285,12 @@ def _identified(
             return found
         if shared.open_to_all and not credentials.credentials.startswith(f"{PREFIX}_"):
             return shared.operator()
-        shared.rates.refuse(address)
+        shared.rates.refuse(_address(request))
     raise Problem(HTTPStatus.UNAUTHORIZED, why, headers={"WWW-Authenticate": "Bearer"})
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _same_origin(request: Request) -> bool:

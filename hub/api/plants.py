@@ -8,12 +8,13 @@ from typing import Annotated
 
 import psycopg
 from fastapi import APIRouter, Path, Query, Response
+from fastapi.concurrency import run_in_threadpool
 from psycopg.rows import class_row
 
 from hub.api import models
 from hub.api.context import Shared, Tenant
 from hub.api.problems import Problem, described
-from hub.calls.release import UnfitError, UnknownError, release
+from hub.calls.release import Release, UnfitError, UnknownError, release
 from hub.orders.problems import did_you_mean
 from protocols.jis.messages import Identifier
 
@@ -100,7 +101,7 @@ WHERE c.plant = %s AND c.line = %s AND c.call_no > %s ORDER BY c.call_no LIMIT %
         ),
     },
 )
-def report_pass(
+async def report_pass(
     plant: PlantId,
     control_point: Annotated[Identifier, Path(examples=["TRIM-IN"])],
     report: models.PassReport,
@@ -112,9 +113,10 @@ def report_pass(
 
     Safe to repeat: a pass that is known gives the same answer, with status 200.
     """
-    try:
+
+    def carry_out() -> Release:
         with shared.writing_in_one_trip() as connection:
-            done = release(
+            return release(
                 connection,
                 tenant,
                 plant,
@@ -123,6 +125,9 @@ def report_pass(
                 report.passed_at,
                 now=datetime.now(UTC),
             )
+
+    try:
+        done = await run_in_threadpool(carry_out)
     except UnknownError as unknown:
         raise Problem(HTTPStatus.NOT_FOUND, str(unknown)) from None
     except UnfitError as unfit:
