@@ -31,6 +31,7 @@ from hub.api import (
     modes,
     orders,
     part_changes,
+    parts,
     plants,
     previews,
     problems,
@@ -152,6 +153,7 @@ def create_app(
     app.include_router(days.router)
     app.include_router(day_searches.router)
     app.include_router(telemetry.router)
+    app.include_router(parts.router)
     app.include_router(racks.router)
     app.include_router(shipments.router)
     app.include_router(exceptions.router)

@@ -10,6 +10,7 @@ from hub.ingest.gaps import Gap
 from hub.ingest.inbox import Message
 from hub.ingest.new_logs import Awaited
 from hub.ingest.registry import Gateway
+from hub.ingest.results import Found
 from hub.ingest.rows import RowBuffer
 from hub.ingest.session import Session
 from protocols.streams import Cursor
@@ -89,6 +90,7 @@ class Batch:
         """Rows of the records in `firsts`, which may be stored already: see `new_logs`. They come
         after all others."""
         self.firsts: list[Record] = []
+        self.results: list[Found] = []
         self.gaps: list[Gap] = []
         self.quarantined: list[Quarantined] = []
         self.shares: dict[int, Share] = {}
@@ -121,6 +123,7 @@ class Batch:
         self.records = []
         self.first_rows.clear()
         self.firsts = []
+        self.results = []
         self.gaps = []
         self.quarantined = []
         self.shares = {}

@@ -1,4 +1,4 @@
-"""A batch in one transaction: cursors, samples, gaps, quarantine, counts. All of it or nothing."""
+"""A batch in one transaction: cursors, samples, results, gaps, quarantine, counts: all or none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 from psycopg.types.json import Jsonb
 
-from hub.ingest import cursors, gaps, new_logs
+from hub.ingest import cursors, gaps, new_logs, results
 from hub.ingest.batch import Batch, Quarantined, Record, Share
 from hub.ingest.births import clean
 from hub.ingest.rows import COLUMNS, HEADER, TRAILER
@@ -54,6 +54,7 @@ def _store(conn: psycopg.Connection, batch: Batch, *, careful: bool) -> list[Qua
         if minutes := batch.rows.minutes | batch.first_rows.minutes:
             touched = [_EPOCH + timedelta(minutes=minute) for minute in minutes]
             conn.execute("SELECT sample_touched(%s::timestamptz[])", [touched])
+        results.insert(conn, batch.results)
         gaps.insert(conn, batch.gaps)
         _insert_quarantine(conn, [*batch.quarantined, *refused])
         shares = list(batch.shares.values())

@@ -34,7 +34,8 @@ from hub.ingest.gaps import Gap
 from hub.ingest.registry import Gateway, TagBirth, device_born, devices_died, tag_ids
 from hub.ingest.rows import NOT_STORED, AliasTable
 from hub.ingest.session import Delivery, Device
-from protocols.sparkplug import Payload
+from protocols.inspection import RESULT
+from protocols.sparkplug import DataType, Payload
 from protocols.sparkplug.server_times import ORIGIN, SERVER_TIMES
 from protocols.sparkplug.session import bd_seq_of
 from protocols.streams import State, read_state
@@ -248,6 +249,10 @@ def _device(
     payload: Payload, aliases: Aliases, tags: Sequence[TagBirth], ids: Mapping[str, int]
 ) -> Device:
     entries = {tag.name: (ids[tag.name], tag.datatype) for tag in tags}
+    result_tag = None
+    if RESULT in entries and entries[RESULT][1] == DataType.String:
+        result_tag = entries[RESULT][0]
+        entries[RESULT] = NOT_STORED, 0  # they have a table of their own
     for metric in payload.metrics:
         if metric.name:
             entries.setdefault(metric.name, (NOT_STORED, 0))
@@ -264,6 +269,7 @@ def _device(
         offset_alias=by_name.get(OFFSET),
         server_times_alias=by_name.get(SERVER_TIMES),
         origin_alias=by_name.get(ORIGIN),
+        result_tag=result_tag,
     )
 
 

@@ -14,6 +14,7 @@ from array import array
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
+from hub.ingest import results
 from hub.ingest.batch import Batch, Quarantined, Record, Share
 from hub.ingest.births import EPOCH, GAP, LOST, MAX_OFFSET, OFFSET, clean, is_control, status_value
 from hub.ingest.gaps import GapTextError, read_gap, read_lost
@@ -159,6 +160,7 @@ class RecordReader:
             notes = _Notes() if position is None else _notes(samples, device)
             if samples.blobs:
                 _describe_blobs(samples, decode(payload, device.aliases.types))
+            found = list(results.read(share.session.gateway, device, samples))
             rows = buffer.append(
                 samples,
                 notes.first,
@@ -181,6 +183,7 @@ class RecordReader:
         records.append(Record(share, record_offset, payload, start, buffer.size, rows, in_order))
         share.counts.records += 1
         share.counts.samples += rows
+        batch.results += found
         return Taken.READ
 
     def _stream_note(

@@ -39,6 +39,8 @@ class Device:
     offset_alias: int | None
     server_times_alias: int | None = None
     origin_alias: int | None = None
+    result_tag: int | None = None
+    """Id of the tag whose values are results of inspections; see `results`."""
 
 
 @dataclass(slots=True)

@@ -56,6 +56,10 @@ INSERT INTO device (gateway, owner, partner, name, online, since)
     SELECT id, owner, partner, '{MARK}', true, now() FROM gateway WHERE owner = 'rivalseats';
 INSERT INTO tag (device, owner, partner, name, datatype)
     SELECT id, owner, partner, '{MARK}', 10 FROM device WHERE name = '{MARK}';
+INSERT INTO inspection_result (owner, partner, tag, key, serial, characteristic, unit, verdict,
+        measured_at, raw_sha256)
+    SELECT 'rivalseats', 'rival', id, '{MARK}', 'RS1', '{MARK}', '', 'ok', now(), 'x'
+    FROM tag WHERE name = '{MARK}';
 INSERT INTO webhook (id, owner, url, topics, note, secret, made_by)
     VALUES ('wh_rival', 'rival', 'https://{MARK}.example', '{{calls}}', '{MARK}', 'x', '{MARK}');
 INSERT INTO webhook_message (owner, webhook, topic, subject, body)
@@ -67,7 +71,7 @@ INSERT INTO api_key (id, owner, name, role, secret_hash, made_by, expires_at)
 _RIVALS = {
     "plant": "R1", "line": "L1", "production_no": "0000001", "car": "0000001", "rack": "L1-00001",
     "shipment": "T1", "part_group": "RG1", "reorder_index": "0", "control_point": MARK,
-    "webhook": "wh_rival", "key_id": "rivalkey", "exception": "1",
+    "webhook": "wh_rival", "key_id": "rivalkey", "exception": "1", "serial": "RS1",
 }  # fmt: skip
 """What would lead to it, by the names of path parameters."""
 

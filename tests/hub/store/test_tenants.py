@@ -34,7 +34,10 @@ OWNER_ALONE = {
     "edi_file",
     "part_forecast",
 }
-SEATS_ALONE = {"gateway_status", "device", "tag", "stream_cursor", "gap", "quarantine"}
+SEATS_ALONE = {
+    *("gateway_status", "device", "tag", "stream_cursor", "gap", "quarantine"),
+    "inspection_result",
+}
 SEATS_OWN_PLANT = {"pass_through", "passed_on"}
 """What a supplier's own plant has, which its customer does not see."""
 SHARED = {"jis_call", "call_outbox", "demand"}
@@ -71,6 +74,9 @@ INSERT INTO device (gateway, owner, partner, name, online, since)
     SELECT id, owner, partner, 'press', true, now() FROM gateway WHERE node_id = 'gw-seat';
 INSERT INTO tag (device, owner, partner, name, datatype)
     SELECT id, owner, partner, 'force', 10 FROM device;
+INSERT INTO inspection_result (owner, partner, tag, key, characteristic, unit, verdict, measured_at,
+        raw_sha256)
+    SELECT owner, partner, id, '1', 'Torque', 'Nm', 'ok', now(), 'x' FROM tag;
 INSERT INTO stream_cursor (gateway, owner, partner, stream, epoch)
     SELECT id, owner, partner, 'telemetry', 7 FROM gateway WHERE node_id = 'gw-seat';
 INSERT INTO gap (gateway, owner, partner, stream, cause)

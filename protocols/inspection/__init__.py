@@ -1,0 +1,10 @@
+"""What inspection stations find: one model of a result for stations of any kind, how it travels.
+
+A result travels as a value of the String metric `RESULT` of the device that measured it, as JSON:
+to the gateway's journal and the telemetry stream it is a sample, which is kept, sent again and
+committed as all others are.
+"""
+
+from protocols.inspection.result import MAX_TEXT, RESULT, Result, Verdict, parse_result
+
+__all__ = ["MAX_TEXT", "RESULT", "Result", "Verdict", "parse_result"]

@@ -1,0 +1,69 @@
+"""One result: one characteristic of one part, as one station found it, version 1."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+RESULT = "Inspection/Result"
+"""Name of the metric whose values are results."""
+MAX_TEXT = 8192
+"""Longest text of a result, in characters; the longest that `Result` writes is shorter."""
+
+Verdict = Literal["ok", "nok", "unknown"]
+"""`unknown`: the station says neither."""
+
+_NO_CONTROL = r"^[^\x00-\x1f\x7f]*$"
+Text = Annotated[str, Field(max_length=100, pattern=_NO_CONTROL)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Result(BaseModel):
+    """One characteristic of one part. What a later version adds is ignored, not refused."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    v: Literal[1] = 1
+    key: str = Field(
+        min_length=1,
+        max_length=64,
+        pattern=_NO_CONTROL,
+        description="identity at the device, for good; characteristics of one operation share it",
+    )
+    serial: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=128,
+        pattern=_NO_CONTROL,
+        description="of the part, or the engine's code; null: the station was not told",
+    )
+    characteristic: Annotated[Text, Field(min_length=1)]
+    value: Number | None = Field(default=None, description="null: attributive, or not measured")
+    lower: Number | None = Field(default=None, description="limit, in the value's unit")
+    upper: Number | None = Field(default=None, description="limit, in the value's unit")
+    nominal: Number | None = None
+    unit: str = Field(default="", max_length=40, pattern=_NO_CONTROL)
+    verdict: Verdict
+    tool: Text | None = Field(default=None, description="tool, gauge or channel that measured")
+    programme: Text | None = Field(default=None, description="parameter set, programme or plan")
+    operator: Text | None = None
+    measured_at: Annotated[
+        AwareDatetime,
+        Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
+    ]
+    raw_sha256: str = Field(
+        pattern=r"^[0-9a-f]{64}$", description="of the device's own message, as it came"
+    )
+
+    def text(self) -> str:
+        """The value of the metric; `parse_result` reads it."""
+        return self.model_dump_json(exclude_none=True)
+
+
+def parse_result(text: str) -> Result:
+    """A result that `Result.text` wrote. Raises `ValueError`, or its kind `ValidationError`."""
+    if len(text) > MAX_TEXT:
+        raise ValueError(f"{len(text)} characters, more than {MAX_TEXT}")
+    return Result.model_validate_json(text)

@@ -1,0 +1,108 @@
+"""Results of stations: in a table of their own, each once, with the cursor that they came with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import psycopg
+
+from protocols.inspection import RESULT, Result
+from protocols.sparkplug import DataType, Metric
+from tests.fixtures.timescale import Storage
+from tests.hub.ingest.conftest import rows
+from tests.hub.ingest.node import Node
+from tests.hub.store.test_samples import make_tag
+
+EPOCH = 7
+ALIAS = 12
+"""That of text in a record of the test's node."""
+
+
+def result(key: str = "4711", characteristic: str = "Torque", value: float | None = 25.5) -> Result:
+    return Result(
+        key=key,
+        serial="S-1",
+        characteristic=characteristic,
+        value=value,
+        upper=27.0,
+        unit="Nm",
+        verdict="ok",
+        measured_at=datetime(2026, 3, 2, 7, 1, 40, tzinfo=UTC),
+        raw_sha256="0a" * 32,
+    )
+
+
+def birth(node: Node, epoch: int = EPOCH) -> None:
+    node.birth(epoch, devices=["line"])
+    tags = node.usual_tags("line")
+    tags[-1] = Metric(RESULT, ALIAS, datatype=DataType.String)
+    node.device_birth("line", tags)
+
+
+def record(node: Node, offset: int, *texts: str) -> None:
+    node.record(offset, [0.0] * len(texts), alias=ALIAS, others=dict(enumerate(texts)))
+
+
+def stored(hub: psycopg.Connection) -> list[tuple[object, ...]]:
+    return rows(
+        hub,
+        "SELECT r.owner, r.partner, d.name, r.key, r.serial, r.characteristic, r.value, r.lower,"
+        " r.upper, r.verdict, encode(r.raw_sha256, 'hex') FROM inspection_result r"
+        " JOIN tag t ON t.id = r.tag JOIN device d ON d.id = t.device ORDER BY r.id",
+    )
+
+
+def row(characteristic: str, value: float | None = 25.5) -> tuple[object, ...]:
+    return ("seatworks", "carmaker", "line", "4711", "S-1", characteristic, value, None, 27.0, "ok",
+            "0a" * 32)  # fmt: skip
+
+
+def test_a_record_s_results_are_rows_and_no_samples(hub: psycopg.Connection, node: Node) -> None:
+    birth(node)
+    record(node, 0, result().text(), result(characteristic="Tightening", value=None).text())
+    node.answered(EPOCH, 1)
+    assert stored(hub) == [row("Torque"), row("Tightening", None)]
+    assert rows(hub, "SELECT FROM sample") == []
+
+
+def test_what_is_sent_again_counts_once_by_any_log(hub: psycopg.Connection, node: Node) -> None:
+    birth(node)
+    for _ in range(2):
+        record(node, 0, result().text())
+        node.answered(EPOCH, 1)
+    birth(node, EPOCH + 1)  # a new disk: the station is asked for its results again
+    record(node, 0, result().text(), result(characteristic="Angle").text())
+    node.answered(EPOCH + 1, 1)
+    assert stored(hub) == [row("Torque"), row("Angle")]
+
+
+def test_what_is_no_result_is_kept_raw_and_stops_nobody(
+    hub: psycopg.Connection, node: Node
+) -> None:
+    birth(node)
+    record(node, 0, "{}")
+    record(node, 1, result().text().replace("S-1", "S\\u0000"))
+    record(node, 2, result().text())
+    node.answered(EPOCH, 3)
+    assert stored(hub) == [row("Torque")]
+    reasons = [reason for (reason,) in rows(hub, "SELECT reason FROM quarantine ORDER BY id")]
+    assert [RESULT in reason for reason in reasons] == [True, True]
+    assert "serial" in reasons[1]
+
+
+def test_tenants_see_their_own_on_both_storages(storage: Storage) -> None:
+    with storage.as_role("ingest") as connection:
+        tag = make_tag(connection)
+        connection.execute(
+            "INSERT INTO inspection_result (owner, partner, tag, key, serial, characteristic, unit,"
+            " verdict, measured_at, raw_sha256)"
+            " SELECT 'seatworks', 'carmaker', %s, n::text, 'S-1', 'Torque', 'Nm', 'ok', now(), ''"
+            " FROM generate_series(1, 1000) AS n",
+            [tag],
+        )
+    for tenant, seen in (("seatworks", 1000), ("carmaker", 1000), ("other", 0), ("", 0)):
+        with storage.as_role("api") as connection:
+            connection.execute("SELECT set_config('lineside.tenant', %s, true)", [tenant])
+            assert connection.execute(
+                "SELECT count(*) FROM inspection_result WHERE serial = 'S-1'"
+            ).fetchone() == (seen,)
