@@ -25,6 +25,7 @@ from hub.api import (
     days,
     edi,
     exceptions,
+    export,
     kpis,
     labels,
     mix_bank,
@@ -154,6 +155,7 @@ def create_app(
     app.include_router(day_searches.router)
     app.include_router(telemetry.router)
     app.include_router(parts.router)
+    app.include_router(export.router)
     app.include_router(racks.router)
     app.include_router(shipments.router)
     app.include_router(exceptions.router)

@@ -13,6 +13,8 @@ from hub.api.problems import Problem
 from hub.identity.settings import RateSettings
 
 _MINUTE_S = 60.0
+EXPORTS_IN_ALL = 4
+"""Half of the connections that readers have: slow exports do not keep the others from reading."""
 
 
 class Budget:
@@ -49,6 +51,12 @@ class Budget:
         """Hold one of the tenant's places for exports. Raises `Problem` 429 if all are taken."""
         self.check(tenant)
         with self._lock:
+            if sum(self._running.values()) >= EXPORTS_IN_ALL:
+                raise Problem(
+                    HTTPStatus.TOO_MANY_REQUESTS,
+                    "as many exports are running as this hub may: ask again",
+                    headers={"Retry-After": "10"},
+                )
             if self._running.get(tenant, 0) >= self._exports:
                 raise Problem(
                     HTTPStatus.TOO_MANY_REQUESTS,

@@ -79,6 +79,7 @@ class Context:
         self._tenant = settings.tenant
         self.targets = Targets((webhooks or WebhookSettings()).allow, self.open_to_all)
         self._query_ms = int(identity.rate.query_s * 1000)
+        self.export_s = identity.rate.export_s
         self._sessions: Sessions | None = None
 
     @property
@@ -155,6 +156,19 @@ class Context:
                 "SELECT set_config('statement_timeout', %s, true)", (str(self._query_ms),)
             )
             yield connection
+
+    @contextmanager
+    def exporting(self, tenant: str) -> Iterator[psycopg.Connection]:
+        """As `reading`, for as long as an export may take: all that is exported is of one
+        moment."""
+        with self._reading.connection(timeout=POOL_WAIT_S) as connection, connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            with speaking_for(connection, tenant):
+                connection.execute(
+                    "SELECT set_config('statement_timeout', %s, true)",
+                    (str(int(self.export_s * 1000)),),
+                )
+                yield connection
 
     @contextmanager
     def writing(self) -> Iterator[psycopg.Connection]:
