@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hub.api.settings import ApiSettings
+from hub.fleet.settings import AuthoritySettings
 from hub.identity.settings import IdentitySettings
 from hub.monitoring.settings import MonitoringSettings
 from hub.store.settings import KeepSettings
@@ -79,6 +80,7 @@ class HubSettings(BaseSettings):
     webhooks: WebhookSettings = WebhookSettings()
     identity: IdentitySettings = IdentitySettings()
     monitoring: MonitoringSettings = MonitoringSettings()
+    ca: AuthoritySettings = AuthoritySettings()
     host_id: str = Field(
         default="lineside-hub", pattern=r"^[^/+#\s]+$", title="Sparkplug primary host id"
     )

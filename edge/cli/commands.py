@@ -10,6 +10,7 @@ from edge.cli import (
     config,
     discover,
     doctor,
+    enrol,
     init,
     journal,
     replay,
@@ -42,7 +43,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,  # what it shows of variables may be a password
 )
-for group in (init, discover, check, doctor):
+for group in (init, discover, enrol, check, doctor):
     group.add_to(app)
 app.command(help=RUN_HELP)(run)
 for group in (agent, watch, journal, replay, service, support, config):

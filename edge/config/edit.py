@@ -75,6 +75,33 @@ def with_tags(text: str, source_at: int, tags: Sequence[dict[str, Any]]) -> str:
     return _joined(lines)
 
 
+def with_section(text: str, section: str, settings: dict[str, Any]) -> str:
+    """The text with these values in a section of the top. Raises `EditError`."""
+    lines = text.splitlines()
+    found = _value(_compose(text), section)
+    if found is None or _is_null(found[1]):
+        lines = [line for line in lines if line.rstrip() != f"{section}:"]
+        return _joined([*lines, "", *yaml_lines({section: settings})])
+    _, value = found
+    if not isinstance(value, MappingNode) or value.flow_style:
+        what = f"line {value.start_mark.line + 1}: {section} stands in braces"
+        raise EditError(f"{what}; write it on lines of its own first")
+    new = {}
+    for name, setting in settings.items():
+        there = _value(value, name)
+        if there is None:
+            new[name] = setting
+            continue
+        key, old = there
+        line = key.start_mark.line
+        rest = "" if _is_null(old) else lines[line][old.end_mark.column :]
+        (written,) = yaml_lines({name: setting})
+        lines[line] = lines[line][: key.start_mark.column] + written + rest
+    at, indent = _last_line(value) + 1, " " * value.start_mark.column
+    lines[at:at] = [f"{indent}{line}" for line in (yaml_lines(new) if new else [])]
+    return _joined(lines)
+
+
 def rewrite(path: Path, text: str) -> Path:
     """Put a new text in the place of a configuration, at once and only if it is a right one.
     Returns where the old one is kept. Raises `ConfigError`, `OSError`."""

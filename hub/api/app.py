@@ -24,6 +24,7 @@ from hub.api import (
     day_searches,
     days,
     edi,
+    enrolment,
     exceptions,
     export,
     kpis,
@@ -54,6 +55,7 @@ from hub.api.live import Live, TooManyError
 from hub.api.once import AnsweredError, KeepAnswers
 from hub.api.openapi import describe
 from hub.api.settings import ApiSettings
+from hub.fleet.settings import Signing
 from hub.identity.settings import IdentitySettings
 from hub.monitoring.health import Health, Readiness, Workers
 from hub.sequencing.searches import Searches
@@ -87,8 +89,10 @@ def create_app(
     workers: Workers | None = None,
     identity: IdentitySettings | None = None,
     told: WebhookSettings | None = None,
+    signing: Signing | None = None,
 ) -> FastAPI:
-    """The application. `workers`: the parts that run beside it.
+    """The application. `workers`: the parts that run beside it. `signing`: what signs gateways,
+    if anything does.
 
     Raises `OSError` or `ValueError` if a token or secret cannot be read.
     """
@@ -115,6 +119,7 @@ def create_app(
                 users,
                 workers or Workers({}),
                 told,
+                signing,
             )
             yield
             live.close()
@@ -166,6 +171,7 @@ def create_app(
     app.include_router(edi.router)
     app.include_router(webhooks.router)
     app.include_router(identity_routes.router)
+    app.include_router(enrolment.router)
     app.include_router(sign_in.router)
     app.include_router(tower.router)
     app.include_router(router)

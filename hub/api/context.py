@@ -22,6 +22,7 @@ from hub.api.live import Live
 from hub.api.once import ATTEMPT, HEADER, begin
 from hub.api.problems import Problem
 from hub.api.settings import ApiSettings
+from hub.fleet.settings import Signing
 from hub.identity.audit import note
 from hub.identity.caller import Caller
 from hub.identity.keys import PREFIX, Keys
@@ -60,6 +61,7 @@ class Context:
         identity: IdentitySettings,
         workers: Workers,
         webhooks: WebhookSettings | None = None,
+        signing: Signing | None = None,
     ) -> None:
         """`reading` is of the role `lineside_api`, `writing` of `lineside_ingest`.
 
@@ -68,6 +70,7 @@ class Context:
         self.live = live
         self.searches = searches
         self.workers = workers
+        self.signing = signing
         self.rates = Rates(identity.rate)
         self.budget = Budget(identity.rate)
         self.oidc = Oidc(identity.oidc) if identity.oidc else None
@@ -234,7 +237,7 @@ async def caller(
     shared = context(request)
     wait = shared.rates.shut_out(_address(request))
     if wait is not None:
-        raise _too_many(wait, "too many wrong keys or tokens came from this address")
+        raise too_many(wait, "too many wrong keys or tokens came from this address")
     bearer = credentials.credentials if credentials is not None else None
     found = None
     if bearer is not None or COOKIE not in request.cookies:
@@ -243,7 +246,7 @@ async def caller(
         found = await run_in_threadpool(_identified, request, shared, credentials)
     wait = shared.rates.ask(found.actor, found.tenant)
     if wait is not None:
-        raise _too_many(wait, "this key or user asks too often")
+        raise too_many(wait, "this key or user asks too often")
     route: APIRoute = request.scope["route"]
     wanted = permission_for(request.method, [str(tag) for tag in route.tags])
     if not found.may(wanted):
@@ -318,7 +321,8 @@ def _same_origin(request: Request) -> bool:
     return origin.partition("://")[2] == request.headers.get("host")
 
 
-def _too_many(wait_s: int, why: str) -> Problem:
+def too_many(wait_s: int, why: str) -> Problem:
+    """What is answered to those who ask too often."""
     return Problem(
         HTTPStatus.TOO_MANY_REQUESTS,
         f"{why}; wait {wait_s} s",

@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from hub.api.app import create_app
-from hub.api.settings import PartName
+from hub.api.settings import ApiSettings, PartName
 from hub.calls.events import EventConsumer
 from hub.calls.pass_through import PassThrough
 from hub.calls.publisher import CallPublisher
@@ -63,8 +63,12 @@ def run(
             stopping.wait()
         elif not stopping.is_set():
             _serve_http(
-                create_app(database, settings.api, watched, settings.identity, settings.webhooks),
+                create_app(
+                    *(database, settings.api, watched, settings.identity, settings.webhooks),
+                    settings.ca.signing(settings.data_dir),
+                ),
                 listener,
+                settings.api,
             )
         logger.info("stopping")
 
@@ -133,7 +137,8 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started and sockets:
             host, port = sockets[0].getsockname()[:2]
-            typer.echo(f"ready http://{f'[{host}]' if ':' in host else host}:{port}/")
+            scheme = "https" if self.config.is_ssl else "http"
+            typer.echo(f"ready {scheme}://{f'[{host}]' if ':' in host else host}:{port}/")
             sys.stdout.flush()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -143,7 +148,7 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _serve_http(app: FastAPI, listener: socket.socket) -> None:
+def _serve_http(app: FastAPI, listener: socket.socket, settings: ApiSettings) -> None:
     """Serve until a signal; uvicorn takes the signals itself and hands them on at its end."""
     _Server(
         uvicorn.Config(
@@ -154,5 +159,7 @@ def _serve_http(app: FastAPI, listener: socket.socket) -> None:
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=DRAIN_S,
+            ssl_certfile=settings.cert_file,
+            ssl_keyfile=settings.key_file,
         )
     ).run(sockets=[listener])

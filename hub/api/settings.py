@@ -28,6 +28,10 @@ class ApiSettings(BaseModel):
     port: int = Field(default=8080, ge=0, le=65535, title="TCP port; 0 takes any that is free")
     token: SecretStr | None = Field(default=None, title="Bearer token; better kept in a file")
     token_file: Path | None = Field(default=None, title="File whose first line is the bearer token")
+    cert_file: Path | None = Field(
+        default=None, title="Certificate for TLS (PEM); none: plain, for a reverse proxy before it"
+    )
+    key_file: Path | None = Field(default=None, title="Key of that certificate (PEM)")
     tenant: str | None = Field(
         default=None, title="Tenant the token speaks for; none: the owner of the only plant"
     )
@@ -42,6 +46,12 @@ class ApiSettings(BaseModel):
                 f"without a token the API listens on loopback only, not on {self.host!r}; "
                 "set LINESIDE_HUB_API__TOKEN_FILE"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _certificate_with_key(self) -> ApiSettings:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file go together")
         return self
 
     @property

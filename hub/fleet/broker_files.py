@@ -7,13 +7,15 @@ common name in it; it cannot choose another.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 import psycopg
 
+from hub.fleet.authority import Authority
 from protocols.mqtt.rights import (
     HUB_USER,
     Rights,
@@ -26,10 +28,12 @@ from protocols.mqtt.rights import (
 
 Broker = Literal["mosquitto", "emqx"]
 AUTHORITY, CERTIFICATE, KEY = "ca.crt", "broker.crt", "broker.key"
+REVOCATIONS = "crl.pem"
 """Files beside the generated ones that the broker reads, too."""
 
 _REGISTERED = """
-SELECT group_id, node_id FROM gateway WHERE transport = 'mqtt' ORDER BY group_id, node_id
+SELECT group_id, node_id FROM gateway WHERE transport = 'mqtt' AND shut_out_at IS NULL
+ORDER BY group_id, node_id
 """
 
 _MOSQUITTO = """\
@@ -39,7 +43,7 @@ listener {port}
 cafile {at}/{authority}
 certfile {at}/{certificate}
 keyfile {at}/{key}
-tls_version tlsv1.2
+{revocations}tls_version tlsv1.2
 require_certificate true
 use_identity_as_username true
 allow_anonymous false
@@ -111,14 +115,21 @@ _FORMS: dict[Broker, _Form] = {
 
 
 def registered_gateways(connection: psycopg.Connection) -> list[tuple[str, str]]:
-    """Group and node of each gateway that speaks MQTT."""
+    """Group and node of each gateway that speaks MQTT and is not shut out."""
     return [(group, node) for group, node in connection.execute(_REGISTERED)]
 
 
 def broker_files(
-    broker: Broker, gateways: Iterable[tuple[str, str]], host_id: str, port: int, at: str
+    broker: Broker,
+    gateways: Iterable[tuple[str, str]],
+    host_id: str,
+    port: int,
+    at: str,
+    *,
+    with_revocations: bool = False,
 ) -> dict[str, str]:
-    """The files by name. `at`: the folder as the broker sees it.
+    """The files by name. `at`: the folder as the broker sees it; `with_revocations`: there is a
+    list of revoked certificates in it.
 
     Raises `ValueError`, which names the gateway, for one that the broker could not know by its
     certificate.
@@ -128,9 +139,27 @@ def broker_files(
     for group, node in gateways:
         users[gateway_user(group, node)] = gateway_rights(group, node, host_id)
     settings = form.text.format(
-        port=port, at=at, authority=AUTHORITY, certificate=CERTIFICATE, key=KEY
+        port=port,
+        at=at,
+        authority=AUTHORITY,
+        certificate=CERTIFICATE,
+        key=KEY,
+        revocations=f"crlfile {at}/{REVOCATIONS}\n" if with_revocations else "",
     )
     return {form.settings: settings, form.rights: form.write(users)}
+
+
+def authority_files(
+    authority: Authority, serials: Sequence[tuple[str, datetime]], folder: Path
+) -> dict[str, str]:
+    """What a broker must know of the hub's authority: its certificate, and whom it has revoked.
+
+    A list in the folder that is ours and complete stays: each new one is signed anew.
+    """
+    listed = _text(folder / REVOCATIONS)
+    if listed is None or not authority.lists(listed, [serial for serial, _ in serials]):
+        listed = authority.revocations(serials)
+    return {AUTHORITY: authority.pem, REVOCATIONS: listed}
 
 
 def differing(folder: Path, files: Mapping[str, str]) -> list[str]:

@@ -12,6 +12,7 @@ import uvicorn
 
 from hub.api.app import create_app
 from hub.api.settings import ApiSettings
+from hub.fleet.settings import Signing
 from hub.identity.settings import IdentitySettings
 from hub.store import Database
 from tests.hub.calls.world import make_world
@@ -25,9 +26,10 @@ def serving(
     settings: ApiSettings,
     port: int = 0,
     identity: IdentitySettings | None = None,
+    signing: Signing | None = None,
 ) -> Iterator[str]:
     """The API over real HTTP; gives its address. Port 0: any that is free."""
-    app = create_app(database, settings, identity=identity)
+    app = create_app(database, settings, identity=identity, signing=signing)
     # Named as TCP, as `serve` does it: else each answer waits 40 ms for Nagle's algorithm.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

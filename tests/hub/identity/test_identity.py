@@ -24,6 +24,7 @@ from hub.identity.settings import IdentitySettings, OidcSettings, RateSettings
 from hub.monitoring.health import Workers
 from hub.sequencing.searches import Searches
 from hub.store import Database
+from protocols.enrolment import AUTHORITY_PATH, ENROLMENT_PATH, RENEWAL_PATH
 from tests.hub.api.conftest import TOKEN
 from tests.hub.calls.world import make_world
 from tests.hub.identity.conftest import bearer
@@ -79,7 +80,8 @@ def test_every_route_wants_a_permission_that_some_role_has(database: Database) -
     open_to_all = {
         route.path for route in routes if not _asks_who(route) and route.include_in_schema
     }
-    assert open_to_all == {"/healthz", "/readyz"}
+    enrolment = {AUTHORITY_PATH, ENROLMENT_PATH, RENEWAL_PATH}
+    assert open_to_all == {"/healthz", "/readyz", *enrolment}
 
 
 def _routes(found: Iterable[object]) -> list[APIRoute]:

@@ -38,6 +38,8 @@ SEATS_ALONE = {
     *("gateway_status", "device", "tag", "stream_cursor", "gap", "quarantine"),
     "inspection_result",
 }
+SEATS_SECRETS = {"enrolment_token", "gateway_certificate"}
+"""What its customer does not see either."""
 SEATS_OWN_PLANT = {"pass_through", "passed_on"}
 """What a supplier's own plant has, which its customer does not see."""
 SHARED = {"jis_call", "call_outbox", "demand"}
@@ -70,6 +72,10 @@ INSERT INTO gateway_status (gateway, owner, partner, online, since)
     SELECT id, owner, partner, true, now() FROM gateway WHERE node_id = 'gw-seat';
 INSERT INTO gateway_traffic (gateway, owner, partner)
     SELECT id, owner, partner FROM gateway WHERE node_id = 'gw-seat';
+INSERT INTO enrolment_token (id, owner, gateway, secret_hash, made_by, expires_at)
+    SELECT 't', owner, id, 'x', 'me', now() FROM gateway WHERE node_id = 'gw-seat';
+INSERT INTO gateway_certificate (serial, owner, gateway, public_key, pem, how, not_after)
+    SELECT '1', owner, id, 'x', 'x', 'enrolled', now() FROM gateway WHERE node_id = 'gw-seat';
 INSERT INTO device (gateway, owner, partner, name, online, since)
     SELECT id, owner, partner, 'press', true, now() FROM gateway WHERE node_id = 'gw-seat';
 INSERT INTO tag (device, owner, partner, name, datatype)
@@ -215,7 +221,7 @@ def test_a_stranger_sees_itself_alone(world: Database) -> None:
 
 def test_the_car_maker_sees_its_plant_and_what_suppliers_share(world: Database) -> None:
     seen = seen_by(world, "carmaker")
-    assert {table for table, rows in seen.items() if not rows} == SEATS_OWN_PLANT
+    assert {table for table, rows in seen.items() if not rows} == SEATS_OWN_PLANT | SEATS_SECRETS
     with world.connect("api") as connection, tenant(connection, "carmaker"):
         assert {n for (n,) in connection.execute("SELECT id FROM tenant")} == {
             "carmaker",
@@ -230,7 +236,7 @@ def test_suppliers_see_their_own_and_no_order_of_the_plant(world: Database) -> N
         assert (seats[table], trim[table]) == (0, 0), table
     for table in SEATS_OWN_PLANT | {"plant", "control_point"}:
         assert (seats[table], trim[table]) == (1, 0), table
-    for table in SEATS_ALONE | {"gateway_traffic"}:
+    for table in SEATS_ALONE | SEATS_SECRETS | {"gateway_traffic"}:
         assert (seats[table], trim[table]) == (1, 0), table
     for table in SHARED:
         assert (seats[table], trim[table]) == (2, 3), table

@@ -1,0 +1,46 @@
+"""What of the hub's certificate authority can be set: LINESIDE_HUB_CA__…"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """What is needed to sign gateways."""
+
+    cert_file: Path
+    key_file: Path
+    days: int
+    """How long a gateway's certificate is good."""
+
+
+class AuthoritySettings(BaseModel):
+    """Without files: the hub's own, below its `data_dir`, made by `lineside-hub ca init`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    cert_file: Path | None = Field(
+        default=None,
+        title="Certificate of an authority of yours to sign gateways (PEM), those above it after",
+    )
+    key_file: Path | None = Field(default=None, title="Its key (PEM), for the hub's user alone")
+    gateway_days: int = Field(
+        default=90, ge=1, le=825, title="How long a gateway's certificate is good"
+    )
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> AuthoritySettings:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file go together")
+        return self
+
+    def signing(self, data_dir: Path) -> Signing:
+        """With the hub's own files where none are given."""
+        if self.cert_file is not None and self.key_file is not None:
+            return Signing(self.cert_file, self.key_file, self.gateway_days)
+        folder = data_dir / "ca"
+        return Signing(folder / "ca.crt", folder / "ca.key", self.gateway_days)

@@ -1,0 +1,224 @@
+"""A gateway's whole way in: a token, its own key, a certificate of the hub, the broker by TLS."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.processes import Process
+from hub.fleet.authority import Authority
+from protocols.enrolment import AUTHORITY_PATH
+from protocols.mqtt.broker import BrokerSettings
+from tests.fixtures.certificates import make_identity
+from tests.fixtures.mosquitto import Client, mosquitto
+from tests.hub.fleet.conftest import Command
+from tests.hub.fleet.test_enrolment import Tokens
+from tests.hub.serving import serve
+
+EDGE = [sys.executable, "-c", "from edge.cli import main; main()"]
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A gateway's PC: its file, and what lies in its data directory."""
+
+    folder: Path
+    port: int
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "edge.yaml"
+
+    @property
+    def identity(self) -> Path:
+        return self.folder / "data/identity"
+
+    @classmethod
+    def make(cls, folder: Path, port: int, node: str = "gw-seat") -> Gateway:
+        folder.mkdir()
+        made = cls(folder, port)
+        made.config.write_text(
+            "version: 1\n"
+            f"gateway:\n  group: seatworks\n  node: {node}  # as the hub knows it\n"
+            f"data_dir: data\nbroker:\n  host: localhost\n  port: {port}\n  # the plant's\n"
+            "status:\n  port: 0\n"
+        )
+        return made
+
+    def run(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*EDGE, *arguments, "--config", str(self.config)],
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=100,
+            env={**os.environ, "LANG": "C"},
+        )
+
+    def enrol(self, hub: str, token: object) -> subprocess.CompletedProcess[str]:
+        return self.run("enrol", "--hub", hub, "--token-file", "-", given=f"{token}\n")
+
+    def settings(self, proof: Path | None = None) -> BrokerSettings:
+        """As a client of the broker with this gateway's certificate, or a copy of it."""
+        return BrokerSettings(
+            host="localhost",
+            port=self.port,
+            ca_file=self.identity / "ca.pem",
+            cert_file=proof or self.identity / "gateway.pem",
+            key_file=proof or self.identity / "gateway.pem",
+        )
+
+
+@dataclass(frozen=True)
+class Site:
+    """A hub whose API speaks TLS, and its broker."""
+
+    hub: str
+    broker: Path
+    port: int
+    process: Process
+
+    @property
+    def settings(self) -> BrokerSettings:
+        """The hub's own at the broker."""
+        return BrokerSettings(
+            host="localhost",
+            port=self.port,
+            ca_file=self.broker / "ca.crt",
+            cert_file=self.broker / "hub.crt",
+            key_file=self.broker / "hub.key",
+        )
+
+
+@pytest.fixture
+def site(
+    command: Command, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Site]:
+    folder, port = tmp_path / "broker", free_port()
+    folder.mkdir()
+    for what in (
+        ("broker", "--name", "localhost"),
+        ("api", "--name", "localhost"),
+        ("hub", "--hub"),
+    ):
+        made = command("ca", "issue", folder / what[0], *what[1:])
+        assert made.exit_code == 0, made.output
+    written = command("broker", "config", "--for", "mosquitto", "--out", folder, "--port", port)
+    assert written.exit_code == 0, written.output
+    settings = (folder / "mosquitto.conf").read_text()
+    monkeypatch.setenv("LINESIDE_HUB_API__PORT", "0")
+    monkeypatch.setenv("LINESIDE_HUB_API__CERT_FILE", str(folder / "api.crt"))
+    monkeypatch.setenv("LINESIDE_HUB_API__KEY_FILE", str(folder / "api.key"))
+    loopback = settings.replace(f"listener {port}", f"listener {port} {LOOPBACK}")
+    with (
+        mosquitto(tmp_path, loopback, port) as process,
+        serve(dict(os.environ), "--only", "api") as ready,
+    ):
+        url = ready.removeprefix("ready ").replace("127.0.0.1", "localhost").rstrip("/")
+        assert url.startswith("https://"), ready
+        yield Site(url, folder, port, process)
+
+
+def test_a_gateway_enrols_and_is_heard(site: Site, tmp_path: Path, token: Tokens) -> None:
+    gateway = Gateway.make(tmp_path / "pc", site.port)
+    given = token()
+    done = gateway.enrol(site.hub, given)
+    assert done.returncode == 0, done.stderr
+    assert given.secret not in done.stdout + done.stderr
+    modes = {path.name: path.stat().st_mode & 0o777 for path in gateway.identity.iterdir()}
+    assert modes == {"gateway.pem": 0o600, "ca.pem": 0o644, "enrolment.json": 0o644}
+    assert gateway.identity.stat().st_mode & 0o777 == 0o700
+    text = gateway.config.read_text()
+    assert "  # the plant's\n" in text
+    assert "  key_file: data/identity/gateway.pem\n" in text
+    log = tmp_path / "edge.log"
+    agent = Process("edge", [*EDGE, "run", "--config", gateway.config], log)
+    with Client(site.settings, "listening") as hub:
+        assert hub.subscribe("spBv1.0/+/NBIRTH/+") == 1
+        # A gateway is born once its hub is there.
+        online = json.dumps({"online": True, "timestamp": time.time_ns() // 1_000_000})
+        state = hub.mqtt.publish("spBv1.0/STATE/lineside-hub", online, qos=1, retain=True)
+        state.wait_for_publish(30)
+        agent.start()
+        try:
+            assert hub.heard.get(timeout=60) == "spBv1.0/seatworks/NBIRTH/gw-seat"
+        finally:
+            agent.stop()
+    assert given.secret not in log.read_text()
+    again = gateway.enrol(site.hub, given)
+    assert (again.returncode, "has been used" in again.stderr) == (1, True)
+
+
+def test_a_token_of_another_gateway_changes_nothing(
+    site: Site, tmp_path: Path, token: Tokens
+) -> None:
+    gateway = Gateway.make(tmp_path / "pc", site.port, node="gw-other")
+    before = gateway.config.read_text()
+    refused = gateway.enrol(site.hub, token())
+    assert (refused.returncode, "the token for 'seatworks/gw-seat'" in refused.stderr) == (1, True)
+    assert gateway.config.read_text() == before
+    assert [path.name for path in gateway.identity.iterdir()] == ["next.key"]
+
+
+class Impostor(http.server.BaseHTTPRequestHandler):
+    """Says that it is the hub: it has the right authority's certificate, which is no secret."""
+
+    told: ClassVar[str] = ""
+    posted: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == AUTHORITY_PATH else 404)
+        self.end_headers()
+        self.wfile.write(self.told.encode())
+
+    def do_POST(self) -> None:
+        self.posted.append(self.path)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("tells", ["its own authority", "the hub's authority"])
+def test_an_impostor_never_hears_the_token(
+    tmp_path: Path, authority: Authority, token: Tokens, tells: str
+) -> None:
+    own = make_identity("Lineside gateways", authority=True, curve=True)
+    certificate, key = make_identity("localhost", issuer=own, curve=True).write(tmp_path, "fake")
+    own_pem, _ = own.write(tmp_path, "own")
+    Impostor.told = authority.pem if tells == "the hub's authority" else own_pem.read_text()
+    Impostor.posted = []
+    server = http.server.ThreadingHTTPServer((LOOPBACK, 0), Impostor)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        gateway = Gateway.make(tmp_path / "pc", 8883)
+        done = gateway.enrol(f"https://localhost:{server.server_port}", token())
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert done.returncode == 1
+    assert ("in between" in done.stderr) == (tells == "its own authority")
+    assert Impostor.posted == []
+
+
+def test_a_token_never_travels_in_the_clear(tmp_path: Path, token: Tokens) -> None:
+    refused = Gateway.make(tmp_path / "pc", 8883).enrol("http://hub.example.org", token())
+    assert (refused.returncode, "write https://" in refused.stderr) == (1, True)
