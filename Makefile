@@ -24,6 +24,7 @@ help:
 	@echo 'make bench   measure, against the bare thing in the same run'
 	@echo 'make bench-edge   the gateway alone: cost of a value, journal, outage'
 	@echo 'make bench-sources   sources that are polled by address, beside the bare library'
+	@echo 'make bench-hub   ingest from the broker to committed rows, beside bare COPY: few gateways, and 500'
 	@echo 'make bench-calls  from control point to acknowledgement, at 10 and 200 calls a second, and at once'
 	@echo 'make bench-sequencing   the sequencing engine on public instances, for three quarters of an hour'
 	@echo 'make soak    faults on the whole stack for MINUTES=40 and at least FAULTS, by SEED, at RATE a second'
@@ -79,6 +80,11 @@ bench-edge: build
 .PHONY: bench-sources
 bench-sources: build
 	@$(BIN)/python -m tests.benchmarks.bench_sources $(ARGS)
+
+# Values a second from Mosquitto to committed rows, what each costs, how late it is.
+.PHONY: bench-hub
+bench-hub: build
+	@$(BIN)/python -m tests.benchmarks.bench_ingest $(ARGS)
 
 # How long a call takes from its control point until the gateway has it, beside the bare thing.
 .PHONY: bench-calls

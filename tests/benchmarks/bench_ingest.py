@@ -1,196 +1,53 @@
 """Ingest from the broker to committed rows, against bare binary COPY of the same rows.
 
-    python -m tests.benchmarks.bench_ingest [--rows 1000000] [--rounds 3]
+    python -m tests.benchmarks.bench_ingest [--rows 1000000] [--rounds 5] [--gateways 500]
 
-Records of 100 samples are encoded beforehand and published by another process, in order and as fast
-as the hub answers, with the window an edge gateway has. The bare side copies the same rows, already
-encoded, over psycopg into the same table, each commit as large as ingest's were on average. Both
-commit durably, in turns, on the embedded PostgreSQL with its ordinary settings.
+Records of 100 samples are encoded beforehand and sent by another process, a connection for each
+gateway, as fast as the hub answers. The bare side copies the same rows, already encoded, over
+psycopg into the same table with the same indexes, in commits as large as ingest's were on average.
+Both commit durably, in turns, on the embedded PostgreSQL with its ordinary settings. CPU is that of
+the process which ingests, or copies; the database's own is the same on both sides.
 """
 
 from __future__ import annotations
 
 import argparse
-import multiprocessing
+import statistics
 import tempfile
-import threading
 import time
-from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import psycopg
-from paho.mqtt.client import MQTTMessage
 
 from deploy.local.broker import EmbeddedBroker, LocalBroker, Mosquitto
 from hub.ingest import Ingest, IngestSettings
 from hub.ingest.rows import COLUMNS, HEADER, TRAILER, AliasTable, RowBuffer
 from hub.settings import DatabaseSettings
 from hub.store import Database, migrate, open_database
-from protocols.jis.envelope import parse_answer
-from protocols.mqtt.broker import BrokerSettings, make_client
-from protocols.sparkplug import (
-    DataType,
-    Metric,
-    Payload,
-    decode,
-    decode_samples,
-    encode,
-    encode_samples,
-)
+from protocols.mqtt.broker import BrokerSettings
+from protocols.sparkplug import DataType, decode_samples
 from protocols.streams import draw_epoch
-from tests.benchmarks.report import AtLeast, Row, interleaved, report
+from tests.benchmarks.fleet import FIRST_ALIAS, SAMPLES, START_MS, Fleet, record
+from tests.benchmarks.report import AtLeast, Goal, Row, interleaved, report
 
-GROUP, NODE, DEVICE = "seatworks", "gw-seat", "line"
-SAMPLES = 100
-"""Samples of a record."""
-TAGS = 1000
-FIRST_ALIAS = 10
-START_MS = 1_795_000_000_000
-WINDOW = 128
-"""Records in flight of one gateway; as in the edge's uplink."""
-GATEWAYS = 8
-GOAL = AtLeast(0.5)
+FEW = 8
+TAGS = 8000
+"""Of all gateways together."""
+GROUPS = 4
+GOAL = AtLeast(0.8)
+SETTINGS = IngestSettings(rebirth_every_s=60)
 
 
-class Publisher:
-    """Gateways in one process and one connection: births, records in order, a window each."""
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One round of one side: rows/s, CPU seconds a row, rows a commit."""
 
-    def __init__(self, broker: BrokerSettings, records: int) -> None:
-        self._records = records
-        self._waiting = threading.Condition()
-        self._committed = dict.fromkeys(range(GATEWAYS), -1)
-        self._client = make_client(broker, "publisher", clean_session=True)
-        self._client.on_message = self._heard
-        self._client.connect(broker.host, broker.port)
-        self._client.loop_start()
-        self._client.subscribe(f"spBv1.0/{GROUP}/NCMD/+")
-
-    def birth(self, epoch: int) -> None:
-        """All gateways are born, and the hub has answered."""
-        self._epoch = epoch
-        for gateway in range(GATEWAYS):
-            for payload, topic in births(gateway, epoch):
-                self._client.publish(topic, payload)
-        self._wait(lambda: min(self._committed.values()) >= 0)
-        self._payloads = [record(epoch, offset) for offset in range(self._records)]
-
-    def run(self) -> float:
-        """Publish all records of all gateways; seconds until the last is answered."""
-        topics = [f"spBv1.0/{GROUP}/DDATA/{node(gateway)}/{DEVICE}" for gateway in range(GATEWAYS)]
-        sent = [0] * GATEWAYS
-        started = time.perf_counter()
-        while min(sent) < self._records:
-            moved = False
-            for gateway, topic in enumerate(topics):
-                until = min(self._records, self._committed[gateway] + WINDOW)
-                for offset in range(sent[gateway], until):
-                    self._client.publish(topic, self._payloads[offset])
-                    moved = True
-                sent[gateway] = max(sent[gateway], until)
-            if not moved:
-                with self._waiting:
-                    self._waiting.wait(0.01)
-        self._wait(lambda: min(self._committed.values()) == self._records)
-        return time.perf_counter() - started
-
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-    def _wait(self, met: Callable[[], bool]) -> None:
-        with self._waiting:
-            if not self._waiting.wait_for(met, timeout=120):
-                raise TimeoutError(f"the hub stands at {self._committed}")
-
-    def _heard(self, _client: object, _userdata: object, message: MQTTMessage) -> None:
-        for metric in decode(bytes(message.payload)).metrics:
-            if metric.name == "Stream/Cursor":
-                answer = parse_answer(str(metric.value).encode())
-                if answer.epoch == self._epoch:
-                    gateway = int(message.topic.rpartition("-")[2])
-                    with self._waiting:
-                        self._committed[gateway] = answer.watermark
-                        self._waiting.notify_all()
-
-
-def publish(connection: Connection, broker: BrokerSettings, records: int) -> None:
-    """The publishing process: an epoch comes in, seconds go out; None ends it."""
-    publisher = Publisher(broker, records)
-    while (epoch := connection.recv()) is not None:
-        publisher.birth(epoch)
-        connection.send("born")
-        connection.recv()
-        connection.send(publisher.run())
-        for gateway in publisher._committed:
-            publisher._committed[gateway] = -1
-    publisher.close()
-
-
-def node(gateway: int) -> str:
-    return f"gw-{gateway}"
-
-
-def births(gateway: int, epoch: int) -> Iterator[tuple[bytes, str]]:
-    """NBIRTH and DBIRTH of a gateway, with their topics."""
-    int64 = DataType.Int64
-    state = (("Stream/Epoch", epoch), ("Stream/First Kept", 0), ("Stream/Next", 0))
-    metrics = [Metric(name, datatype=int64, value=value) for name, value in state]
-    yield encode(Payload(START_MS, metrics, 0)), f"spBv1.0/{GROUP}/NBIRTH/{node(gateway)}"
-    metrics = [
-        Metric("Stream/Epoch", 1, datatype=int64),
-        Metric("Stream/Offset", 2, datatype=int64),
-        *(Metric(f"tag {n}", FIRST_ALIAS + n, datatype=DataType.Double) for n in range(TAGS)),
-    ]
-    topic = f"spBv1.0/{GROUP}/DBIRTH/{node(gateway)}/{DEVICE}"
-    yield encode(Payload(START_MS, metrics, 1)), topic
-
-
-def record(epoch: int, offset: int) -> bytes:
-    """Record `offset` of a stream: every tag in turn, a millisecond apart."""
-    first = offset * SAMPLES
-    count = range(first, first + SAMPLES)
-    return encode_samples(
-        offset % 254 + 2,
-        START_MS,
-        1,
-        epoch,
-        2,
-        offset,
-        array("Q", [FIRST_ALIAS + n % TAGS for n in count]),
-        array("q", [START_MS + n for n in count]),
-        bytes([DataType.Double]) * SAMPLES,
-        array("d", [n * 0.25 for n in count]),
-        {},
-        None,
-        False,
-    )
-
-
-def encoded_rows(table: AliasTable, records: int) -> bytes:
-    """The rows of these many records as COPY takes them."""
-    rows = RowBuffer()
-    for offset in range(records):
-        rows.append(decode_samples(record(1, offset)), 2, table, START_MS)
-    return rows.slice(0, rows.size)
-
-
-def bare_copy(conn: psycopg.Connection, rows: bytes, commits: int) -> float:
-    """Seconds for `commits` transactions of one COPY each."""
-    started = time.perf_counter()
-    for _ in range(commits):
-        with (
-            conn.transaction(),
-            conn.cursor() as cursor,
-            cursor.copy(f"COPY sample ({COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy,
-        ):
-            copy.write(HEADER)
-            copy.write(rows)
-            copy.write(TRAILER)
-    return time.perf_counter() - started
+    rate: float
+    cpu_s: float
+    rows_per_commit: float
 
 
 def empty(database: Database) -> None:
@@ -202,71 +59,141 @@ def empty(database: Database) -> None:
         conn.execute("SELECT sample_prepare(%s, %s)", [day, day + timedelta(days=1)])
 
 
-def register(database: Database) -> None:
+def register(database: Database, fleet: Fleet) -> None:
+    with database.connect("ingest") as conn, conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO tenant VALUES ('seatworks', 'Seatworks', 'supplier')"
+            " ON CONFLICT DO NOTHING"
+        )
+        cursor.executemany(
+            "INSERT INTO gateway (owner, group_id, node_id) VALUES ('seatworks', %s, %s)"
+            " ON CONFLICT DO NOTHING",
+            list(fleet.registry()),
+        )
+
+
+def ingest_turn(database: Database, broker: BrokerSettings, fleet: Fleet, records: int) -> Turn:
+    """All records of all gateways, by way of the broker."""
+    empty(database)
+    with Ingest(database, broker, SETTINGS) as ingest:
+        wait_connected(ingest)
+        fleet.born(draw_epoch(), records)
+        commits, cpu = ingest.figures.commits, time.process_time()
+        seconds = fleet.run().seconds
+        cpu, commits = time.process_time() - cpu, ingest.figures.commits - commits
+    rows = records * fleet.gateways * SAMPLES
     with database.connect("ingest") as conn:
-        conn.execute("INSERT INTO tenant VALUES ('seatworks', 'Seatworks', 'supplier')")
-        for gateway in range(GATEWAYS):
-            conn.execute(
-                "INSERT INTO gateway (owner, group_id, node_id) VALUES ('seatworks', %s, %s)",
-                [GROUP, node(gateway)],
-            )
+        (stored,) = conn.execute("SELECT count(*) FROM sample").fetchone() or (0,)
+    if stored != rows:
+        raise AssertionError(f"{stored} rows stored of {rows}")
+    return Turn(rows / seconds, cpu / rows, rows / commits)
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One round: rows/s from the broker, rows/s of bare COPY, rows of a commit."""
-
-    ours: float
-    bare: float
-    rows_per_commit: float
+def wait_connected(ingest: Ingest) -> None:
+    while ingest.trouble is not None:
+        time.sleep(0.02)
+    time.sleep(0.5)  # its subscription
 
 
-def measure(database: Database, broker: LocalBroker, records: int, rounds: int) -> list[Turn]:
-    """Ingest and bare COPY in turns."""
-    settings = BrokerSettings(host=broker.host, port=broker.port, tls=False)
-    near, far = multiprocessing.get_context("spawn").Pipe()
-    process = multiprocessing.get_context("spawn").Process(
-        target=publish, args=(far, settings, records)
-    )
-    process.start()
-    turns = []
-    total = records * SAMPLES * GATEWAYS
-    try:
-        for _ in range(rounds):
-            empty(database)
-            with Ingest(database, settings, IngestSettings(rebirth_every_s=60)):
-                time.sleep(1)
-                near.send(draw_epoch())
-                near.recv()
-                near.send("go")
-                seconds = near.recv()
-            with database.connect("ingest", autocommit=True) as conn:
-                stored, commits = conn.execute(
-                    "SELECT count(*), count(DISTINCT xmin::text) FROM sample"
-                ).fetchone() or (0, 0)
-                if stored != total:
-                    raise AssertionError(f"{stored} rows stored of {total}")
-                tags = conn.execute("SELECT id FROM tag ORDER BY id LIMIT %s", [TAGS]).fetchall()
-                table = AliasTable(
-                    {FIRST_ALIAS + n: (tag, DataType.Double) for n, (tag,) in enumerate(tags)}, {}
-                )
-                records_per_commit = round(records * GATEWAYS / commits)
-                rows = encoded_rows(table, records_per_commit)
-                empty(database)
-                bare_s = bare_copy(conn, rows, commits)
-            rows_per_commit = records_per_commit * SAMPLES
-            turns.append(Turn(total / seconds, rows_per_commit * commits / bare_s, rows_per_commit))
-        near.send(None)
-    finally:
-        near.close()
-        process.join(10)
-        process.kill()
-    return turns
+def bare_turn(database: Database, fleet: Fleet, records: int, rows_per_commit: float) -> Turn:
+    """The same rows by bare COPY."""
+    empty(database)
+    with database.connect("ingest", autocommit=True) as conn:
+        pieces = encoded_rows(conn, fleet, records, rows_per_commit)
+        started, cpu = time.perf_counter(), time.process_time()
+        for piece in pieces:
+            with (
+                conn.transaction(),
+                conn.cursor() as cursor,
+                cursor.copy(f"COPY sample ({COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy,
+            ):
+                copy.write(HEADER)
+                copy.write(piece)
+                copy.write(TRAILER)
+        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    rows = records * fleet.gateways * SAMPLES
+    return Turn(rows / seconds, cpu / rows, rows_per_commit)
 
 
-def build_rates() -> dict[str, float]:
-    """Rows/s of decoding and of building rows alone, per CPU second."""
-    payload = record(1, 5)
+def encoded_rows(
+    conn: psycopg.Connection, fleet: Fleet, records: int, rows_per_commit: float
+) -> Sequence[bytes]:
+    """The rows of all records as COPY takes them, the gateways' in turns, a piece for each
+    commit."""
+    tables: dict[str, AliasTable] = {}
+    for gateway in (node for _, node in fleet.registry()):
+        tags = conn.execute(
+            "SELECT t.id FROM tag t JOIN device d ON d.id = t.device"
+            " JOIN gateway g ON g.id = d.gateway WHERE g.node_id = %s ORDER BY t.id",
+            [gateway],
+        )
+        tables[gateway] = AliasTable(
+            {FIRST_ALIAS + n: (tag, DataType.Double) for n, (tag,) in enumerate(tags)}, {}
+        )
+    rows = RowBuffer()
+    pieces = []
+    for offset in range(records):
+        samples = decode_samples(record(1, offset, fleet.tags))
+        for table in tables.values():
+            rows.append(samples, 2, table, START_MS)
+            if rows.rows >= rows_per_commit:
+                pieces.append(rows.slice(0, rows.size))
+                rows.clear()
+    if rows.rows:
+        pieces.append(rows.slice(0, rows.size))
+    return pieces
+
+
+def throughput(
+    name: str, database: Database, broker: BrokerSettings, fleet: Fleet, rows: int, rounds: int
+) -> tuple[float, list[Row]]:
+    """Ingest and bare COPY in turns: ingest's rows/s, and what there is to report."""
+    records = max(1, rows // SAMPLES // fleet.gateways)
+    register(database, fleet)
+    ours, bare = [], []
+    for _ in range(rounds):
+        ours.append(ingest_turn(database, broker, fleet, records))
+        bare.append(bare_turn(database, fleet, records, ours[-1].rows_per_commit))
+    ratios = [mine.rate / other.rate for mine, other in zip(ours, bare, strict=True)]
+    middle = sorted(range(rounds), key=lambda n: ratios[n])[rounds // 2]
+    size = ours[middle].rows_per_commit
+    return ours[middle].rate, [
+        Row(
+            name,
+            ours[middle].rate,
+            bare[middle].rate,
+            "values/s",
+            f"{fleet.gateways} gateways; {size:,.0f} values a commit; ratios "
+            + ", ".join(f"{ratio:.2f}" for ratio in ratios),
+        ),
+        Row(
+            f"{name}: CPU",
+            statistics.median(turn.cpu_s for turn in ours) * 1e9,
+            statistics.median(turn.cpu_s for turn in bare) * 1e9,
+            "ns a value",
+        ),
+    ]
+
+
+def lag(database: Database, broker: BrokerSettings, fleet: Fleet, rate: float) -> list[Row]:
+    """From a record's sending to the answer that it is committed, at half of `rate` values/s."""
+    seconds = 10
+    a_second = rate / 2 / SAMPLES
+    empty(database)
+    with Ingest(database, broker, SETTINGS) as ingest:
+        wait_connected(ingest)
+        fleet.born(draw_epoch(), max(1, int(seconds * a_second / fleet.gateways)), a_second)
+        lags = sorted(fleet.run().lags_s)
+    note = f"{len(lags)} records at {rate / 2:,.0f} values/s, sent until answered"
+    return [
+        Row("lag p50", lags[len(lags) // 2] * 1000, None, "ms", note),
+        Row("lag p99", lags[len(lags) * 99 // 100] * 1000, None, "ms"),
+    ]
+
+
+def build_rates() -> list[Row]:
+    """Values/s of decoding and of building rows alone, per CPU second."""
+    payload = record(1, 5, TAGS)
     samples = decode_samples(payload)
     table = AliasTable({FIRST_ALIAS + n: (n + 1, DataType.Double) for n in range(TAGS)}, {})
     rows = RowBuffer()
@@ -284,44 +211,37 @@ def build_rates() -> dict[str, float]:
         rounds=5,
         seconds_per_turn=0.2,
     )
-    return {name: SAMPLES / seconds for name, seconds in taken.items()}
+    return [
+        Row(name, SAMPLES / seconds, None, "values/s of CPU") for name, seconds in taken.items()
+    ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--gateways", type=int, default=500, help="of the run with many")
     arguments = parser.parse_args()
-    records = max(1, arguments.rows // SAMPLES // GATEWAYS)
-    brokers: list[type[LocalBroker]] = [EmbeddedBroker]
-    if Mosquitto.executable() is not None:
-        brokers.insert(0, Mosquitto)
-    rows = []
-    goals = {}
+    kind: type[LocalBroker] = EmbeddedBroker if Mosquitto.executable() is None else Mosquitto
+    rows: list[Row] = []
     with (
         tempfile.TemporaryDirectory(prefix="lineside-bench-") as folder,
         open_database(DatabaseSettings(), Path(folder)) as database,
+        kind(Path(folder) / kind.kind) as running,
     ):
         with database.connect("owner") as conn:
             migrate(conn)
-        register(database)
-        for kind in brokers:
-            with kind(Path(folder) / kind.kind) as broker:
-                turns = measure(database, broker, records, arguments.rounds)
-            middle = sorted(turns, key=lambda turn: turn.ours / turn.bare)[len(turns) // 2]
-            name = f"ingest over {kind.kind}"
-            goals[name] = GOAL
-            rows.append(
-                Row(
-                    name,
-                    middle.ours,
-                    middle.bare,
-                    "rows/s",
-                    f"{middle.rows_per_commit:,.0f} rows a commit; ratios "
-                    + ", ".join(f"{turn.ours / turn.bare:.2f}" for turn in turns),
-                )
-            )
-    rows += [Row(name, rate, None, "rows/s of CPU") for name, rate in build_rates().items()]
+        broker = BrokerSettings(host=running.host, port=running.port, tls=False)
+        few = f"ingest over {kind.kind}"
+        many = f"{arguments.gateways} gateways over {kind.kind}"
+        with Fleet(broker, FEW, GROUPS, TAGS // FEW) as fleet:
+            rate, found = throughput(few, database, broker, fleet, arguments.rows, arguments.rounds)
+            rows += [*found, *lag(database, broker, fleet, rate)]
+        with Fleet(broker, arguments.gateways, GROUPS, max(1, TAGS // arguments.gateways)) as fleet:
+            _, found = throughput(many, database, broker, fleet, arguments.rows, arguments.rounds)
+            rows += found
+    rows += build_rates()
+    goals: dict[str, Goal] = {few: GOAL, many: GOAL}
     if not report("ingest", rows, goals):
         raise SystemExit(1)
 

@@ -1,0 +1,251 @@
+"""Gateways that load a hub: one process, one MQTT connection each, records encoded beforehand.
+
+They send in order and as fast as the hub answers, with the window of the edge's uplink; or at a
+given rate, and then it is noted how long each record takes until the hub says that it is committed.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import selectors
+import socket
+import time
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+import paho.mqtt.client as mqtt
+
+from protocols.jis.envelope import parse_answer
+from protocols.mqtt.broker import BrokerSettings, make_client
+from protocols.sparkplug import DataType, Metric, Payload, decode, encode, encode_samples
+from protocols.sparkplug.session import MODULUS
+from protocols.sparkplug.topics import device_topic, node_topic
+
+DEVICE = "line"
+SAMPLES = 100
+"""Samples of a record."""
+FIRST_ALIAS = 10
+START_MS = 1_795_000_000_000
+WINDOW = 128
+"""Records in flight of one gateway; as in the edge's uplink."""
+_SILENCE_S = 120
+"""Without an answer for so long, something is wrong."""
+
+
+def group(gateway: int, groups: int) -> str:
+    return f"supplier-{gateway % groups}"
+
+
+def node(gateway: int) -> str:
+    return f"gw-{gateway}"
+
+
+def births(epoch: int, tags: int) -> tuple[bytes, bytes]:
+    """NBIRTH and DBIRTH of a gateway with so many tags."""
+    int64 = DataType.Int64
+    state = (("Stream/Epoch", epoch), ("Stream/First Kept", 0), ("Stream/Next", 0))
+    node_metrics = [Metric(name, datatype=int64, value=value) for name, value in state]
+    metrics = [
+        Metric("Stream/Epoch", 1, datatype=int64),
+        Metric("Stream/Offset", 2, datatype=int64),
+        *(Metric(f"tag {n}", FIRST_ALIAS + n, datatype=DataType.Double) for n in range(tags)),
+    ]
+    return encode(Payload(START_MS, node_metrics, 0)), encode(Payload(START_MS, metrics, 1))
+
+
+def record(epoch: int, offset: int, tags: int) -> bytes:
+    """Record `offset` of a stream: every tag in turn, a millisecond apart."""
+    first = offset * SAMPLES
+    count = range(first, first + SAMPLES)
+    return encode_samples(
+        (offset + 2) % MODULUS,
+        START_MS,
+        1,
+        epoch,
+        2,
+        offset,
+        array("Q", [FIRST_ALIAS + n % tags for n in count]),
+        array("q", [START_MS + n for n in count]),
+        bytes([DataType.Double]) * SAMPLES,
+        array("d", [n * 0.25 for n in count]),
+        {},
+        None,
+        False,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What came of a run: its length, and for each record the seconds until it was answered."""
+
+    seconds: float
+    lags_s: Sequence[float]
+
+
+class _Gateway:
+    def __init__(self, broker: BrokerSettings, group: str, number: int) -> None:
+        self.epoch = 0
+        self.sent = 0
+        self.committed = -1
+        self.sent_at = array("d")
+        self.lags_s = array("d")
+        self.ready = False
+        self._group, self._node = group, node(number)
+        self.topic = device_topic(group, "DDATA", self._node, DEVICE)
+        self.client = make_client(broker, f"fleet-{number}", clean_session=True)
+        self.client.on_connect = self._connected
+        self.client.on_subscribe = self._subscribed
+        self.client.on_message = self._heard
+        self.client.connect(broker.host, broker.port, broker.keepalive_s)
+
+    def born(self, epoch: int, births: tuple[bytes, bytes]) -> None:
+        self.epoch, self.sent, self.committed = epoch, 0, -1
+        self.sent_at, self.lags_s = array("d"), array("d")
+        self.client.publish(node_topic(self._group, "NBIRTH", self._node), births[0])
+        self.client.publish(device_topic(self._group, "DBIRTH", self._node, DEVICE), births[1])
+
+    def send(self, payloads: Sequence[bytes], until: int) -> bool:
+        """Send up to the record before `until`, as far as the window allows."""
+        until = min(until, self.committed + WINDOW)
+        moved = self.sent < until
+        while self.sent < until:
+            self.sent_at.append(time.perf_counter())
+            self.client.publish(self.topic, payloads[self.sent])
+            self.sent += 1
+        return moved
+
+    def _connected(self, client: mqtt.Client, *_: Any) -> None:
+        client.subscribe(node_topic(self._group, "NCMD", self._node), 1)
+
+    def _subscribed(self, *_: Any) -> None:
+        self.ready = True
+
+    def _heard(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
+        now = time.perf_counter()
+        for metric in decode(bytes(message.payload)).metrics:
+            if metric.name == "Stream/Cursor":
+                answer = parse_answer(str(metric.value).encode())
+                if answer.epoch == self.epoch:
+                    known = max(self.committed, 0)
+                    self.lags_s.extend(now - at for at in self.sent_at[known : answer.watermark])
+                    self.committed = answer.watermark
+
+
+class _Fleet:
+    """All gateways in one thread."""
+
+    def __init__(self, broker: BrokerSettings, gateways: int, groups: int, tags: int) -> None:
+        # Nobody serves the connections while the bare side has its turn.
+        patient = broker.model_copy(update={"keepalive_s": 600})
+        self._tags = tags
+        self._selector = selectors.DefaultSelector()
+        self._gateways = []
+        for number in range(gateways):
+            gateway = _Gateway(patient, group(number, groups), number)
+            connection = gateway.client.socket()
+            assert isinstance(connection, socket.socket)  # plain TCP; none: not connected
+            self._selector.register(connection, selectors.EVENT_READ, gateway)
+            self._gateways.append(gateway)
+            self._serve_until(lambda: gateway.ready)  # noqa: B023  ends before the next turn
+
+    def born(self, epoch: int, records: int) -> None:
+        """All gateways are born, and the hub has answered."""
+        said = births(epoch, self._tags)
+        self._payloads = [record(epoch, offset, self._tags) for offset in range(records)]
+        for gateway in self._gateways:
+            gateway.born(epoch, said)
+        self._serve_until(lambda: all(gateway.committed >= 0 for gateway in self._gateways))
+
+    def run(self, rate: float | None) -> Sent:
+        """Send all records; at most `rate` a second, over all gateways, if it is given."""
+        records = len(self._payloads)
+        started = time.perf_counter()
+        while any(gateway.sent < records for gateway in self._gateways):
+            due = records * len(self._gateways)
+            if rate is not None:
+                due = int((time.perf_counter() - started) * rate)
+            whole, rest = divmod(due, len(self._gateways))
+            moved = [
+                gateway.send(self._payloads, min(records, whole + (n < rest)))
+                for n, gateway in enumerate(self._gateways)
+            ]
+            self._serve(0 if any(moved) else 0.001)
+        self._serve_until(lambda: all(g.committed == records for g in self._gateways))
+        seconds = time.perf_counter() - started
+        return Sent(seconds, [lag for gateway in self._gateways for lag in gateway.lags_s])
+
+    def _serve_until(self, met: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + _SILENCE_S
+        while not met():
+            if time.monotonic() > deadline:
+                stand = [gateway.committed for gateway in self._gateways]
+                raise TimeoutError(f"no word of the hub's for {_SILENCE_S} s; it stands at {stand}")
+            self._serve(0.05)
+
+    def _serve(self, wait_s: float) -> None:
+        for key, _ in self._selector.select(wait_s):
+            key.data.client.loop_read()
+        for gateway in self._gateways:
+            if gateway.client.want_write():
+                gateway.client.loop_write()
+
+
+def _work(
+    connection: Connection, broker: BrokerSettings, gateways: int, groups: int, tags: int
+) -> None:
+    fleet = _Fleet(broker, gateways, groups, tags)
+    connection.send("connected")
+    while (asked := connection.recv()) is not None:
+        epoch, records, rate = asked
+        fleet.born(epoch, records)
+        connection.send("born")
+        connection.recv()
+        connection.send(fleet.run(rate))
+
+
+class Fleet:
+    """A context manager: `gateways` in a process of their own, spread over so many groups, with so
+    many tags each."""
+
+    def __init__(self, broker: BrokerSettings, gateways: int, groups: int, tags: int) -> None:
+        self.gateways, self.groups, self.tags = gateways, groups, tags
+        context = multiprocessing.get_context("spawn")
+        self._pipe, far = context.Pipe()
+        self._process = context.Process(target=_work, args=(far, broker, gateways, groups, tags))
+
+    def __enter__(self) -> Fleet:
+        self._process.start()
+        self._ask(None)
+        return self
+
+    def born(self, epoch: int, records: int, rate: float | None = None) -> None:
+        """Let all be born in a new epoch, with so many records each to send; `rate` records a
+        second in all."""
+        self._pipe.send((epoch, records, rate))
+        self._ask(None)
+
+    def run(self) -> Sent:
+        """Let them send what they have; returns when all is committed."""
+        sent: Sent = self._ask("go")
+        return sent
+
+    def registry(self) -> Iterator[tuple[str, str]]:
+        """Group and node of each."""
+        return ((group(n, self.groups), node(n)) for n in range(self.gateways))
+
+    def _ask(self, what: str | None) -> Any:
+        if what is not None:
+            self._pipe.send(what)
+        while not self._pipe.poll(0.5):
+            if not self._process.is_alive():
+                raise RuntimeError("the gateways' process has ended; its traceback stands above")
+        return self._pipe.recv()
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.is_alive():
+            self._pipe.send(None)
+        self._process.join(10)
+        self._process.kill()
