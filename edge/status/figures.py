@@ -53,6 +53,8 @@ class SourceFigures(_Alive):
     republished: int = 0
     backfilled: int = 0
     """Samples read from the server's history."""
+    unread_codes: int = 0
+    """Codes of parts that follow none of the forms configured; they are kept as they are."""
     reconnects: int = 0
     """Sessions made after the first."""
     restarts: int = 0

@@ -71,6 +71,7 @@ SOURCE = (
     Line("missed_messages", "counter", "missed_messages", "Messages that never came."),
     Line("republished_messages", "counter", "republished", "Messages fetched once more."),
     Line("backfilled_samples", "counter", "backfilled", "Samples from the server's history."),
+    Line("unread_codes", "counter", "unread_codes", "Codes of parts that follow no form."),
     Line("reconnects", "counter", "reconnects", "Sessions made after the first."),
     Line("restarts", "counter", "restarts", "Restarts by the watchdog."),
     Line("last_heard_time_seconds", "gauge", "last_heard_us", "When last heard, Unix time."),

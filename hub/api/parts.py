@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hub.api.context import Shared, Tenant
 from hub.api.plants import After, Limit
 from hub.api.problems import Problem, described
-from protocols.inspection import Verdict
+from protocols.inspection import Code, Verdict
 
 router = APIRouter(prefix="/v1/parts", tags=["parts"])
 
@@ -27,7 +27,8 @@ ORDER BY c.id LIMIT 100
 _RESULTS = """
 SELECT r.id, g.group_id || '/' || g.node_id AS gateway, d.name AS device, r.key, r.characteristic,
     r.value, r.lower, r.upper, r.nominal, r.unit, r.verdict, r.tool, r.programme, r.operator,
-    r.measured_at, r.received_at, encode(r.raw_sha256, 'hex') AS raw_sha256
+    r.measured_at, r.received_at, encode(r.raw_sha256, 'hex') AS raw_sha256,
+    r.code
 FROM inspection_result r
 JOIN tag t ON t.id = r.tag JOIN device d ON d.id = t.device JOIN gateway g ON g.id = d.gateway
 WHERE r.serial = %(serial)s AND (%(after)s = 0 OR (r.measured_at, r.id) >
@@ -63,6 +64,11 @@ _RESULT_EXAMPLE: dict[str, Any] = {
     "measured_at": "2026-03-02T07:01:40Z",
     "received_at": "2026-03-02T07:01:40.4Z",
     "raw_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "code": {
+        "text": "#06123SF-SPORTS-88123",
+        "form": "car maker",
+        "parts": {"supplier": "06123", "part_number": "SF-SPORT", "serial": "S-88123"},
+    },
 }
 
 
@@ -105,6 +111,9 @@ class ResultView(BaseModel):
     measured_at: datetime = Field(description="by the station's clock")
     received_at: datetime
     raw_sha256: str = Field(description="of the device's own message")
+    code: Code | None = Field(
+        description="that the serial was read from, where the gateway knows the forms of codes"
+    )
 
 
 class FoundResult(ResultView):

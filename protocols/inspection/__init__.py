@@ -5,6 +5,14 @@ to the gateway's journal and the telemetry stream it is a sample, which is kept,
 committed as all others are.
 """
 
-from protocols.inspection.result import MAX_TEXT, RESULT, Result, Verdict, parse_result
+from protocols.inspection.result import (
+    MAX_TEXT,
+    MOST_PARTS,
+    RESULT,
+    Code,
+    Result,
+    Verdict,
+    parse_result,
+)
 
-__all__ = ["MAX_TEXT", "RESULT", "Result", "Verdict", "parse_result"]
+__all__ = ["MAX_TEXT", "MOST_PARTS", "RESULT", "Code", "Result", "Verdict", "parse_result"]

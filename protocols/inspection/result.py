@@ -18,6 +18,24 @@ Verdict = Literal["ok", "nok", "unknown"]
 _NO_CONTROL = r"^[^\x00-\x1f\x7f]*$"
 Text = Annotated[str, Field(max_length=100, pattern=_NO_CONTROL)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
+Serial = Annotated[str, Field(min_length=1, max_length=128, pattern=_NO_CONTROL)]
+MOST_PARTS = 8
+"""Named parts of a code."""
+
+
+class Code(BaseModel):
+    """What was read from a part, where the gateway knows what forms its codes have."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    text: Serial = Field(description="all of it; a separator stands as its picture, such as \u241d")
+    form: Annotated[str, Field(min_length=1, max_length=40, pattern=_NO_CONTROL)] | None = Field(
+        default=None, description="that it follows; null: none of those that are configured"
+    )
+    parts: Annotated[
+        dict[Annotated[str, Field(max_length=32, pattern=r"^\w+$")], Serial],
+        Field(max_length=MOST_PARTS),
+    ] = Field(default={}, description="of the code by name, such as supplier, part_number, serial")
 
 
 class Result(BaseModel):
@@ -32,12 +50,12 @@ class Result(BaseModel):
         pattern=_NO_CONTROL,
         description="identity at the device, for good; characteristics of one operation share it",
     )
-    serial: str | None = Field(
+    serial: Serial | None = Field(
         default=None,
-        min_length=1,
-        max_length=128,
-        pattern=_NO_CONTROL,
         description="of the part, or the engine's code; null: the station was not told",
+    )
+    code: Code | None = Field(
+        default=None, description="that the serial is from; null: it is not held against any form"
     )
     characteristic: Annotated[Text, Field(min_length=1)]
     value: Number | None = Field(default=None, description="null: attributive, or not measured")

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psycopg
+import pytest
 
+from deploy.local.broker import LocalBroker
+from edge.sources.results import CodeForm, Results
+from edge.status import SourceFigures
 from protocols.inspection import RESULT, Result
 from protocols.sparkplug import DataType, Metric
+from tests.edge.uplink.test_node import gateway
+from tests.edge.waiting import until
 from tests.fixtures.timescale import Storage
 from tests.hub.ingest.conftest import rows
 from tests.hub.ingest.node import Node
@@ -74,6 +82,34 @@ def test_what_is_sent_again_counts_once_by_any_log(hub: psycopg.Connection, node
     record(node, 0, result().text(), result(characteristic="Angle").text())
     node.answered(EPOCH + 1, 1)
     assert stored(hub) == [row("Torque"), row("Angle")]
+
+
+@pytest.mark.usefixtures("ingest")
+def test_a_gateway_s_results_come_with_what_was_read_of_the_code(
+    hub: psycopg.Connection, broker: LocalBroker, tmp_path: Path
+) -> None:
+    """A source's results over journal, edge node and broker; those it sends again count once."""
+    form = CodeForm(form="engine", pattern=r"(?P<type>[A-Z]{3})(?P<serial>\d{6})")
+
+    async def send() -> None:
+        async with gateway(tmp_path, broker.port) as gw:
+            results = Results("press", gw.journal, SourceFigures("press"), [form])
+            for codes in (["DKX004711"], ["DKX004711", "scratched\x1d"]):
+                batch = [
+                    result(key=str(n)).model_copy(
+                        update=dict(zip(("serial", "code"), results.part(code), strict=True))
+                    )
+                    for n, code in enumerate(codes)
+                ]
+                await gw.journal.append(*results.batches(batch))
+            await until(lambda: gw.journal.depth == 0, "the cursor")
+
+    asyncio.run(send())
+    assert rows(hub, "SELECT serial, code FROM inspection_result ORDER BY id") == [
+        ("004711", {"text": "DKX004711", "form": "engine",
+                    "parts": {"type": "DKX", "serial": "004711"}}),
+        ("scratched␝", {"text": "scratched␝", "form": None, "parts": {}}),
+    ]  # fmt: skip
 
 
 def test_what_is_no_result_is_kept_raw_and_stops_nobody(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from protocols.inspection import MAX_TEXT, Result, Verdict, parse_result
+from protocols.inspection import MAX_TEXT, MOST_PARTS, Code, Result, Verdict, parse_result
 
 
 def _text(least: int, most: int) -> st.SearchStrategy[str]:
@@ -20,10 +20,19 @@ def _text(least: int, most: int) -> st.SearchStrategy[str]:
 
 
 _NUMBER = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+CODES = st.builds(
+    Code,
+    text=_text(1, 128),
+    form=st.none() | _text(1, 40),
+    parts=st.dictionaries(
+        st.from_regex(r"[a-z_]{1,32}", fullmatch=True), _text(1, 128), max_size=8
+    ),
+)
 RESULTS = st.builds(
     Result,
     key=_text(1, 64),
     serial=st.none() | _text(1, 128),
+    code=st.none() | CODES,
     characteristic=_text(1, 100),
     value=_NUMBER,
     lower=_NUMBER,
@@ -54,10 +63,12 @@ def test_round_trip(result: Result) -> None:
 @pytest.mark.parametrize("filler", ["\u6263", '"', "\U0001f527"])
 def test_the_longest_is_within_the_bound(filler: str) -> None:
     said = dict.fromkeys(("characteristic", "tool", "programme", "operator"), filler * 100)
+    parts = {"p" * 31 + str(n): filler * 128 for n in range(MOST_PARTS)}
     longest = Result.model_validate(
         PLAIN
         | said
         | {"key": filler * 64, "serial": filler * 128, "unit": filler * 40}
+        | {"code": {"text": filler * 128, "form": filler * 40, "parts": parts}}
         | dict.fromkeys(("value", "lower", "upper", "nominal"), -1.2345678901234567e-300)
     )
     assert len(longest.text()) <= MAX_TEXT
