@@ -1,10 +1,13 @@
-"""An MQTT client that holds no more of one message than it is told.
+"""An MQTT client that holds no more of one message than it is told, and reads ahead.
 
 MQTT 3.1.1 lets a message be 256 MB large, a client has no way to refuse one, and paho 2 puts all of
 it together before anybody may look at its length. To end the connection over it would help nobody:
 what a broker keeps for a session or as retained comes again with the next. So a message that is too
 large is read off the socket in pieces that are dropped; it is acknowledged as its QoS wants, and
 never delivered. Streams name or send again what was in it.
+
+paho asks the system four times for each message, and once more whether there is one: more than half
+of what a small message costs. So what is there is read at once, and handed on from memory.
 
 It rests on insides of paho's (`_sock_recv`, `_in_packet`, `_handle_on_message`), for which there is
 no other way in; the tests with real brokers show that they are as they were.
@@ -16,6 +19,7 @@ import logging
 from typing import Any
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import MQTTErrorCode
 
 logger = logging.getLogger(__name__)
 
@@ -31,16 +35,44 @@ class BoundedClient(mqtt.Client):
     def __init__(self, *args: Any, largest_packet: int = LARGEST_PACKET, **more: Any) -> None:
         super().__init__(*args, **more)
         self._largest_packet = largest_packet
+        self._ahead = b""
+        self._taken = 0
+        """How much of `_ahead` paho has got."""
+        self._ahead_of: object = None
+        """The socket that `_ahead` was read from."""
+
+    def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
+        """What was read ahead no socket tells of again: all of it is handed on."""
+        done = super().loop_read(max_packets)
+        while (
+            done == MQTTErrorCode.MQTT_ERR_SUCCESS
+            and self._taken < len(self._ahead)
+            and self._ahead_of is self._sock
+        ):
+            done = super().loop_read(max_packets)
+        return done
+
+    def _read_ahead(self, bufsize: int) -> bytes:
+        if self._ahead_of is not self._sock or self._taken == len(self._ahead):
+            self._ahead = b""
+            self._taken = 0
+            self._ahead_of = self._sock
+            if bufsize >= _PIECE:
+                return super()._sock_recv(bufsize)
+            self._ahead = super()._sock_recv(_PIECE)
+        part = self._ahead[self._taken : self._taken + bufsize]
+        self._taken += len(part)
+        return part
 
     def _sock_recv(self, bufsize: int) -> bytes:
         """`bufsize` is what is missing of the packet."""
         if bufsize <= self._largest_packet:
-            return super()._sock_recv(bufsize)
+            return self._read_ahead(bufsize)
         packet, head = self._in_packet["packet"], self._in_packet["command"]
         if len(packet) >= 2:  # the topic's length; behind the topic stands what is acknowledged
             topic = int.from_bytes(packet[:2], "big")
             del packet[2 + topic + (2 if head & _QOS else 0) :]
-        return super()._sock_recv(_PIECE)
+        return self._read_ahead(_PIECE)
 
     def _handle_on_message(self, message: mqtt.MQTTMessage) -> None:
         size = self._in_packet["remaining_length"]
