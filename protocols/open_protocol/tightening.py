@@ -1,0 +1,177 @@
+"""One tightening, as MID 0061 (the last one) or 0065 (an old one) tells it in any revision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from protocols.open_protocol.fields import DataError, Value
+from protocols.open_protocol.frames import Message
+from protocols.open_protocol.layouts import read
+
+LAST_ID = 2**32 - 1
+"""The highest tightening id; the one behind it is 0."""
+TORQUE_UNITS = {
+    1: "Nm",
+    2: "lbf ft",
+    3: "lbf in",
+    4: "kpm",
+    5: "kgf cm",
+    6: "ozf in",
+    7: "%",
+    8: "Ncm",
+}
+TIGHTENING = "Tightening"
+RESULT_TYPES = {
+    1: TIGHTENING,
+    2: "Loosening",
+    3: "Batch increment",
+    4: "Batch decrement",
+    5: "Bypass of programme",
+    6: "Abort of job",
+    7: TIGHTENING,  # several spindles at once
+    8: "Reference set-up",
+    9: "Batch reset",
+    10: "Restart of job",
+}
+
+Verdict = Literal["ok", "nok", "unknown"]
+_VERDICTS: dict[int, Verdict] = {0: "nok", 1: "ok"}
+_STATUSES: dict[int, Verdict] = {0: "nok", 1: "ok", 2: "nok"}
+"""Low, OK, high."""
+# name, field, whether it is a torque, field of its verdict
+_MEASURED = (
+    ("Torque", "torque", "torque", "torque_status"),
+    ("Angle", "angle", "angle", "angle_status"),
+    ("Rundown angle", "rundown_angle", "angle", "rundown_angle_status"),
+    ("Current", "current", "%", "current_status"),
+    ("Selftap torque", "selftap", "torque", "selftap_status"),
+    ("Prevail torque", "prevail_torque", "torque", "prevail_torque_status"),
+)
+_ALWAYS = ("torque", "angle")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One value of a tightening."""
+
+    name: str
+    value: float
+    lower: float | None
+    upper: float | None
+    target: float | None
+    unit: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Tightening:
+    """One tightening, or what else a controller counts among them."""
+
+    id: int
+    what: str
+    """A value of `RESULT_TYPES`."""
+    verdict: Verdict
+    at: datetime | None
+    """By the controller's clock; None: it gave no time."""
+    identifiers: tuple[str, ...]
+    """What it was told of the part, the VIN number first; up to four, empty ones left out at the
+    end."""
+    cell: int | None
+    channel: int | None
+    tool: str | None
+    """Serial number of the tool."""
+    programme: int | None
+    programme_name: str | None
+    job: int | None
+    measured: tuple[Measured, ...]
+
+
+def read_tightening(
+    message: Message, torque_unit: str = "Nm", encoding: str = "latin-1"
+) -> Tightening:
+    """What MID 0061 or 0065 says. `torque_unit` is that of a controller whose revision does not say
+    it. Raises `DataError`."""
+    try:
+        said = read(message, encoding)
+    except LookupError:
+        raise DataError(f"MID {message.mid:04} revision {message.revision} is not known") from None
+    tightening_id = _number(said, "tightening_id")
+    if tightening_id is None:
+        raise DataError(f"MID {message.mid:04}: there is no tightening id")
+    unit = TORQUE_UNITS.get(_number(said, "torque_unit") or 0, torque_unit)
+    kind = _number(said, "result_type")
+    at = said.get("at")
+    return Tightening(
+        tightening_id,
+        TIGHTENING if kind is None else RESULT_TYPES.get(kind, f"Result of type {kind}"),
+        _VERDICTS.get(_number(said, "tightening_status"), "unknown"),  # type: ignore[arg-type]
+        at if isinstance(at, datetime) else None,
+        _identifiers(said),
+        _number(said, "cell"),
+        _number(said, "channel"),
+        _text(said, "tool_serial"),
+        _number(said, "programme"),
+        _text(said, "programme_name"),
+        _number(said, "job") or None,
+        tuple(_measured(said, unit)),
+    )
+
+
+def missing_between(last: int, new: int) -> tuple[int, int] | None:
+    """First and last of the ids between two, counted from the last one on over the highest; None if
+    there is none, or if `new` is not after `last` (serial arithmetic, as of RFC 1982)."""
+    ahead = (new - last) % (LAST_ID + 1)
+    if not 1 < ahead <= LAST_ID // 2:
+        return None
+    return (last + 1) % (LAST_ID + 1), (new - 1) % (LAST_ID + 1)
+
+
+def is_after(last: int, new: int) -> bool:
+    """Whether an id is after another one, by serial arithmetic."""
+    return 0 < (new - last) % (LAST_ID + 1) <= LAST_ID // 2
+
+
+def _measured(said: Mapping[str, Value], torque_unit: str) -> Iterator[Measured]:
+    units = {"torque": torque_unit, "angle": "deg"}
+    for name, field, unit, status in _MEASURED:
+        value = said.get(field)
+        lower, upper, target = (said.get(f"{field}_{which}") for which in ("min", "max", "target"))
+        if not isinstance(value, int | float):
+            continue
+        if field not in _ALWAYS and not (value or lower or upper):
+            continue  # it was not measured
+        yield Measured(
+            name,
+            float(value),
+            *_limits(lower, upper),
+            float(target) if isinstance(target, int | float) and target else None,
+            units.get(unit, unit),
+            _STATUSES.get(_number(said, status), "unknown"),  # type: ignore[arg-type]
+        )
+
+
+def _limits(lower: Value, upper: Value) -> tuple[float | None, float | None]:
+    """None for what is no limit: both are 0, or the controller did not say."""
+    if not isinstance(lower, int | float) or not isinstance(upper, int | float):
+        return None, None
+    return (None, None) if not lower and not upper else (float(lower), float(upper))
+
+
+def _identifiers(said: Mapping[str, Value]) -> tuple[str, ...]:
+    found = [str(said.get(name) or "") for name in ("vin", *(f"identifier_{n}" for n in (2, 3, 4)))]
+    while found and not found[-1].strip():
+        found.pop()
+    return tuple(found)
+
+
+def _number(said: Mapping[str, Value], name: str) -> int | None:
+    value = said.get(name)
+    return value if isinstance(value, int) else None
+
+
+def _text(said: Mapping[str, Value], name: str) -> str | None:
+    value = said.get(name)
+    return value.strip() or None if isinstance(value, str) else None
