@@ -27,6 +27,14 @@ def _devices(plain: Any) -> Iterator[Finding]:
         [(("sources", i, "device"), s.get("device")) for i, s in _dicts(plain, "sources")],
         "device {} is already the device of source {}; give each source its own",
     )
+    yield from _doubled(
+        [
+            (("sources", i, "watch_dir"), (s.get("kind"), s["watch_dir"]))
+            for i, s in _dicts(plain, "sources")
+            if isinstance(s.get("watch_dir"), str)
+        ],
+        "folder {} is already watched by source {} of this kind; watch it once",
+    )
 
 
 def _tags(plain: Any) -> Iterator[Finding]:

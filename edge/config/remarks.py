@@ -50,7 +50,12 @@ def _rest(config: EdgeConfig) -> Iterator[tuple[Location, str]]:
     if not config.sources:
         yield ("sources",), "nothing is read; `discover --write` adds a source and its tags"
     for i, source in enumerate(config.sources):
-        if not source.tags and all(line.device != source.device for line in config.jis):
+        has_tags = "tags" in type(source).model_fields
+        if (
+            has_tags
+            and not source.tags
+            and all(line.device != source.device for line in config.jis)
+        ):
             yield ("sources", i), "has no tags: nothing is read from it; see `discover`"
         security = getattr(source, "security", None)
         if security is not None and security.trust_any_server:

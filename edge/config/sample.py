@@ -49,6 +49,12 @@ SOURCES: dict[str, dict[str, Any]] = {
             {"name": "Door/Closed", "address": "coil:5"},
         ],
     },
+    "qdas": {
+        "kind": "qdas",
+        "device": "measuring-room",
+        "watch_dir": "/srv/measured",
+        "time_zone": "Europe/Berlin",
+    },
 }
 """An example of each kind of source."""
 _HEAD = """\

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Discriminator, Tag
+from pydantic import BaseModel, Discriminator, Tag
 
 from edge.journal import TelemetryJournal
 from edge.sources.base import DeviceListener, Source
 from edge.sources.modbus.config import ModbusSettings
 from edge.sources.opcua.config import OpcUaSettings
+from edge.sources.qdas.config import QdasSettings
 from edge.sources.s7.config import S7Settings
 from edge.status import SourceFigures
 
-SETTINGS: dict[str, type[OpcUaSettings] | type[S7Settings] | type[ModbusSettings]] = {
+SETTINGS: dict[str, type[BaseModel]] = {
     "opcua": OpcUaSettings,
     "s7": S7Settings,
     "modbus": ModbusSettings,
+    "qdas": QdasSettings,
 }
 """The model of each kind."""
 
@@ -32,7 +34,8 @@ def kind_of(entry: Any) -> str | None:
 SourceSettings = Annotated[
     Annotated[OpcUaSettings, Tag("opcua")]
     | Annotated[S7Settings, Tag("s7")]
-    | Annotated[ModbusSettings, Tag("modbus")],
+    | Annotated[ModbusSettings, Tag("modbus")]
+    | Annotated[QdasSettings, Tag("qdas")],
     Discriminator(
         kind_of,
         custom_error_type="unknown_kind",
@@ -63,3 +66,7 @@ def make_source(
             from edge.sources.modbus.source import ModbusSource
 
             return ModbusSource(settings, journal, listener, figures)
+        case "qdas":
+            from edge.sources.qdas.source import QdasSource
+
+            return QdasSource(settings, journal, listener, figures)

@@ -2,33 +2,9 @@
 
 from __future__ import annotations
 
-import zoneinfo
-from typing import Annotated
+from pydantic import BaseModel, ConfigDict, Field
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-
-from edge.sources.settings import DeviceName
-
-
-def _time_zone(name: str) -> str:
-    try:
-        if name != "UTC":
-            zoneinfo.ZoneInfo(name)
-    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
-        raise ValueError(
-            f"there is no time zone {name!r} here; write UTC, Europe/Berlin, Asia/Shanghai, …"
-        ) from None
-    return name
-
-
-def _encoding(name: str) -> str:
-    try:
-        "".encode(name)
-    except LookupError:
-        raise ValueError(
-            f"there is no encoding {name!r}; write latin-1, utf-8, gbk, big5, shift_jis, …"
-        ) from None
-    return name
+from edge.sources.settings import DeviceName, TextEncoding, TimeZone
 
 
 class PolledSettings(BaseModel):
@@ -62,10 +38,10 @@ class PolledSettings(BaseModel):
         title="Silence after which this source alone is ended and begun anew, in seconds",
         description="At least three times timeout_s. The page says late after half of it.",
     )
-    time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
+    time_zone: TimeZone = Field(
         default="UTC",
         title="Time zone of the device's clock, such as Europe/Berlin: for values that are times",
     )
-    text_encoding: Annotated[str, AfterValidator(_encoding)] = Field(
+    text_encoding: TextEncoding = Field(
         default="latin-1", title="How text is encoded: latin-1, utf-8, gbk, …"
     )

@@ -117,6 +117,19 @@ def test_every_error_at_once_with_its_line_and_what_to_do(file: Path) -> None:
     ]
 
 
+def test_a_folder_is_watched_once(tmp_path: Path) -> None:
+    source = "  - {kind: qdas, device: %s, watch_dir: %s, time_zone: %s}\n"
+    folders = [("a", "in", "UTC"), ("b", "./in/", "UTC"), ("c", "out", "Europe/Berln")]
+    file = tmp_path / "edge.yaml"
+    file.write_text(SOUND + "sources:\n" + "".join(source % each for each in folders))
+    with pytest.raises(ConfigError) as caught:
+        load(file, {})
+    assert [(p.line, p.where) for p in caught.value.problems] == [
+        (6, "sources[1].watch_dir"),
+        (7, "sources[2].time_zone"),
+    ]
+
+
 SOUND = "version: 1\ngateway: {group: g, node: n}\ndata_dir: d\n"
 
 

@@ -30,7 +30,7 @@ def test_it_is_right_as_it_stands(tmp_path: Path, kind: str) -> None:
     file.write_text(sample(kind))
     (source,) = load(file, {}).sources
     assert source.kind == kind
-    assert len(source.tags) > 1
+    assert len(source.tags) > 1 or "tags" not in type(source).model_fields
 
 
 @pytest.mark.parametrize("kind", SETTINGS)
