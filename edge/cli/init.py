@@ -22,8 +22,9 @@ words = Catalogue(
         ),
         "kind": ("What is read: {kinds}.", "数据源类型：{kinds}。"),
         "address": (
-            "Address of the PLC or device: host, host:port or opc.tcp://host:port.",
-            "PLC 或设备的地址：主机、主机:端口或 opc.tcp://主机:端口。",
+            "Address of the PLC or device: host, host:port or opc.tcp://host:port; or the folder "
+            "that its files are put into.",
+            "PLC 或设备的地址：主机、主机:端口或 opc.tcp://主机:端口；或存放其文件的文件夹。",
         ),
         "device": ("Name of that device at the hub.", "该设备在中心的名称。"),
         "group": ("Your company's name at the hub.", "贵公司在中心的名称。"),
@@ -45,6 +46,10 @@ words = Catalogue(
         "ask.address": (
             "Address of that PLC or device (empty: later)",
             "该 PLC 或设备的地址（留空：以后填写）",
+        ),
+        "ask.folder": (
+            "Folder that its files are put into (empty: later)",
+            "存放其文件的文件夹（留空：以后填写）",
         ),
         "ask.group": ("Your company's name at the hub", "贵公司在中心的名称"),
         "ask.node": ("This gateway's name at the hub", "本网关在中心的名称"),
@@ -84,7 +89,7 @@ _DISCOVERS = {
     "s7": "discover s7 SYMBOLS --host {host} --write {config}",
     "modbus": "discover modbus MAP.csv --host {host} --write {config}",
 }
-_ADDRESS_KEYS = {"opcua": "endpoint", "s7": "host", "modbus": "host"}
+_ADDRESS_KEYS = {"opcua": "endpoint", "s7": "host", "modbus": "host", "qdas": "watch_dir"}
 _PASSWORD_FILE = "broker.password"  # noqa: S105 - a file's name
 
 
@@ -120,7 +125,7 @@ def init(
     if kind not in SOURCES:
         raise typer.BadParameter(words("no_kind", kind=kind, kinds=kinds))
     if address is None and asking and kind in _ADDRESS_KEYS:
-        address = _ask("address", "")
+        address = _ask("folder" if _ADDRESS_KEYS[kind] == "watch_dir" else "address", "")
     group = group or (_ask("group", "my-company") if asking else "my-company")
     node = node or (_ask("node", _host_name()) if asking else "gateway-1")
     broker = broker or (_ask("broker", "localhost") if asking else "localhost")
@@ -186,6 +191,8 @@ def _source(kind: str, address: str | None, device: str | None) -> dict[str, Any
     key = _ADDRESS_KEYS.get(kind)
     if not address or key is None:
         return source
+    if key == "watch_dir":
+        return source | {"watch_dir": address}
     if key == "endpoint":
         bare = address if ":" in address else f"{address}:4840"
         endpoint = address if "://" in address else f"opc.tcp://{bare}"

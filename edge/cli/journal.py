@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,8 +41,10 @@ words = Catalogue(
         ),
         "show": ("The last records, or those from an offset on.", "显示最近或指定偏移起的记录。"),
         "export": (
-            "Write records as JSON Lines: to keep, to look at, to replay. '-' is standard output.",
-            "把记录导出为 JSON Lines：供保存、查看或回放。“-”为标准输出。",
+            "Write records as JSON Lines: to keep, to look at, to replay; or results of inspection "
+            "as Q-DAS DFQ. '-' is standard output.",
+            "把记录导出为 JSON Lines：供保存、查看或回放；或把检验结果导出为 Q-DAS DFQ。"
+            "“-”为标准输出。",
         ),
         "verify": (
             "Check the file: its structure, and the checksum of every row.",
@@ -56,6 +59,23 @@ words = Catalogue(
         "after": ("Up to this offset, without it.", "到该偏移为止（不含）。"),
         "device": ("Of this device alone.", "仅该设备。"),
         "file": ("File to write, .gz for a packed one.", "目标文件，.gz 则压缩。"),
+        "format": ("jsonl or dfq.", "jsonl 或 dfq。"),
+        "time_zone": (
+            "Time zone of the times in a DFQ, such as Europe/Berlin; else this PC's.",
+            "DFQ 中时间的时区，如 Asia/Shanghai；否则为本机时区。",
+        ),
+        "encoding": ("Encoding of a DFQ.", "DFQ 的编码。"),
+        "dfq_alone": (
+            "--device and --time-zone go with --format dfq",
+            "--device 和 --time-zone 只用于 --format dfq",
+        ),
+        "no_zone": ("there is no time zone {name!r} here", "没有时区 {name!r}"),
+        "no_encoding": ("there is no encoding {name!r}", "没有编码 {name!r}"),
+        "not_in_encoding": (
+            "{text!r} cannot be written as {encoding}; give --encoding utf-8-sig or gbk",
+            "{text!r} 无法以 {encoding} 写出；请用 --encoding utf-8-sig 或 gbk",
+        ),
+        "results_exported": ("{count} results written to {path}", "已将 {count} 条结果写入 {path}"),
         "file_column": ("file", "文件"),
         "bytes": ("bytes", "字节"),
         "stream": (
@@ -86,6 +106,15 @@ words = Catalogue(
         ),
     }
 )
+
+
+class Format(StrEnum):
+    """Of what is exported."""
+
+    JSONL = "jsonl"
+    DFQ = "dfq"
+
+
 DataDir = Annotated[Path | None, typer.Option(help=words("data_dir"))]
 First = Annotated[int | None, typer.Option(help=words("first"))]
 _CLASSES = {0: "low", 1: "normal", 2: "high"}
@@ -162,11 +191,19 @@ def export(
     data_dir: DataDir = None,
     first: First = None,
     after: Annotated[int | None, typer.Option(help=words("after"))] = None,
+    form: Annotated[Format, typer.Option("--format", help=words("format"))] = Format.JSONL,
+    device: Annotated[str | None, typer.Option(help=words("device"))] = None,
+    time_zone: Annotated[str | None, typer.Option(help=words("time_zone"))] = None,
+    encoding: Annotated[str, typer.Option(help=words("encoding"))] = "utf-8-sig",
     as_json: AsJson = False,
 ) -> None:
-    """Write a recording."""
-    from edge.recording import write
+    """Write a recording, or the results in it."""
+    from edge import recording
 
+    if form is Format.JSONL and (device or time_zone):
+        raise typer.BadParameter(words("dfq_alone"))
+    as_dfq = form is Format.DFQ
+    write = _dfq_writer(device, time_zone, encoding) if as_dfq else recording.write
     gateway = _gateway(config)
     with _opened(config, data_dir, as_json) as journal:
         position = journal.position()
@@ -176,10 +213,40 @@ def export(
             count = write(journal, file, gateway, begin, end)
         except OSError as error:
             fail(f"{file}: {error.strerror or error}", as_json=as_json)
-    if as_json and str(file) != "-":
-        show_json({"records": count, "file": str(file)})
-    elif str(file) != "-":
-        typer.echo(words("exported", count=count, path=file))
+        except UnicodeEncodeError as error:
+            text = error.object[error.start : error.end]
+            fail(words("not_in_encoding", text=text, encoding=encoding), as_json=as_json)
+    if str(file) == "-":
+        return
+    what = "results" if as_dfq else "records"
+    if as_json:
+        show_json({what: count, "file": str(file)})
+    else:
+        said = "results_exported" if as_dfq else "exported"
+        typer.echo(words(said, count=count, path=file))
+
+
+def _dfq_writer(
+    device: str | None, time_zone: str | None, encoding: str
+) -> Callable[[JournalFile, Path, str, int, int], int]:
+    """A writer of results, used as the one of recordings."""
+    from zoneinfo import ZoneInfo
+
+    from edge.results_file import write_dfq
+
+    try:
+        zone = None if time_zone is None else ZoneInfo(time_zone)
+    except (ValueError, OSError, LookupError):
+        raise typer.BadParameter(words("no_zone", name=time_zone)) from None
+    try:
+        "".encode(encoding)
+    except LookupError:
+        raise typer.BadParameter(words("no_encoding", name=encoding)) from None
+
+    def write(journal: JournalFile, path: Path, _gateway: str, first: int, after: int) -> int:
+        return write_dfq(journal, path, first, after, device=device, zone=zone, encoding=encoding)
+
+    return write
 
 
 def verify(

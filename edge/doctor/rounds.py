@@ -12,6 +12,7 @@ from edge.doctor import broker, machine
 from edge.doctor.finding import Finding
 from edge.sources.modbus.config import ModbusSettings
 from edge.sources.opcua.config import OpcUaSettings
+from edge.sources.qdas.config import QdasSettings
 from edge.sources.s7.config import S7Settings
 from edge.status.client import NotRunningError, ask
 
@@ -50,6 +51,11 @@ async def _source(source: object, *, running: bool) -> AsyncIterator[Finding]:
         from edge.doctor import polled
 
         async for finding in polled.look(source, running=running):
+            yield finding
+    elif isinstance(source, QdasSettings):
+        from edge.doctor import folder
+
+        async for finding in folder.look(source):
             yield finding
 
 

@@ -12,14 +12,15 @@ from protocols.aqdef.results import judged
 from protocols.inspection import Result
 
 
-def results_as_content(found: Iterable[Result], zone: tzinfo) -> Content:
+def results_as_content(found: Iterable[Result], zone: tzinfo | None) -> Content:
     """Results as a file: a part for each programme, a characteristic for each name, unit and
-    limits; operators and tools in catalogues. A verdict that the limits do not tell is in K0009."""
+    limits; operators and tools in catalogues; times by a clock of `zone`, or this machine's. A
+    verdict that the limits do not tell is in K0009."""
     return _Contents(zone).of(found)
 
 
 class _Contents:
-    def __init__(self, zone: tzinfo) -> None:
+    def __init__(self, zone: tzinfo | None) -> None:
         self._zone = zone
         self._content = Content()
         self._parts: dict[str, int] = {}

@@ -63,8 +63,8 @@ def instant(text: str, zone: tzinfo) -> datetime:
         raise ValueError(f"{text[:40]!r} is no date and time there is") from None
 
 
-def write_instant(at: datetime, zone: tzinfo) -> str:
-    """As most programs write it; a fraction of a second is left out."""
+def write_instant(at: datetime, zone: tzinfo | None) -> str:
+    """As most programs write it, by a clock of `zone` or this machine's; without fractions."""
     return f"{at.astimezone(zone):%d.%m.%Y/%H:%M:%S}"
 
 

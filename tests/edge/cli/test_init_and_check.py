@@ -71,6 +71,12 @@ def test_an_address_with_its_port(file: Path) -> None:
     assert (source.device, source.host, source.port) == ("press-9", "10.0.0.5", 1102)
 
 
+def test_a_folder_in_place_of_an_address(file: Path) -> None:
+    options = ("--kind", "qdas", "--address", "measured", "--yes")
+    assert invoke("init", "--config", file, *options)[0] == 0
+    assert load(file, {}).sources[0].endpoint == str(file.parent / "measured")
+
+
 def test_what_would_make_no_right_file_makes_none(file: Path) -> None:
     code, told = invoke_json("init", "--config", file, "--group", "a/b", "--yes")
     assert code == 1

@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from deploy.local.broker import LocalBroker
 from edge.journal import Gap, JournalSettings, SampleBatch, SampleClass, TelemetryJournal
+from edge.sources.results import Results
+from edge.status import SourceFigures
+from protocols.aqdef import read
+from protocols.aqdef.results import results as results_of
+from protocols.inspection import Result
 from protocols.sparkplug.datatypes import DataType
 from tests.edge.cli.invoke import invoke, invoke_json
 from tests.edge.hub import Hub
@@ -114,6 +121,54 @@ async def test_damage_is_found_and_told(directory: Path) -> None:
     assert (code, "records 1 to 1" in said) == (1, True)
     _, told = invoke_json("journal", "show", *where)
     assert [row["kind"] for row in told] == ["samples", "lost", "gap", "samples"]
+
+
+async def test_results_go_to_a_measuring_room(directory: Path) -> None:
+    where = ("--config", directory / "edge.yaml")
+    journal = TelemetryJournal.open(directory / "data" / "journal.sqlite", JournalSettings())
+    found = [
+        Result(
+            key=f"{n}",
+            serial=f"S{n}",
+            characteristic="拧紧力矩",
+            value=19.5 + n,
+            lower=18,
+            upper=22,
+            unit="Nm",
+            verdict="ok" if n < 3 else "nok",
+            measured_at=datetime(2026, 11, 29, 6, n, tzinfo=UTC),
+            raw_sha256="0" * 64,
+        )
+        for n in range(4)
+    ]
+    for device in ("press", "drill"):
+        results = Results(device, journal, SourceFigures(device))
+        await journal.append(*results.batches(found))
+    await journal.close()
+
+    file = directory / "line.dfq"
+    export = ("journal", "export", file, *where, "--format", "dfq")
+    code, told = invoke_json(*export, "--device", "press", "--time-zone", "Asia/Shanghai")
+    assert (code, told["results"]) == (0, 4)
+    content = read([("line.dfq", file.read_bytes())])
+    assert content.values[0].fields["K0004"] == "29.11.2026/14:00:00"
+    shanghai = ZoneInfo("Asia/Shanghai")
+    back = results_of(content, sha256="0" * 64, zone=shanghai, otherwise=datetime.now(UTC))
+    assert [(r.serial, r.value, r.verdict, r.measured_at) for r in back] == [
+        (r.serial, r.value, r.verdict, r.measured_at) for r in found
+    ]
+    code, told = invoke_json(*export)
+    assert (code, "exists" in told["error"]) == (1, True)
+    file.unlink()
+    code, said = invoke(*export)
+    assert (code, "8 results written" in said) == (0, True)
+    file.unlink()
+    code, told = invoke_json(*export, "--encoding", "cp1252")
+    assert (code, "'拧紧力矩' cannot be written as cp1252" in told["error"]) == (1, True)
+    assert not file.exists()
+    for wrong in (("--time-zone", "Mars"), ("--encoding", "x"), ("--format", "csv")):
+        assert invoke(*export, *wrong)[0] == 2
+    assert invoke("journal", "export", file, *where, "--device", "press")[0] == 2
 
 
 @LAST_BROKER

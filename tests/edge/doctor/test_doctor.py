@@ -15,10 +15,12 @@ from deploy.local.broker import LocalBroker, Mosquitto
 from deploy.local.ports import free_port
 from edge.config import EdgeConfig
 from edge.doctor import broker as broker_doctor
+from edge.doctor import folder as folders
 from edge.doctor import machine, opcua, polled
 from edge.doctor.finding import Finding, worst
 from edge.sources.modbus import ModbusSettings
 from edge.sources.opcua import OpcUaSettings
+from edge.sources.qdas import QdasSettings
 from edge.sources.s7 import S7Settings
 from firmware_sim.device.settings import DeviceSettings
 from firmware_sim.modbus.unit import run_modbus
@@ -130,6 +132,34 @@ async def test_each_address_of_a_device_is_read() -> None:
     assert "tag beyond (DB1.DBD100:REAL)" in found[1].what
     (gone,) = await all_of(polled.look(settings, running=False))
     assert gone.verdict == "failed"
+
+
+async def test_a_watched_folder_and_the_files_in_it(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    settings = QdasSettings.model_validate(
+        {
+            "kind": "qdas",
+            "device": "room",
+            "watch_dir": folder,
+            "archive_dir": tmp_path / "no" / "a",
+        }
+    )
+    (gone,) = await all_of(folders.look(settings))
+    assert (gone.verdict, "findmnt -T" in gone.remedy) == ("failed", True)
+    (tmp_path / "no").write_text("a file")
+    folder.mkdir()
+    (folder / "a.dfq").write_text("K2002/1 A\n1\n2\n")
+    (folder / "b.dfq").write_text("K2002/1 A\nwhat\n")
+    (folder / "c.dfd").write_text("K2002/1 A\n")
+    found = await all_of(folders.look(settings))
+    assert [f.verdict for f in found] == ["ok", "failed", "warning", "ok", "warning"]
+    told = [f.what for f in found]
+    assert "3 files wait" in told[0]
+    assert "files cannot be moved" in told[1]
+    assert "c.dfd waits for its other half" in told[2]
+    assert "a.dfq can be read: 2 results" in told[3]
+    assert "b.dfq would be set aside: b.dfq:2: 'what' is neither" in told[4]
+    assert sorted(path.name for path in folder.iterdir()) == ["a.dfq", "b.dfq", "c.dfd"]
 
 
 async def test_units_of_modbus_answer_each_for_themselves() -> None:
