@@ -55,6 +55,16 @@ SOURCES: dict[str, dict[str, Any]] = {
         "watch_dir": "/srv/measured",
         "time_zone": "Europe/Berlin",
     },
+    "drop": {
+        "kind": "drop",
+        "device": "leak-tester",
+        "watch_dir": "/srv/leak-tester",
+        "columns": {"serial": "Serial", "time": "Time", "operator": "Operator"},
+        "measured": [
+            {"name": "Leak rate", "column": "Leak", "unit": "ml/min", "upper": 5.0},
+            {"name": "Label", "column": "Label ok"},
+        ],
+    },
 }
 """An example of each kind of source."""
 _HEAD = """\

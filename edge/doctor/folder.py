@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from edge.cli.words import Catalogue
 from edge.doctor.finding import Finding, failed, ok, warning
+from edge.sources.drop.config import DropSettings
 from edge.sources.folder import files
 from edge.sources.folder.blocking import in_thread
 from edge.sources.folder.files import Entry, shown
@@ -56,7 +57,7 @@ _TRIED = 3
 """So many of the files that lie there are read to see whether they can be."""
 
 
-async def look(settings: QdasSettings) -> AsyncIterator[Finding]:
+async def look(settings: QdasSettings | DropSettings) -> AsyncIterator[Finding]:
     """Look at the folder and try its files. Nothing is taken or moved."""
     part, place = f"source {settings.device}", settings.watch_dir
     reader = reader_of(settings)
@@ -77,11 +78,17 @@ async def look(settings: QdasSettings) -> AsyncIterator[Finding]:
         yield await _try(settings, reader, [by_name[name] for name in group])
 
 
-def reader_of(settings: QdasSettings) -> Reader:
+def reader_of(settings: QdasSettings | DropSettings) -> Reader:
     """The reader of a kind of source."""
-    from edge.sources.qdas.source import QdasReader
+    match settings.kind:
+        case "qdas":
+            from edge.sources.qdas.source import QdasReader
 
-    return QdasReader(settings)
+            return QdasReader(settings)
+        case "drop":
+            from edge.sources.drop.source import DropReader
+
+            return DropReader(settings)
 
 
 async def _rights(settings: FolderSettings) -> Finding:
@@ -95,7 +102,9 @@ async def _rights(settings: FolderSettings) -> Finding:
     return ok(part, words("movable", place=settings.archive))
 
 
-async def _try(settings: QdasSettings, reader: Reader, group: list[Entry]) -> Finding:
+async def _try(
+    settings: QdasSettings | DropSettings, reader: Reader, group: list[Entry]
+) -> Finding:
     part, name = f"source {settings.device}", ", ".join(shown(entry.name) for entry in group)
     most = settings.max_file_mb * 1024 * 1024
     try:

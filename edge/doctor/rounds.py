@@ -10,6 +10,7 @@ from edge.config import EdgeConfig
 from edge.config.hand_over import HandOverSettings
 from edge.doctor import broker, machine
 from edge.doctor.finding import Finding
+from edge.sources.drop.config import DropSettings
 from edge.sources.modbus.config import ModbusSettings
 from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.qdas.config import QdasSettings
@@ -52,7 +53,7 @@ async def _source(source: object, *, running: bool) -> AsyncIterator[Finding]:
 
         async for finding in polled.look(source, running=running):
             yield finding
-    elif isinstance(source, QdasSettings):
+    elif isinstance(source, (QdasSettings, DropSettings)):
         from edge.doctor import folder
 
         async for finding in folder.look(source):

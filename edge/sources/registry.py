@@ -8,6 +8,7 @@ from pydantic import BaseModel, Discriminator, Tag
 
 from edge.journal import TelemetryJournal
 from edge.sources.base import DeviceListener, Source
+from edge.sources.drop.config import DropSettings
 from edge.sources.modbus.config import ModbusSettings
 from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.qdas.config import QdasSettings
@@ -19,6 +20,7 @@ SETTINGS: dict[str, type[BaseModel]] = {
     "s7": S7Settings,
     "modbus": ModbusSettings,
     "qdas": QdasSettings,
+    "drop": DropSettings,
 }
 """The model of each kind."""
 
@@ -35,7 +37,8 @@ SourceSettings = Annotated[
     Annotated[OpcUaSettings, Tag("opcua")]
     | Annotated[S7Settings, Tag("s7")]
     | Annotated[ModbusSettings, Tag("modbus")]
-    | Annotated[QdasSettings, Tag("qdas")],
+    | Annotated[QdasSettings, Tag("qdas")]
+    | Annotated[DropSettings, Tag("drop")],
     Discriminator(
         kind_of,
         custom_error_type="unknown_kind",
@@ -70,3 +73,7 @@ def make_source(
             from edge.sources.qdas.source import QdasSource
 
             return QdasSource(settings, journal, listener, figures)
+        case "drop":
+            from edge.sources.drop.source import DropSource
+
+            return DropSource(settings, journal, listener, figures)

@@ -8,8 +8,7 @@ from datetime import tzinfo
 
 from protocols.aqdef.fields import write_instant
 from protocols.aqdef.model import Characteristic, Content, Fields, Value
-from protocols.aqdef.results import judged
-from protocols.inspection import Result
+from protocols.inspection import Result, judged
 
 
 def results_as_content(found: Iterable[Result], zone: tzinfo | None) -> Content:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from protocols.aqdef.fields import instant, number, whole
 from protocols.aqdef.model import AqdefError, Content, Fields, Value
 from protocols.aqdef.read import MAX_PROBLEMS
-from protocols.inspection import Result, Verdict
+from protocols.inspection import Result, Verdict, judged
 from protocols.refusal import first_problem
 
 SERIAL_FIELDS = ("K0014",)
@@ -223,14 +223,6 @@ def _number(fields: Fields, key: str) -> float | None:
         return number(text) if text else None
     except ValueError as error:
         raise ValueError(f"{key}: {error}") from None
-
-
-def judged(value: float, lower: float | None, upper: float | None) -> Verdict:
-    """What limits tell of a value; it may lie on them."""
-    if lower is None and upper is None:
-        return "unknown"
-    below = lower is not None and value < lower
-    return "nok" if below or (upper is not None and value > upper) else "ok"
 
 
 def _counted(fields: Fields) -> tuple[float | None, Verdict]:

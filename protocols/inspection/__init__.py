@@ -12,7 +12,17 @@ from protocols.inspection.result import (
     Code,
     Result,
     Verdict,
+    judged,
     parse_result,
 )
 
-__all__ = ["MAX_TEXT", "MOST_PARTS", "RESULT", "Code", "Result", "Verdict", "parse_result"]
+__all__ = [
+    "MAX_TEXT",
+    "MOST_PARTS",
+    "RESULT",
+    "Code",
+    "Result",
+    "Verdict",
+    "judged",
+    "parse_result",
+]

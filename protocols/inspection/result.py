@@ -85,3 +85,11 @@ def parse_result(text: str) -> Result:
     if len(text) > MAX_TEXT:
         raise ValueError(f"{len(text)} characters, more than {MAX_TEXT}")
     return Result.model_validate_json(text)
+
+
+def judged(value: float, lower: float | None, upper: float | None) -> Verdict:
+    """What limits tell of a value; it may lie on them."""
+    if lower is None and upper is None:
+        return "unknown"
+    below = lower is not None and value < lower
+    return "nok" if below or (upper is not None and value > upper) else "ok"
