@@ -28,7 +28,7 @@ _RESULTS = """
 SELECT r.id, g.group_id || '/' || g.node_id AS gateway, d.name AS device, r.key, r.characteristic,
     r.value, r.lower, r.upper, r.nominal, r.unit, r.verdict, r.tool, r.programme, r.operator,
     r.measured_at, r.received_at, encode(r.raw_sha256, 'hex') AS raw_sha256,
-    r.code
+    r.code, r.reason
 FROM inspection_result r
 JOIN tag t ON t.id = r.tag JOIN device d ON d.id = t.device JOIN gateway g ON g.id = d.gateway
 WHERE r.serial = %(serial)s AND (%(after)s = 0 OR (r.measured_at, r.id) >
@@ -69,6 +69,7 @@ _RESULT_EXAMPLE: dict[str, Any] = {
         "form": "car maker",
         "parts": {"supplier": "06123", "part_number": "SF-SPORT", "serial": "S-88123"},
     },
+    "reason": None,
 }
 
 
@@ -114,6 +115,7 @@ class ResultView(BaseModel):
     code: Code | None = Field(
         description="that the serial was read from, where the gateway knows the forms of codes"
     )
+    reason: str | None = Field(description="that a person gave, such as why it is out of limits")
 
 
 class FoundResult(ResultView):

@@ -16,10 +16,12 @@ from protocols.sparkplug import NO_ALIAS, PayloadError, Samples
 
 _INSERT = """
 INSERT INTO inspection_result (owner, partner, tag, key, serial, characteristic, value, lower,
-    upper, nominal, unit, verdict, tool, programme, operator, measured_at, raw_sha256, code)
+    upper, nominal, unit, verdict, tool, programme, operator, measured_at, raw_sha256, code,
+    reason)
 SELECT * FROM unnest(%s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[],
     %s::float8[], %s::float8[], %s::float8[], %s::float8[], %s::text[], %s::text[], %s::text[],
-    %s::text[], %s::text[], %s::timestamptz[], %s::bytea[], %s::jsonb[])
+    %s::text[], %s::text[], %s::timestamptz[], %s::bytea[], %s::jsonb[],
+    %s::text[])
 ON CONFLICT DO NOTHING
 """
 
@@ -72,6 +74,7 @@ def insert(conn: psycopg.Connection, found: Iterable[Found]) -> None:
             f.result.measured_at,
             bytes.fromhex(f.result.raw_sha256),
             None if f.result.code is None else f.result.code.model_dump_json(),
+            f.result.reason,
         )
         for f in found
     ]

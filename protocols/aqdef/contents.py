@@ -68,6 +68,7 @@ class _Contents:
         return self._parts[programme]
 
     def _fields(self, result: Result) -> Fields:
+        said = [result.reason] if result.reason else []
         if result.value is None:
             known = result.verdict != "unknown"
             errors = {"ok": "0", "nok": "1"}.get(result.verdict, "0")
@@ -75,8 +76,10 @@ class _Contents:
         else:
             fields = {"K0001": repr(result.value), "K0002": "0"}
             if result.verdict != judged(result.value, result.lower, result.upper):
-                fields["K0009"] = f"verdict {result.verdict}"
+                said.insert(0, f"verdict {result.verdict}")
         fields["K0004"] = write_instant(result.measured_at, self._zone)
+        if said:
+            fields["K0009"] = ": ".join(said)
         if result.serial:
             fields["K0014"] = result.serial
         for key, catalogue, name in (

@@ -8,7 +8,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime, tzinfo
-from typing import get_args
 
 from pydantic import ValidationError
 
@@ -22,13 +21,14 @@ SERIAL_FIELDS = ("K0014",)
 """Where the serial of the part stands unless the sender says otherwise."""
 NO_VALUE = (255, 256)
 """K0002 of values that are none: not measured, or only there to hold a position together."""
-SAID: dict[str, Verdict] = {f"verdict {v}": v for v in get_args(Verdict)}
-"""K0009 of values whose verdict the limits do not tell, as `results_as_content` writes it."""
+_SAID = re.compile(r"(?:verdict (ok|nok|unknown)(?:: |$))?(.*)", re.DOTALL)
+"""K0009: a verdict that the limits do not tell, as `results_as_content` writes it, and a reason."""
 _ONE_PIECE = (0, 1, 1000)
 """K0020 of a sample of one; programs write thousandths."""
 _MAX_NAME = 100
 _MAX_SERIAL = 128
 _MAX_UNIT = 40
+_MAX_REASON = 200
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
 
 
@@ -93,6 +93,7 @@ class _Results:
         described = self._content.characteristics[value.characteristic]
         part = self._content.parts[described.part]
         lower, upper, nominal = _limits(described.fields)
+        said, reason = _said(value.fields.get("K0009", ""))
         if described.attributive or "K0001" not in value.fields:
             measured, verdict = _counted(value.fields)
             lower = upper = nominal = None
@@ -100,7 +101,7 @@ class _Results:
             if not value.fields.get("K0001"):
                 return
             measured = number(value.fields["K0001"])
-            verdict = SAID.get(value.fields.get("K0009", "")) or judged(measured, lower, upper)
+            verdict = said or judged(measured, lower, upper)
         yield Result(
             key=key,
             serial=_text(serial, _MAX_SERIAL),
@@ -114,6 +115,7 @@ class _Results:
             tool=_text(self._tool(value.fields, described.fields, part), _MAX_NAME),
             programme=_text(_first(part, "K1231", "K1341", "K1001", "K1002"), _MAX_NAME),
             operator=_text(self._operator(value.fields, part), _MAX_NAME),
+            reason=_text(reason, _MAX_REASON),
             measured_at=instant(when, self._zone) if when else self._otherwise,
             raw_sha256=self._sha256,
         )
@@ -232,6 +234,12 @@ def _counted(fields: Fields) -> tuple[float | None, Verdict]:
     errors = whole(fields["K0021"])
     several = whole(fields.get("K0020") or "0") not in _ONE_PIECE
     return float(errors) if several else None, "nok" if errors else "ok"
+
+
+def _said(text: str) -> tuple[Verdict | None, str]:
+    found = _SAID.fullmatch(text)
+    verdict: Verdict | None = found.group(1) if found else None  # type: ignore[assignment]
+    return verdict, found.group(2) if found else text
 
 
 def _first(fields: Fields, *keys: str) -> str:

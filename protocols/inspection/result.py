@@ -67,6 +67,9 @@ class Result(BaseModel):
     tool: Text | None = Field(default=None, description="tool, gauge or channel that measured")
     programme: Text | None = Field(default=None, description="parameter set, programme or plan")
     operator: Text | None = None
+    reason: Annotated[str, Field(max_length=200, pattern=_NO_CONTROL)] | None = Field(
+        default=None, description="that a person gave, such as why it is out of limits"
+    )
     measured_at: Annotated[
         AwareDatetime,
         Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),

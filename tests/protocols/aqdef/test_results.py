@@ -131,6 +131,7 @@ def operations(draw: st.DrawFn) -> list[Result]:
                     tool=draw(st.none() | NAMES),
                     programme=draw(st.sampled_from(["P", "Q"])),
                     operator=draw(st.none() | NAMES),
+                    reason=draw(st.none() | NAMES),
                     measured_at=at.replace(microsecond=0) + timedelta(seconds=key),
                     raw_sha256=SHA,
                 )
