@@ -144,7 +144,9 @@ def create_app(
 
     app.add_middleware(KeepAnswers, transaction=lambda: app.state.context.own())
     app.add_middleware(
-        BodyLimit, max_bytes=MAX_BODY_BYTES, larger={days.router.prefix: days.MAX_BODY_BYTES}
+        BodyLimit,
+        max_bytes=MAX_BODY_BYTES,
+        larger={days.router.prefix: days.MAX_BODY_BYTES, edi.FILES: edi.MAX_BODY_BYTES},
     )
     if token is None:
         app.add_middleware(LocalNamesOnly)

@@ -1,24 +1,32 @@
-"""EDIFACT over HTTP: the files that go to partners, the record of messages, and what partners
-expect to need against what they have called."""
+"""EDIFACT over HTTP: the files that come from partners and go to them, the record of messages, and
+what partners expect to need against what they have called."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from psycopg.rows import class_row
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.api.context import Shared, Tenant
 from hub.api.plants import After, Limit, PlantId
-from hub.api.problems import Problem, described
+from hub.api.problems import FieldProblem, Problem, described
 from hub.edi.forecasts import forecasts_of
+from hub.edi.inbound import import_file, utc_now
 from hub.edi.log import messages_of
+from hub.orders.problems import MAX_SHOWN
+from protocols.edifact.problems import EdifactError
+from protocols.edifact.problems import Problem as EdifactProblem
+from protocols.edifact.syntax import Limits
 
 router = APIRouter(prefix="/v1", tags=["edi"])
 
+FILES = f"{router.prefix}/edi/files"
+MAX_BODY_BYTES = Limits().size
 NEWEST = 2**63 - 1
 _FILES = """
 SELECT id, partner, name, octet_length(body) AS bytes, made_at, written_at FROM edi_file
@@ -55,6 +63,21 @@ class EdiFilePage(BaseModel):
 
     items: list[EdiFile]
     next: int | None = Field(description="give as `after` for the next page; null: it was the last")
+
+
+class EdiTaken(BaseModel):
+    """A file of a partner that was taken."""
+
+    model_config = _example(
+        partner="trimworks", interchange="100", status="taken", messages=[["DESADV", "1"]]
+    )
+
+    partner: str
+    interchange: str
+    status: Literal["taken", "duplicate"] = Field(
+        description="duplicate: the same file was taken before, and nothing was changed now"
+    )
+    messages: list[tuple[str, str]] = Field(description="kind and reference of each")
 
 
 class EdiMessage(BaseModel):
@@ -144,6 +167,47 @@ def files(tenant: Tenant, shared: Shared, after: After = 0, limit: Limit = 100) 
     ):
         items = cursor.execute(_FILES, (after, limit)).fetchall()
     return EdiFilePage(items=items, next=items[-1].id if len(items) == limit else None)
+
+
+async def _body(request: Request) -> bytes:
+    return await request.body()
+
+
+@router.post(
+    "/edi/files",
+    summary="A file of a partner",
+    responses=described(
+        HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY
+    ),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                Edifact.media_type: {
+                    "schema": {"type": "string", "format": "binary"},
+                    "example": "UNA:+.? 'UNB+UNOC:3+TRIM9:ZZ+CAR01:ZZ+…'UNZ+1+100'",
+                }
+            },
+        }
+    },
+)
+def take_file(data: Annotated[bytes, Depends(_body)], tenant: Tenant, shared: Shared) -> EdiTaken:
+    """Takes an interchange whole or not at all, and once however often it comes. What is refused
+    is answered 422, with segment and reason of each problem. The partner's own answer (CONTRL) is
+    among the files that go to it."""
+    try:
+        with shared.writing() as connection:
+            taken = import_file(connection, data, utc_now(), bearer=tenant)
+    except EdifactError as error:
+        raise _refused(error.problems) from None
+    if taken.problems:
+        raise _refused(taken.problems)
+    return EdiTaken.model_validate(taken)
+
+
+def _refused(found: Sequence[EdifactProblem]) -> Problem:
+    each = [FieldProblem(where="body", what=str(problem)) for problem in found[:MAX_SHOWN]]
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(found[0]), errors=each)
 
 
 @router.get(

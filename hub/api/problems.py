@@ -42,11 +42,18 @@ class ProblemDetails(BaseModel):
 class Problem(Exception):  # noqa: N818 - the standard's own word
     """Raised where a request cannot be served; becomes the answer."""
 
-    def __init__(self, status: HTTPStatus, detail: str, headers: dict[str, str] | None = None):
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        headers: dict[str, str] | None = None,
+        errors: list[FieldProblem] | None = None,
+    ):
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.headers = headers
+        self.errors = errors
 
 
 def described(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
@@ -67,7 +74,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Problem)
     async def _problem(_request: Request, problem: Problem) -> JSONResponse:
-        return answer(problem.status, problem.detail, headers=problem.headers)
+        return answer(problem.status, problem.detail, problem.errors, problem.headers)
 
     @app.exception_handler(HTTPException)
     async def _http(_request: Request, error: HTTPException) -> JSONResponse:

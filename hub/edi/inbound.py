@@ -39,17 +39,20 @@ class Imported:
     """Why it is refused."""
 
 
-def import_file(connection: psycopg.Connection, data: bytes, now: datetime) -> Imported:
+def import_file(
+    connection: psycopg.Connection, data: bytes, now: datetime, bearer: str | None = None
+) -> Imported:
     """Take a file, and put the answer to it (CONTRL) among the files that go out.
 
-    `connection` is of the role `lineside_ingest`. Raises `EdifactError` for what cannot be
-    answered: an interchange without a readable envelope, or of a sender that nobody knows.
+    `connection` is of the role `lineside_ingest`. `bearer` is the tenant who brings the file, if
+    that is known: who gets it, or who sends it. Raises `EdifactError` for what cannot be answered:
+    an interchange without a readable envelope, or of a sender that nobody knows, or not by it.
     """
     interchange = read_interchange(data)
     header = interchange.header
     with connection.transaction():
         partner = find_sender(connection, header.sender, header.recipient)
-        if partner is None:
+        if partner is None or (bearer and bearer not in (partner.owner, partner.partner)):
             raise EdifactError(
                 Problem(
                     f"no partner sends as {header.sender[:40]!r} to {header.recipient[:40]!r}: "

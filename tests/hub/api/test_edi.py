@@ -7,14 +7,17 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from hub.edi.inbound import import_file
 from hub.edi.outbound import export
 from hub.edi.partners import Partner, store_partner
 from hub.store import Database
 from protocols.edifact.interchange import read_interchange
+from protocols.edifact.problems import EdifactError
 from protocols.edifact.profile import EdiProfile
 from tests.hub.api.test_plants import problem
 from tests.hub.calls.supply import Supply, key
 from tests.hub.calls.world import OWNER, PLANT, passed_at
+from tests.hub.edi.test_exchange import file, notice
 
 NOW = passed_at(3)
 
@@ -76,3 +79,33 @@ def test_a_forecast_is_held_against_the_calls(client: httpx.Client, edi: Supply)
     assert [(f["part_no"], f["periods"][0]["open"]) for f in rest["items"]] == [("DT-WHITE", 9)]
     (one,) = client.get(path, params={"part_no": "DT-WHITE"}).json()["items"]
     assert one["part_no"] == "DT-WHITE"
+
+
+def test_a_file_is_taken_once_and_what_is_refused_says_why(
+    client: httpx.Client, edi: Supply
+) -> None:
+    data = file([notice(1)], "100")
+    taken = client.post("/v1/edi/files", content=data)
+    assert taken.status_code == 200, taken.text
+    assert taken.json() == {
+        "partner": "trimworks", "interchange": "100", "status": "taken",
+        "messages": [["DESADV", "1"]],
+    }  # fmt: skip
+    assert edi.part(key(1)) == "shipped"
+    assert client.post("/v1/edi/files", content=data).json()["status"] == "duplicate"
+    reused = client.post("/v1/edi/files", content=file([notice(2)], "100"))
+    assert "another file with this reference" in problem(reused)["detail"]
+    no_call = problem(client.post("/v1/edi/files", content=file([notice(3)], "101")))
+    assert "0000003" in no_call["errors"][0]["what"]
+    newest = client.get("/v1/edi/messages", params={"limit": 1}).json()["items"][0]
+    assert (newest["kind"], newest["direction"]) == ("CONTRL", "out")
+    garbage = client.post("/v1/edi/files", content=b"\x00 no interchange")
+    assert problem(garbage)["errors"]
+
+
+def test_nobody_brings_a_file_of_others(edi: Supply) -> None:
+    """The supplier who sends it may, another one may not."""
+    with pytest.raises(EdifactError, match="no partner sends as"):
+        import_file(edi.connection, file([notice(1)], "100"), NOW, bearer="seatworks")
+    taken = import_file(edi.connection, file([notice(1)], "100"), NOW, bearer="trimworks")
+    assert taken.status == "taken"

@@ -12,6 +12,7 @@ from typing import Any, get_args
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from schemathesis.core.result import Ok
 from schemathesis.schemas import APIOperation
 
@@ -25,6 +26,8 @@ from tests.hub.api.conftest import TOKEN, serving
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "1"))
 MARK = "Zq7Marker"
 ENDLESS = {"/v1/live"}
+
+schemathesis.openapi.media_type("application/EDIFACT", st.binary(max_size=2000))
 
 # A whole plant of somebody else; the mark stands in all it says, and in none of its ids.
 _RIVAL = f"""
