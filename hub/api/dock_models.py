@@ -392,6 +392,15 @@ class ModeView(BaseModel):
     reason: str | None
 
 
+class ModePage(BaseModel):
+    """A page of them, the newest first."""
+
+    items: list[ModeView]
+    next: int | None = Field(
+        description="give as `before` for the next page; null: it was the last"
+    )
+
+
 class ModeBody(BaseModel):
     """The mode a line is to work in from now on."""
 

@@ -17,6 +17,7 @@ from hub.api.dock_models import (
     ExceptionPage,
     ExceptionView,
     LoopView,
+    ModePage,
     ModeView,
     RackPage,
     RackPicture,
@@ -89,10 +90,14 @@ ORDER BY (closed_at IS NOT NULL), id DESC LIMIT %(limit)s
 _MODES = """
 SELECT l.id AS line, coalesce(m.mode, 'normal') AS mode, m.since, m.until, m.set_by, m.reason
 FROM supplier_line l LEFT JOIN line_mode m ON m.plant = l.plant AND m.line = l.id
-    AND (m.until IS NULL OR %(history)s)
-WHERE l.plant = %(plant)s AND (%(line)s::text IS NULL OR l.id = %(line)s)
-ORDER BY l.id, m.id DESC LIMIT 500
+    AND m.until IS NULL
+WHERE l.plant = %(plant)s AND (%(line)s::text IS NULL OR l.id = %(line)s) ORDER BY l.id
 """
+_MODES_OF_LINE = """
+SELECT id, line, mode, since, until, set_by, reason FROM line_mode
+WHERE plant = %s AND line = %s AND id < %s ORDER BY id DESC LIMIT %s
+"""
+_IS_LINE = "SELECT FROM supplier_line WHERE plant = %s AND id = %s"
 _LOOP = """
 SELECT p.takt_s, l.rack_slots, l.profile,
     (SELECT count(*) FROM rack r WHERE r.plant = l.plant AND r.line = l.id
@@ -264,17 +269,28 @@ def exception(connection: psycopg.Connection, number: int) -> ExceptionView | No
     return found[0] if found else None
 
 
-def modes(
-    connection: psycopg.Connection, plant: str, line: str | None = None, *, history: bool = False
-) -> list[ModeView]:
-    """The mode of each line in force, or all there were, the newest first."""
-    known = exception_kinds().modes
+def modes(connection: psycopg.Connection, plant: str, line: str | None = None) -> list[ModeView]:
+    """The mode in force of each line, or of one."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(_MODES, {"plant": plant, "line": line, "history": history}).fetchall()
-    return [
-        ModeView(**row, title=known[row["mode"]].title, title_zh=known[row["mode"]].title_zh)
-        for row in rows
-    ]
+        rows = cursor.execute(_MODES, {"plant": plant, "line": line}).fetchall()
+    return [_mode(row) for row in rows]
+
+
+def modes_of_line(
+    connection: psycopg.Connection, plant: str, line: str, before: int, limit: int
+) -> ModePage | None:
+    """Those it was in, the newest first. None: there is no such line."""
+    if connection.execute(_IS_LINE, (plant, line)).fetchone() is None:
+        return None
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(_MODES_OF_LINE, (plant, line, before, limit)).fetchall()
+    older = rows[-1]["id"] if len(rows) == limit else None
+    return ModePage(items=[_mode(row) for row in rows], next=older)
+
+
+def _mode(row: dict[str, Any]) -> ModeView:
+    known = exception_kinds().modes[row["mode"]]
+    return ModeView.model_validate(row | {"title": known.title, "title_zh": known.title_zh})
 
 
 def loop(connection: psycopg.Connection, plant: str, line: str) -> LoopView | None:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from hub.api import dock_views
 from hub.api.context import Admitted, Shared, Tenant
-from hub.api.dock_models import ModeBody, ModeView
-from hub.api.plants import PlantId
+from hub.api.dock_models import ModeBody, ModePage, ModeView
+from hub.api.plants import Limit, PlantId
 from hub.api.problems import Problem, described
 from hub.api.racks import FOUND, LineId
 from hub.calls.modes import set_mode
 from hub.calls.refused import RefusedError, UnknownError
 
 router = APIRouter(prefix="/v1/plants/{plant}", tags=["modes"])
+
+NEWEST = 2**63 - 1
 
 
 @router.get("/modes", summary="How each line works", responses=described(HTTPStatus.UNAUTHORIZED))
@@ -27,11 +30,20 @@ def modes(plant: PlantId, tenant: Tenant, shared: Shared) -> list[ModeView]:
 
 
 @router.get("/lines/{line}/modes", summary="Modes a line was in", responses=FOUND)
-def history(plant: PlantId, line: LineId, tenant: Tenant, shared: Shared) -> list[ModeView]:
-    """Who set which mode, when and why; the newest first."""
+def history(
+    plant: PlantId,
+    line: LineId,
+    tenant: Tenant,
+    shared: Shared,
+    before: Annotated[
+        int, Query(ge=1, le=NEWEST, description="`next` of the page before")
+    ] = NEWEST,
+    limit: Limit = 100,
+) -> ModePage:
+    """Who set which mode, when and why; the newest first. Empty: it always was normal."""
     with shared.reading(tenant) as connection:
-        found = dock_views.modes(connection, plant, line, history=True)
-    if not found:
+        found = dock_views.modes_of_line(connection, plant, line, before, limit)
+    if found is None:
         raise Problem(HTTPStatus.NOT_FOUND, f"no line {line} in plant {plant}")
     return found
 

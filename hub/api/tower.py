@@ -20,6 +20,7 @@ from hub import kpi
 from hub.api import dock_views
 from hub.api.bookings import read_stock
 from hub.api.context import Shared, caller
+from hub.api.modes import NEWEST
 from hub.api.problems import Problem
 from hub.web.board import colours_of, read_board, the_plant
 from hub.web.render import render
@@ -163,13 +164,15 @@ def _content(
             return None if exception is None else draw("exception", exception=exception)
         case ["lines", line]:
             loop = dock_views.loop(connection, name, line)
-            if loop is None:
+            history = dock_views.modes_of_line(connection, name, line, NEWEST, 100)
+            if loop is None or history is None:
                 return None
             return draw(
                 "line",
                 line=line,
                 loop=loop,
-                history=dock_views.modes(connection, name, line, history=True),
+                mode=dock_views.modes(connection, name, line)[0],
+                history=history.items,
                 stock=read_stock(connection, name, line),
                 racks=dock_views.racks_under_way(connection, name),
             )

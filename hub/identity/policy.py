@@ -18,8 +18,9 @@ BY_TAG: dict[str, Permission] = {
     "lanes": "sequence",
     "exceptions": "decide",
     "modes": "decide",
+    "edi": "decide",
 }
-"""What a change of these wants, in place of `operate`."""
+"""What a change of these wants, in place of `operate`; what suppliers do too is `decide`."""
 _GUARDED_READING = frozenset({"keys", "webhooks", "audit"})
 
 

@@ -161,8 +161,11 @@ def test_a_line_s_mode_is_set_and_kept_in_its_history(
     body = {"mode": "buffer", "reason": "drill", "by": "shift lead"}
     assert client.post(f"{LINE}/modes", json=body).json()["set_by"] == "shift lead"
     assert client.post(f"{LINE}/modes", json=body | {"mode": "normal"}).json()["mode"] == "normal"
-    found = client.get(f"{LINE}/modes").json()
-    assert [(m["mode"], m["until"] is None) for m in found] == [("normal", True), ("buffer", False)]
+    page = client.get(f"{LINE}/modes", params={"limit": 1}).json()
+    rest = client.get(f"{LINE}/modes", params={"before": page["next"]}).json()
+    found = [(m["mode"], m["until"] is None) for m in page["items"] + rest["items"]]
+    assert (found, rest["next"]) == ([("normal", True), ("buffer", False)], None)
+    assert client.get("/v1/plants/P1/lines/SEAT1/modes").json()["items"] == []
     assert problem(client.get("/v1/plants/P1/lines/x/modes"))["status"] == 404
     stuck = client.post("/v1/plants/P1/lines/SEAT1/modes", json=body)
     assert "no emergency stock" in problem(stuck)["detail"]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
-from hub.edi.inbound import import_file
+from hub.api.settings import ApiSettings
 from hub.edi.outbound import export
 from hub.edi.partners import Partner, store_partner
+from hub.identity.keys import make_key
 from hub.store import Database
 from protocols.edifact.interchange import read_interchange
-from protocols.edifact.problems import EdifactError
 from protocols.edifact.profile import EdiProfile
+from tests.hub.api.conftest import TOKEN, serving
 from tests.hub.api.test_plants import problem
 from tests.hub.calls.supply import Supply, key
 from tests.hub.calls.world import OWNER, PLANT, passed_at
@@ -103,9 +105,22 @@ def test_a_file_is_taken_once_and_what_is_refused_says_why(
     assert problem(garbage)["errors"]
 
 
-def test_nobody_brings_a_file_of_others(edi: Supply) -> None:
-    """The supplier who sends it may, another one may not."""
-    with pytest.raises(EdifactError, match="no partner sends as"):
-        import_file(edi.connection, file([notice(1)], "100"), NOW, bearer="seatworks")
-    taken = import_file(edi.connection, file([notice(1)], "100"), NOW, bearer="trimworks")
-    assert taken.status == "taken"
+def test_a_partner_brings_and_fetches_its_own_files_alone(world: Database, edi: Supply) -> None:
+    def session(tenant: str) -> httpx.Client:
+        key = make_key(
+            edi.connection, tenant, "edi", "supplier", datetime.now(UTC) + timedelta(days=1), "test"
+        )
+        return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"})
+
+    with (
+        serving(world, ApiSettings(token=TOKEN)) as url,
+        session("trimworks") as its_own,
+        session("seatworks") as another,
+    ):
+        data = file([notice(1)], "100")
+        refused = problem(another.post("/v1/edi/files", content=data))
+        assert "no partner sends as" in refused["detail"]
+        assert its_own.post("/v1/edi/files", content=data).json()["status"] == "taken"
+        names = [f["name"] for f in its_own.get("/v1/edi/files").json()["items"]]
+        assert names[-1] == "trimworks-00000003-contrl.edi"
+        assert another.get("/v1/edi/files").json()["items"] == []
