@@ -36,6 +36,7 @@ from deploy.local.day_figures import (
     stop_minutes_by_record,
 )
 from deploy.local.day_world import LINES, plant_file, plant_times
+from deploy.local.demand import at_gateway, at_hub
 from deploy.local.demo import TO_BE_PACKED, Demo, Fault, Screen, exit_code
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.processes import end_in_order
@@ -234,6 +235,15 @@ def run(settings: DaySettings, screen: Screen) -> bool:
             check_day(ledger, entries, GROUPS, PLANT, verdict)
             check_dock(database, entries, verdict)
             exceptions = database.execute(_EXCEPTIONS).fetchall()
+            verdict.add(
+                "parts ahead of a line that gateway and hub see differently",
+                [
+                    f"{supplier.line}: {part}"
+                    for supplier in LINES
+                    for part in at_hub(database, PLANT, supplier.line)
+                    ^ at_gateway(stack.calls_of(supplier))
+                ],
+            )
         verdict.add(
             "key figures that are not the plant's own",
             differences(stack.url, PLANT, began, entries, GROUPS),

@@ -49,7 +49,12 @@ def plant_file(takt_s: float, lead_s: float, truck_racks: int, speed: float) -> 
                 "unloading_point": _DOCKS[supplier.line],
                 "lead_s": lead_s / speed,
                 "rack_slots": supplier.rack_slots,
-                "profile": {**times, "truck_racks": truck_racks, "retime_tolerance_s": 0.5},
+                "profile": {
+                    **times,
+                    "truck_racks": truck_racks,
+                    "retime_tolerance_s": 0.5,
+                    "preview_days": 1,
+                },
                 "part_groups": [
                     {"id": group, "control_point": CONTROL_POINT, "bom": "derived"}
                     for group in supplier.part_groups

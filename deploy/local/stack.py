@@ -205,6 +205,10 @@ class LocalStack:
             for supplier in self.settings.suppliers
         ]
 
+    def calls_of(self, supplier: Supplier) -> Path:
+        """Where a supplier's gateway keeps its calls."""
+        return self.settings.directory / supplier.node / "data" / "calls.sqlite"
+
     def _start(self) -> None:
         self._say("database: an embedded PostgreSQL")
         self._database = self._open.enter_context(

@@ -26,6 +26,7 @@ from protocols.jis.envelope import (
     Records,
     StateMessage,
     dump,
+    dump_records,
     parse_answer,
     parse_writer_message,
 )
@@ -257,7 +258,7 @@ def _messages(epoch: int, sending: Sending, events: list[Any]) -> list[bytes]:
     for cause, group in groupby(events, lambda e: e.cause if isinstance(e, LostEvent) else None):
         records = list(group)
         if cause is None:
-            messages.append(dump(Records(epoch=epoch, first=at, records=records)))
+            messages += dump_records(epoch, at, records)
         else:
             messages.append(dump(Lost(epoch=epoch, first=at, next=at + len(records), cause=cause)))
         at += len(records)

@@ -25,8 +25,9 @@ from protocols.jis.messages import Demand, Preview
 
 TELLING_STEPS: tuple[Step, ...] = ("forecast", "preview")
 """What a profile says of control points where the demand is told anew."""
-DEMANDS_PER_RECORD = 500
-WITHDRAWN_PER_RECORD = 1000
+DEMANDS_PER_RECORD = 80
+WITHDRAWN_PER_RECORD = 100
+"""So that one record of the longest names there may be is carried by a message."""
 
 _ORDERS = """
 SELECT o.production_no, o.colour, o.options, o.model, o.day, o.blocked_at IS NOT NULL AS blocked,

@@ -20,9 +20,9 @@ from hub.calls.notify import CALL_STREAM, CHANGES
 from hub.store.connect import in_one_trip
 from protocols.jis.envelope import (
     EnvelopeError,
-    Records,
     StateMessage,
     dump,
+    dump_records,
     parse_answer,
 )
 from protocols.jis.topics import ROOT, jis_topic, parse_jis_topic
@@ -286,10 +286,9 @@ class CallPublisher(Lane):
                     _RECORDS, (stream.gateway, writer.epoch, sending.first, sending.after)
                 ).fetchall()
                 if rows:
-                    records = Records(
-                        epoch=writer.epoch, first=sending.first, records=[r for (r,) in rows]
-                    )
-                    self._link.send(stream.topic, dump(records))
+                    records = [record for (record,) in rows]
+                    for message in dump_records(writer.epoch, sending.first, records):
+                        self._link.send(stream.topic, message)
             due = min(due, writer.next_due() or due)
         return due
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -15,7 +16,7 @@ Epoch = Annotated[int, Field(ge=1, lt=2**53)]
 Offset = Annotated[int, Field(ge=0, lt=2**53)]
 
 MAX_MESSAGE_BYTES = 262_144
-"""Larger messages are refused unread; a writer splits its records over several."""
+"""Larger messages are refused unread; `dump_records` splits records over several."""
 
 
 class Records(Contract):
@@ -117,6 +118,21 @@ def parse_answer(data: bytes) -> AnswerMessage:
 def dump(message: Contract) -> bytes:
     """A message as it travels."""
     return message.model_dump_json().encode()
+
+
+def dump_records(epoch: int, first: int, records: Sequence[Any]) -> Iterator[bytes]:
+    """Records `first`, `first + 1`, … in as few messages as carry them. One that no message carries
+    is named as lost: the reader would wait for it for good, and for all behind it."""
+    data = dump(Records(epoch=epoch, first=first, records=list(records)))
+    if len(data) <= MAX_MESSAGE_BYTES:
+        yield data
+    elif len(records) == 1:
+        cause = f"a record of {len(data)} bytes; at most {MAX_MESSAGE_BYTES} are carried"
+        yield dump(Lost(epoch=epoch, first=first, next=first + 1, cause=cause))
+    else:
+        half = len(records) // 2
+        yield from dump_records(epoch, first, records[:half])
+        yield from dump_records(epoch, first + half, records[half:])
 
 
 def _parse(adapter: TypeAdapter[_T], data: bytes) -> _T:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -14,6 +14,7 @@ from hub.calls.previews import records, refresh_demand
 from hub.calls.release import release
 from hub.orders.profile import Profile
 from hub.store import Database
+from protocols.jis.envelope import Records, dump_records, parse_writer_message
 from protocols.jis.messages import CALL_RECORD, Demand, Preview
 from tests.hub.calls.world import OWNER, PLANT, POINT, make_world, passed_at, put_in_sequence
 
@@ -153,10 +154,25 @@ def test_a_line_that_asks_for_none_is_told_nothing(connection: psycopg.Connectio
 
 def test_a_long_version_goes_in_several_records() -> None:
     demand = Demand(production_no="1", part_group="G", part_no="P", colour="RED")
-    parts = records("P1", "L", 7, 6, [demand] * 1001, [("1", "G")] * 3)
+    parts = records("P1", "L", 7, 6, [demand] * 161, [("1", "G")] * 3)
     assert [(p.part, p.parts, len(p.demands), len(p.withdrawn)) for p in parts] == [
-        (1, 3, 500, 3),
-        (2, 3, 500, 0),
+        (1, 3, 80, 3),
+        (2, 3, 80, 0),
         (3, 3, 1, 0),
     ]
     assert [p.part for p in records("P1", "L", 1, None, [], [])] == [1]
+
+
+def test_each_of_them_is_carried_whatever_the_names_are() -> None:
+    """The longest there are, of letters that JSON writes with six bytes each."""
+    name = "A" + "\x01" * 63
+    demand = Demand(
+        production_no=name, part_group=name, part_no=name, quantity=2**31 - 1, colour=name,
+        model=name, place=10**9, required_at=datetime(2026, 3, 2, 6, 0, 0, 123456, UTC),
+        day=date(2026, 3, 2), blocked=False,
+    )  # fmt: skip
+    told = records(name, name, 2**53 - 1, 2**53 - 2, [demand] * 200, [(name, name)] * 200)
+    assert len(told) == 3
+    for record in told:
+        (message,) = dump_records(2**53 - 1, 2**52, [record.model_dump(mode="json")])
+        assert isinstance(parse_writer_message(message), Records)

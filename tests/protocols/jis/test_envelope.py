@@ -14,6 +14,7 @@ from protocols.jis.envelope import (
     Records,
     StateMessage,
     dump,
+    dump_records,
     parse_answer,
     parse_writer_message,
 )
@@ -27,6 +28,32 @@ EPOCHS = st.integers(1, 2**53 - 1)
 def test_records_survive(epoch: int, first: int, records: list[dict[str, int]]) -> None:
     message = Records(epoch=epoch, first=first, records=records)
     assert parse_writer_message(dump(message)) == message
+
+
+@given(EPOCHS, st.integers(0, 2**40), st.lists(st.integers(0, 90_000), min_size=1, max_size=60))
+def test_records_are_split_over_messages_that_are_read(
+    epoch: int, first: int, sizes: list[int]
+) -> None:
+    records = ["x" * size for size in sizes]
+    at, read = first, []
+    for data in dump_records(epoch, first, records):
+        message = parse_writer_message(data)
+        assert isinstance(message, Records)
+        assert (message.epoch, message.first) == (epoch, at)
+        at += len(message.records)
+        read += message.records
+    assert read == records
+
+
+def test_a_record_that_no_message_carries_is_lost_and_its_neighbours_are_not() -> None:
+    giant = "x" * MAX_MESSAGE_BYTES
+    before, lost, after = map(parse_writer_message, dump_records(1, 5, ["a", giant, "b"]))
+    assert (before, after) == (
+        Records(epoch=1, first=5, records=["a"]), Records(epoch=1, first=7, records=["b"])
+    )  # fmt: skip
+    assert isinstance(lost, Lost)
+    assert (lost.first, lost.next) == (6, 7)
+    assert "at most 262144" in lost.cause
 
 
 @given(EPOCHS, st.tuples(OFFSETS, OFFSETS).map(sorted))
