@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from hub.ingest.cursors import Position
 from hub.ingest.gaps import Gap
 from hub.ingest.inbox import Message
 from hub.ingest.new_logs import Awaited
@@ -30,9 +31,11 @@ class Counts:
 
 @dataclass(slots=True)
 class Share:
-    """What a batch holds of one node. `cursor` is as it will be once the batch is committed."""
+    """What a batch holds of one node. `cursor` is as it will be once the batch is committed, and
+    `position` as it was before."""
 
     session: Session
+    position: Position
     cursor: Cursor | None
     answer: bool = False
     counts: Counts = field(default_factory=Counts)
@@ -48,7 +51,7 @@ class Share:
     @property
     def moved(self) -> bool:
         """Whether the cursor moves with this batch."""
-        return self.cursor is not self.session.position.cursor
+        return self.cursor is not self.position.cursor
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,8 @@ class Batch:
         if share is None:
             if not self.shares:
                 self.began_at = time.monotonic()
-            share = Share(session, session.position.cursor, awaited=session.position.awaited)
+            position = session.position
+            share = Share(session, position, position.cursor, awaited=position.awaited)
             self.shares[session.gateway.id] = share
         return share
 

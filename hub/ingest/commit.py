@@ -41,7 +41,7 @@ def _store(conn: psycopg.Connection, batch: Batch, *, careful: bool) -> list[Qua
         cursors.move(
             conn,
             [
-                (share.session.gateway, share.session.position, share.cursor)
+                (share.session.gateway, share.position, share.cursor)
                 for share in batch.shares.values()
                 if share.moved and share.cursor is not None
             ],
@@ -67,7 +67,7 @@ def _store_firsts(conn: psycopg.Connection, batch: Batch, *, careful: bool) -> l
     """Store the records that join on to those of an older log. Rare, and few at a time."""
     refused: list[Quarantined] = []
     for share in batch.shares.values():
-        share.awaited, share.repeats = share.session.position.awaited, 0
+        share.awaited, share.repeats = share.position.awaited, 0
     for record in batch.firsts:
         share, rows = record.share, batch.first_rows.slice(record.start, record.stop)
         gateway, cursor = share.session.gateway, share.cursor

@@ -37,6 +37,7 @@ class Inbox:
         self._arrivals: list[Arrival] = []
         self._bytes = 0
         self._closed = False
+        self._woken = False
         self._changed = threading.Condition()
 
     @property
@@ -58,18 +59,26 @@ class Inbox:
                 self._changed.notify_all()
 
     def take(self, wait_s: float) -> list[Arrival]:
-        """All that has arrived; waits up to `wait_s` for something. Empty if nothing came."""
+        """All that has arrived; waits up to `wait_s` for something, or until it is woken. Empty if
+        nothing came."""
         deadline = time.monotonic() + wait_s
         with self._changed:
-            while not self._arrivals and not self._closed:
+            while not (self._arrivals or self._closed or self._woken):
                 left = deadline - time.monotonic()
                 if left <= 0 or not self._changed.wait(left):
                     break
+            self._woken = False
             taken, self._arrivals = self._arrivals, []
             was_full, self._bytes = self._bytes >= self._max_bytes, 0
             if was_full:
                 self._changed.notify_all()
             return taken
+
+    def wake(self) -> None:
+        """Let the taker go on: there is something to do beside what arrives."""
+        with self._changed:
+            self._woken = True
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Let go of whoever waits; from now on `put` drops and `take` does not wait."""

@@ -256,7 +256,7 @@ def _has_awaited(share: Share, device: Device, samples: Samples, *, in_order: bo
     """Whether this record may have samples that are stored already: the first of a tag in a new
     log, or a repeat. The first is not one that comes ahead of the watermark: what lies below it may
     be earlier."""
-    expected = share.session.position.awaited
+    expected = share.position.awaited
     awaited = expected.repeats
     if in_order:
         awaited |= expected.first

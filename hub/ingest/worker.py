@@ -1,7 +1,8 @@
-"""The worker: takes what the host received, commits it, and answers. One thread, one connection.
+"""The worker: takes what the host received, commits it, and answers. One connection.
 
-It is the only one to touch sessions and batches. While the database is away it stands still with
-what it holds; the inbox fills behind it, and nobody gets an answer for what is not committed.
+Its thread is the only one to touch sessions, and the batch that grows; beside it a helper commits
+the batch before. While the database is away it stands still with what it holds; the inbox fills
+behind it, and nobody gets an answer for what is not committed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -58,6 +61,14 @@ class _StoppedError(Exception):
     """The worker was told to stop while it waited for the database."""
 
 
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """A batch that the helper commits, and what will come of it."""
+
+    batch: Batch
+    refused: Future[list[Quarantined]]
+
+
 class Worker:
     """Sessions, the batch that grows, and the connection it is committed over."""
 
@@ -76,6 +87,10 @@ class Worker:
         self._figures = figures
         self._reader = RecordReader(settings.max_ahead)
         self._batch = Batch()
+        self._spare = Batch()
+        """Grows while the other is committed."""
+        self._under_way: _UnderWay | None = None
+        self._helper = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ingest-commit")
         self._sessions: dict[tuple[str, str], Session] = {}
         self._routes: dict[str, tuple[Session, NodeTopic | DeviceTopic]] = {}
         self._strangers = Strangers()
@@ -109,6 +124,7 @@ class Worker:
         except _StoppedError:
             logger.warning("stopped while the database was away; gateways will send again")
         finally:
+            self._helper.shutdown()
             self._disconnect()
 
     def _round(self) -> None:
@@ -117,8 +133,10 @@ class Worker:
             self._figures.messages += 1
             self._arrived(arrival)
         now = time.monotonic()
-        if self._wait_s() <= 0:
-            self._flush()
+        if self._under_way is not None and self._under_way.refused.done():
+            self._settle()
+        if self._under_way is None and self._due_s() <= 0:
+            self._hand_over()
         if now - self._ticked_at >= _TICK_S:
             self._ticked_at = now
             self._tick(now)
@@ -126,7 +144,12 @@ class Worker:
     def _begin_anew(self) -> None:
         """Let go of all that was gathered, which nobody has an answer for and gateways send again,
         and of the births: some may have been among what was taken and not read."""
+        if self._under_way is not None:
+            wait([self._under_way.refused])
+            self._take_back(self._under_way.batch)
+            self._under_way = None
         self._batch.clear()
+        self._spare.clear()
         self._stale = False
         self._forget_births()
         self._stopping.wait(_TICK_S)
@@ -138,12 +161,15 @@ class Worker:
 
     # --- what arrives -----------------------------------------------------------------------------
 
-    def _wait_s(self) -> float:
+    def _due_s(self) -> float:
         """How long the batch may still grow."""
         if self._batch.empty:
-            return _TICK_S
-        due = self._batch.began_at + self._settings.commit_ms / 1000
-        return max(0.0, min(_TICK_S, due - time.monotonic()))
+            return math.inf
+        return self._batch.began_at + self._settings.commit_ms / 1000 - time.monotonic()
+
+    def _wait_s(self) -> float:
+        """How long to wait for arrivals; the helper wakes us."""
+        return _TICK_S if self._under_way is not None else max(0.0, min(_TICK_S, self._due_s()))
 
     def _arrived(self, arrival: Arrival) -> None:
         if isinstance(arrival, Connected):
@@ -157,7 +183,7 @@ class Worker:
         if topic.type in ("DDATA", "NDATA"):
             self._data(arrival, session, topic)
             if self._batch.bytes >= self._settings.batch_bytes:
-                self._flush()
+                self._hand_over()
         else:
             self._flush()
             self._life(arrival, session, topic)
@@ -324,16 +350,72 @@ class Worker:
 
     def _flush(self) -> None:
         """Commit what has been gathered and answer for it; waits while the database is away."""
+        self._hand_over()
+        self._settle()
+
+    def _hand_over(self) -> None:
+        """Let the helper commit what has been gathered, once it has done with the batch before. The
+        next one grows meanwhile, from where the cursors will then stand."""
+        self._settle()
         batch = self._batch
         if batch.empty:
             return
-        refused = self._in_database(self._commit)
+        if self._conn is None or self._stale:
+            self._committed(batch, self._in_database(self._commit_now))
+            batch.clear()
+            return
+        refused = self._helper.submit(self._commit, self._conn, batch)
+        refused.add_done_callback(lambda _: self._inbox.wake())
+        self._under_way = _UnderWay(batch, refused)
+        self._batch, self._spare = self._spare, batch
+        if batch.firsts:
+            self._settle()  # which tags are still awaited, it alone tells
+        else:
+            self._move_on(batch)
+
+    def _settle(self) -> None:
+        """Wait for the batch under way, and answer for it."""
+        under_way, self._under_way = self._under_way, None
+        if under_way is None:
+            return
+        batch = under_way.batch
+        try:
+            refused = under_way.refused.result()
+        except (StaleCursorError, psycopg.Error) as error:
+            # Both batches are gathered again as one.
+            self._failed(error, first=True)
+            self._take_back(batch)
+            for message in self._batch.messages:
+                batch.add_message(message)
+            for key, share in self._batch.shares.items():
+                batch.shares.setdefault(key, share)
+            self._batch.clear()
+            self._batch, self._spare = batch, self._batch
+            self._stale = True
+            self._committed(batch, self._in_database(self._commit_now))
+        except BaseException:
+            self._take_back(batch)
+            raise
+        else:
+            self._committed(batch, refused)
+        batch.clear()
+
+    def _move_on(self, batch: Batch) -> None:
+        """Cursors are where they stand once the batch is committed."""
         for share in batch.shares.values():
-            session = share.session
             if share.moved and share.cursor is not None:
-                session.position = session.position.moved(share.cursor, share.awaited)
+                share.session.position = share.position.moved(share.cursor, share.awaited)
+
+    def _take_back(self, batch: Batch) -> None:
+        """Cursors are where they stood before."""
+        for share in batch.shares.values():
+            share.session.position = share.position
+
+    def _committed(self, batch: Batch, refused: list[Quarantined]) -> None:
+        self._move_on(batch)
+        for share in batch.shares.values():
             if share.answer:
-                self._answer(session)
+                self._answer(share.session)
         for record in refused:
             logger.warning(
                 "%s: record %s cannot be stored and is in quarantine: %s",
@@ -341,17 +423,19 @@ class Worker:
                 record.offset,
                 record.reason,
             )
-        batch.clear()
 
-    def _commit(self, conn: psycopg.Connection) -> list[Quarantined]:
+    def _commit_now(self, conn: psycopg.Connection) -> list[Quarantined]:
         """Commit the batch. If it fails, the batch is gathered again from the cursors as they then
         stand, since a commit that broke may have happened."""
-        began = time.monotonic()
         try:
-            refused = commit.commit(conn, self._batch)
+            return self._commit(conn, self._batch)
         except (StaleCursorError, psycopg.Error):
             self._stale = True
             raise
+
+    def _commit(self, conn: psycopg.Connection, batch: Batch) -> list[Quarantined]:
+        began = time.monotonic()
+        refused = commit.commit(conn, batch)
         self._figures.commits += 1
         self._figures.commit_s += time.monotonic() - began
         return refused
@@ -374,6 +458,7 @@ class Worker:
 
         Raises `_StoppedError` if the worker is stopped meanwhile, and `BirthError` from the work.
         """
+        self._settle()
         wait_s = _FIRST_RETRY_S
         while True:
             try:
@@ -381,16 +466,20 @@ class Worker:
                 if self._stale:
                     self._gather_again(conn)
                 return work(conn)
-            except StaleCursorError as error:
-                logger.warning("another worker has moved the cursor: %s", error)
-            except psycopg.Error as error:
-                self._figures.failures += 1
-                if wait_s == _FIRST_RETRY_S:
-                    logger.error("the database does not take data: %s; trying again", error)
-                self._disconnect()
+            except (StaleCursorError, psycopg.Error) as error:
+                self._failed(error, first=wait_s == _FIRST_RETRY_S)
             if self._stopping.wait(wait_s):
                 raise _StoppedError
             wait_s = min(wait_s * 2, self._settings.retry_max_s)
+
+    def _failed(self, error: StaleCursorError | psycopg.Error, *, first: bool) -> None:
+        if isinstance(error, StaleCursorError):
+            logger.warning("another worker has moved the cursor: %s", error)
+            return
+        self._figures.failures += 1
+        if first:
+            logger.error("the database does not take data: %s; trying again", error)
+        self._disconnect()
 
     def _connection(self) -> psycopg.Connection:
         if self._conn is None:

@@ -31,6 +31,9 @@ FIRST_ALIAS = 10
 START_MS = 1_795_000_000_000
 WINDOW = 128
 """Records in flight of one gateway; as in the edge's uplink."""
+ALL_WINDOWS = 4000
+"""Records in flight of all together: more would overrun the broker's queue for the hub, and nobody
+here sends again what it drops."""
 _SILENCE_S = 120
 """Without an answer for so long, something is wrong."""
 
@@ -86,7 +89,8 @@ class Sent:
 
 
 class _Gateway:
-    def __init__(self, broker: BrokerSettings, group: str, number: int) -> None:
+    def __init__(self, broker: BrokerSettings, group: str, number: int, window: int) -> None:
+        self._window = window
         self.epoch = 0
         self.sent = 0
         self.committed = -1
@@ -109,7 +113,7 @@ class _Gateway:
 
     def send(self, payloads: Sequence[bytes], until: int) -> bool:
         """Send up to the record before `until`, as far as the window allows."""
-        until = min(until, self.committed + WINDOW)
+        until = min(until, self.committed + self._window)
         moved = self.sent < until
         while self.sent < until:
             self.sent_at.append(time.perf_counter())
@@ -143,8 +147,9 @@ class _Fleet:
         self._tags = tags
         self._selector = selectors.DefaultSelector()
         self._gateways = []
+        window = min(WINDOW, max(1, ALL_WINDOWS // gateways))
         for number in range(gateways):
-            gateway = _Gateway(patient, group(number, groups), number)
+            gateway = _Gateway(patient, group(number, groups), number, window)
             connection = gateway.client.socket()
             assert isinstance(connection, socket.socket)  # plain TCP; none: not connected
             self._selector.register(connection, selectors.EVENT_READ, gateway)
