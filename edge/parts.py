@@ -17,6 +17,8 @@ from typing import Any
 
 from edge.calls import CallLane, CallStore, Desk, line_key
 from edge.config import EdgeConfig
+from edge.identity.files import IdentityFiles
+from edge.identity.keeper import Keeper
 from edge.journal import Gap, JournalError, TelemetryJournal
 from edge.link import LinkError
 from edge.reload import Difference, Line, lines_of, sources_of
@@ -53,6 +55,8 @@ class Parts:
         """Running parts by name: `source DEVICE`, `line PLANT/LINE`, `uplink`, `call lane`."""
         self._watchdogs: dict[str, Watchdog] = {}
         """Of the sources, by device."""
+        self._changing = asyncio.Lock()
+        """Held while parts are ended and begun anew."""
 
     async def __aenter__(self) -> Parts:
         config, directory = self._config, self._config.data_dir
@@ -90,6 +94,7 @@ class Parts:
         for name, line in lines_of(self._config).items():
             self._begin_line(name, line)
         self._begin("desk", self._watch_desk())
+        self._begin_keeper()
         self._begin_board()
         logger.info(
             "ready: gateway %s/%s, %d sources, %d lines",
@@ -116,6 +121,10 @@ class Parts:
     async def apply(self, new: EdgeConfig) -> list[str]:
         """Go over to a configuration that `edge.reload.refusals` has nothing against. What is the
         same in both is not touched. Returns what was done, one sentence for each part."""
+        async with self._changing:
+            return await self._apply(new)
+
+    async def _apply(self, new: EdgeConfig) -> list[str]:
         old, self._config = self._config, new
         sources = Difference.between(sources_of(old), sources_of(new))
         lines = Difference.between(lines_of(old), lines_of(new))
@@ -261,6 +270,27 @@ class Parts:
                 beat=self._figures.calls.beat,
             ),
         )
+
+    def _begin_keeper(self) -> None:
+        config = self._config
+        keeper = Keeper(
+            IdentityFiles.of(config.data_dir),
+            self._figures.identity,
+            lambda: self._config.brokers,
+            f"lineside-{config.gateway.group}-{config.gateway.node}-renewal",
+            self._connect_anew,
+        )
+        self._begin("certificate", keeper.run())
+
+    async def _connect_anew(self) -> None:
+        """With the certificate that is in force now."""
+        async with self._changing:
+            for part, begin in (
+                ("uplink", self._begin_uplink),
+                ("call lane", self._begin_lane),
+            ):
+                await self._end(part)
+                begin()
 
     def _begin_line(self, name: str, line: Line) -> None:
         # They need OPC UA, 27 MiB, which a gateway without lines may have no other use for.

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 from edge.config import EdgeConfig
 from edge.config.hand_over import HandOverSettings
-from edge.doctor import broker, machine
+from edge.doctor import broker, certificate, machine
 from edge.doctor.finding import Finding
 from edge.sources.drop.config import DropSettings
 from edge.sources.modbus.config import ModbusSettings
@@ -27,6 +27,8 @@ async def look(config: EdgeConfig) -> AsyncIterator[Finding]:
         async for finding in _source(source, running=running):
             yield finding
     async for finding in _lines(config):
+        yield finding
+    for finding in await asyncio.to_thread(lambda: list(certificate.look(config))):
         yield finding
     for settings in config.brokers:
         async for finding in broker.look(config, settings):

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from protocols.mqtt.broker import BrokerSettings
+
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
@@ -52,14 +54,38 @@ class IdentityFiles:
         return self.folder / "next.key"
 
     @property
+    def next_proof(self) -> Path:
+        """Key and certificate that are not in force yet: no broker has let them in."""
+        return self.folder / "next.pem"
+
+    @property
     def about(self) -> Path:
         """The `Enrolment`."""
         return self.folder / "enrolment.json"
 
+    @property
+    def next_about(self) -> Path:
+        """That of `next_proof`."""
+        return self.folder / "next.json"
+
+    def prove(self, broker: BrokerSettings) -> bool:
+        """Whether a broker is told by these files who this gateway is."""
+        named = broker.cert_file
+        return named is not None and named.resolve() == self.proof.resolve()
+
     def enrolment(self) -> Enrolment | None:
         """How this gateway was enrolled; None if it was not. Raises `OSError`, `ValueError`."""
+        return self._told(self.about)
+
+    def next_enrolment(self) -> Enrolment | None:
+        """That of the certificate which is not in force yet; None if there is none. Raises
+        `OSError`, `ValueError`."""
+        return self._told(self.next_about) if self.next_proof.exists() else None
+
+    @staticmethod
+    def _told(about: Path) -> Enrolment | None:
         try:
-            told = json.loads(self.about.read_text())
+            told = json.loads(about.read_text())
         except FileNotFoundError:
             return None
         try:
@@ -68,7 +94,7 @@ class IdentityFiles:
             )
             return Enrolment(told["hub"], told["group"], told["node"], not_after, renew_at)
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{self.about} is damaged ({error}); enrol anew") from None
+            raise ValueError(f"{about} is damaged ({error}); enrol anew") from None
 
     def make_folder(self) -> None:
         """Raises `OSError`."""
@@ -79,13 +105,34 @@ class IdentityFiles:
 
     def keep(self, proof: str, authority: str, enrolment: Enrolment) -> None:
         """Put what belongs together in force, each file whole. Raises `OSError`."""
-        told = asdict(enrolment)
-        for key in ("not_after", "renew_at"):
-            told[key] = told[key].isoformat()
         self.write(self.authority, authority, 0o644)
         self.write(self.proof, proof, 0o600)
-        self.write(self.about, json.dumps(told, indent=2) + "\n", 0o644)
+        self.write(self.about, _written(enrolment), 0o644)
+        self.drop_next()
+
+    def stage(self, proof: str, enrolment: Enrolment) -> None:
+        """Keep the next certificate beside the one in force: it is there when both files are.
+        Raises `OSError`."""
+        self.write(self.next_proof, proof, 0o600)
+        self.write(self.next_about, _written(enrolment), 0o644)
+
+    def take_next(self) -> None:
+        """Put the next certificate in the place of the one in force. Raises `OSError`."""
+        self.next_proof.replace(self.proof)
+        self.next_about.replace(self.about)
+        self._sync()
         self.next_key.unlink(missing_ok=True)
+
+    def settle(self) -> None:
+        """End what `take_next` had begun when the power went. Raises `OSError`."""
+        if self.next_about.exists() and not self.next_proof.exists():
+            self.next_about.replace(self.about)
+            self.next_key.unlink(missing_ok=True)
+
+    def drop_next(self) -> None:
+        """Forget the certificate that is not in force, and its key. Raises `OSError`."""
+        for path in (self.next_proof, self.next_about, self.next_key):
+            path.unlink(missing_ok=True)
 
     def write(self, path: Path, text: str, mode: int) -> None:
         """A file in the place of an older one, durable, never readable to more than its mode says.
@@ -100,7 +147,10 @@ class IdentityFiles:
             os.fsync(descriptor)
         self._give(fresh)
         fresh.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        self._sync()
+
+    def _sync(self) -> None:
+        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)
         finally:
@@ -111,3 +161,10 @@ class IdentityFiles:
         if os.geteuid() == 0:
             owner = self.folder.parent.stat()
             os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def _written(enrolment: Enrolment) -> str:
+    told = asdict(enrolment)
+    for key in ("not_after", "renew_at"):
+        told[key] = told[key].isoformat()
+    return json.dumps(told, indent=2) + "\n"

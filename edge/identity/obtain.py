@@ -30,12 +30,14 @@ def enrol(files: IdentityFiles, hub: Hub, token: Token, group: str, node: str) -
     key = _next_key(files)
     body = {"token": str(token), "request": _pem(_request(key, group, node))}
     answer = hub.post(authority, ENROLMENT_PATH, body)
-    return _keep(files, hub.url, authority, key, answer, (group, node))
+    proof, enrolment = _checked(hub.url, authority, key, answer, (group, node))
+    files.keep(proof, authority, enrolment)
+    return enrolment
 
 
 def renew(files: IdentityFiles) -> Enrolment:
-    """The next certificate, for the one in use, which stays good until it expires. Raises
-    `HubError`, `OSError`, `ValueError`."""
+    """The next certificate, kept beside the one in force: it is for the agent to try it before it
+    takes its place. Raises `HubError`, `OSError`, `ValueError`."""
     before = files.enrolment()
     if before is None:
         raise ValueError(f"{files.folder}: this gateway was never enrolled")
@@ -58,18 +60,19 @@ def renew(files: IdentityFiles) -> Enrolment:
             "signature": base64.b64encode(signature).decode(),
         },
     )
-    return _keep(files, hub.url, authority, key, answer, (before.group, before.node))
+    made, enrolment = _checked(hub.url, authority, key, answer, (before.group, before.node))
+    files.stage(made, enrolment)
+    return enrolment
 
 
-def _keep(
-    files: IdentityFiles,
+def _checked(
     hub: str,
     authority: str,
     key: ec.EllipticCurvePrivateKey,
     answer: dict[str, Any],
     who: tuple[str, str],
-) -> Enrolment:
-    """Put a certificate in force, if it is what was asked for."""
+) -> tuple[str, Enrolment]:
+    """Key and certificate (PEM), if it is what was asked for, and what is to be known of it."""
     if (answer.get("group"), answer.get("node")) != who:
         raise HubError(
             f"the token is for gateway {answer.get('group')}/{answer.get('node')}, this is "
@@ -84,15 +87,14 @@ def _keep(
     if certificate.public_key() != key.public_key():
         raise HubError(f"{hub} gave a certificate for another key")
     starts, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    if not starts <= datetime.now(UTC) < ends:
+    now = datetime.now(UTC)
+    if not starts <= now < ends:
         raise HubError(
             f"{hub} gave a certificate that is good from {starts:%Y-%m-%d %H:%M} to "
             f"{ends:%Y-%m-%d %H:%M} UTC: is this machine's clock right?"
         )
-    renew_at = starts + (ends - starts) * _RENEW_AFTER
-    enrolment = Enrolment(hub, *who, not_after=ends, renew_at=renew_at)
-    files.keep(_key_pem(key) + pem, authority, enrolment)
-    return enrolment
+    renew_at = now + (ends - now) * _RENEW_AFTER
+    return _key_pem(key) + pem, Enrolment(hub, *who, not_after=ends, renew_at=renew_at)
 
 
 def _next_key(files: IdentityFiles) -> ec.EllipticCurvePrivateKey:

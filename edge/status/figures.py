@@ -138,6 +138,17 @@ class CallFigures(_Alive):
 
 
 @dataclass(slots=True)
+class IdentityFigures:
+    """The certificate of an enrolled gateway."""
+
+    not_after: datetime | None = None
+    """When the one in force ends; None if the gateway was not enrolled."""
+    reason: str = ""
+    """Why it is not renewed though it is time; empty if it is not time yet."""
+    renewals: int = 0
+
+
+@dataclass(slots=True)
 class LineFigures:
     """The session with a line's PLC that takes calls and gives results."""
 
@@ -161,6 +172,7 @@ class Figures:
     journal: JournalFigures = field(default_factory=JournalFigures)
     uplink: UplinkFigures = field(default_factory=UplinkFigures)
     calls: CallFigures = field(default_factory=CallFigures)
+    identity: IdentityFigures = field(default_factory=IdentityFigures)
     sources: dict[str, SourceFigures] = field(default_factory=dict)
     """By device."""
     lines: dict[str, LineFigures] = field(default_factory=dict)

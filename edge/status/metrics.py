@@ -59,6 +59,13 @@ GATEWAY = (
     Line("calls_open", "gauge", "calls.calls_open", "Calls not yet decided by a PLC."),
     Line("events_pending", "gauge", "calls.events_pending", "Events not yet at the hub."),
     Line("calls_repeated", "counter", "calls.repeated", "Call records that had come before."),
+    Line(
+        "certificate_not_after_time_seconds",
+        "gauge",
+        "identity.not_after",
+        "When the certificate in force ends, Unix time.",
+    ),
+    Line("certificate_renewals", "counter", "identity.renewals", "Certificates renewed."),
     Line("calls_files_set_aside", "counter", "calls.set_aside", "Damaged files set aside."),
 )
 SOURCE = (

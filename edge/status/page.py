@@ -68,7 +68,7 @@ def page(told: dict[str, Any], language: Language) -> str:
             f"<h2>{say('sources')}</h2>",
             _sources(told["sources"], language),
             f"<h2>{say('hub')}</h2>",
-            _facts(_hub(told["uplink"], language), language),
+            _facts(_hub(told["uplink"], told["identity"], language), language),
             f"<h2>{say('journal')}</h2>",
             _journal(told["journal"], language),
             f"<h2>{say('calls')}</h2>",
@@ -111,13 +111,18 @@ def _sources(sources: Sequence[dict[str, Any]], language: Language) -> str:
     return f'<div class="wide"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
 
 
-def _hub(uplink: dict[str, Any], language: Language) -> list[tuple[str, str]]:
+def _hub(
+    uplink: dict[str, Any], identity: dict[str, Any], language: Language
+) -> list[tuple[str, str]]:
+    until = identity["not_after"]
+    certificate = escape(word("certificate_details", language)).format(_instant(until))
     return [
         ("broker", escape(uplink["server"])),
         ("connected", _yes(uplink["connected"], language)),
         ("hub_online", _yes(uplink["host_online"], language)),
         ("last_answer", _instant(uplink["last_answer"])),
         ("backlog", f"{uplink['backlog']:,}"),
+        *([("certificate", certificate)] if until else []),
     ]
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from edge.status.figures import Figures, SourceFigures
+from edge.status.figures import Figures, IdentityFigures, SourceFigures
 from edge.status.recent import LoggedProblem
 
 
@@ -16,7 +16,7 @@ class Problem:
     """One thing that is not well now. Its sentence is in `edge.status.words`, by its kind."""
 
     part: str
-    """`uplink`, `calls`, `journal`, or `source NAME`."""
+    """`uplink`, `calls`, `journal`, `certificate`, or `source NAME`."""
     kind: str
     detail: str = ""
 
@@ -33,6 +33,8 @@ def problems(figures: Figures) -> list[Problem]:
         found.append(Problem("calls", "broker_away"))
     if journal.full:
         found.append(Problem("journal", "disk_full"))
+    if figures.identity.reason:
+        found.append(_certificate_problem(figures.identity))
     for source in figures.sources.values():
         found += _source_problems(source)
     return found
@@ -60,6 +62,14 @@ def report(
     told["sources"] = [_source(source) for source in figures.sources.values()]
     plain: dict[str, Any] = _plain(told)
     return plain
+
+
+def _certificate_problem(identity: IdentityFigures) -> Problem:
+    ends = identity.not_after
+    if ends is None:
+        return Problem("certificate", "certificate_unread", identity.reason)
+    kind = "certificate_ended" if ends <= datetime.now(UTC) else "certificate_ends"
+    return Problem("certificate", kind, f"{ends:%Y-%m-%d %H:%M} UTC; {identity.reason}")
 
 
 def _source_problems(source: SourceFigures) -> Iterator[Problem]:

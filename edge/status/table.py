@@ -67,6 +67,13 @@ def _parts(told: dict[str, Any], language: Language) -> Table:
         _state("online" if calls["connected"] else "offline", language),
         word("calls_details", language).format(calls["calls_open"], calls["events_pending"]),
     )
+    identity = told["identity"]
+    if identity["not_after"] is not None:
+        table.add_row(
+            word("part.certificate", language),
+            _state("late" if identity["reason"] else "online", language),
+            word("certificate_details", language).format(instant(identity["not_after"])),
+        )
     return table
 
 

@@ -74,6 +74,8 @@ _WORDS: dict[str, tuple[str, str]] = {
         "{:,} calls wait for the PLC, {:,} events for the hub",
         "{:,} 条要货等待 PLC，{:,} 个事件等待中心",
     ),
+    "certificate": ("Certificate", "证书"),
+    "certificate_details": ("good until {}", "有效期至 {}"),
     # what is not well; {} is the problem's detail
     "problem.broker_away": ("no connection to the broker", "未连接到消息服务器"),
     "problem.hub_away": (
@@ -91,6 +93,16 @@ _WORDS: dict[str, tuple[str, str]] = {
         "nodes refused by the server: {}; the log names them",
         "服务器拒绝了 {} 个节点，详见日志",
     ),
+    "problem.certificate_ends": (
+        "is not renewed yet and ends {}",
+        "尚未续期，到期时间 {}",
+    ),
+    "problem.certificate_ended": (
+        "has ended {}; enrol this gateway with a new token",
+        "已过期 {}；请用新令牌重新登记本网关",
+    ),
+    "problem.certificate_unread": ("cannot be read: {}", "无法读取：{}"),
+    "part.certificate": ("certificate", "证书"),
     "part.uplink": ("uplink", "上行"),
     "part.calls": ("calls", "排序要货"),
     "part.journal": ("journal", "本地缓存"),

@@ -142,7 +142,7 @@ def _admitted(shared: Shared, request: Request) -> str:
     return address
 
 
-def _authority(shared: Shared) -> tuple[Authority, int]:
+def _authority(shared: Shared) -> tuple[Authority, float]:
     """What signs, and for how many days. Raises `Problem` 404."""
     if shared.signing is None:
         raise Problem(HTTPStatus.NOT_FOUND, "this hub signs no gateways")

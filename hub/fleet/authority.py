@@ -128,7 +128,7 @@ class Authority:
         return cls(chain, key)
 
     def sign_gateway(
-        self, request: x509.CertificateSigningRequest, group: str, node: str, days: int
+        self, request: x509.CertificateSigningRequest, group: str, node: str, days: float
     ) -> Issued:
         """A certificate for a gateway's key, good for TLS clients. Names of the request are
         not taken over. Raises `RequestError`, `ValueError`."""
@@ -211,7 +211,7 @@ class Authority:
         public_key: CertificatePublicKeyTypes,
         names: Sequence[x509.GeneralName],
         purpose: x509.ObjectIdentifier,
-        days: int,
+        days: float,
     ) -> Issued:
         now = datetime.now(UTC)
         ends = min(now + timedelta(days=days), self.certificate.not_valid_after_utc)

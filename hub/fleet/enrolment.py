@@ -115,7 +115,11 @@ def make_token(
 
 
 def enrol(
-    connection: psycopg.Connection, authority: Authority, token: Token, request_pem: str, days: int
+    connection: psycopg.Connection,
+    authority: Authority,
+    token: Token,
+    request_pem: str,
+    days: float,
 ) -> Enrolled:
     """The certificate that a token is good for. Raises `RefusedError`, `RequestError`."""
     row = connection.execute(_GIVEN, (token.id,)).fetchone()
@@ -146,7 +150,7 @@ def renew(
     certificate_pem: str,
     request_pem: str,
     signature: bytes,
-    days: int,
+    days: float,
 ) -> Enrolled:
     """A certificate for the new key of a gateway that proves to have the one in use.
 
@@ -200,7 +204,7 @@ def _issue(
     gateway: _Gateway,
     request: x509.CertificateSigningRequest,
     how: str,
-    days: int,
+    days: float,
 ) -> Enrolled:
     made = authority.sign_gateway(request, gateway.group, gateway.node, days)
     connection.execute(

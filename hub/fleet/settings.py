@@ -14,7 +14,7 @@ class Signing:
 
     cert_file: Path
     key_file: Path
-    days: int
+    days: float
     """How long a gateway's certificate is good."""
 
 
@@ -28,8 +28,8 @@ class AuthoritySettings(BaseModel):
         title="Certificate of an authority of yours to sign gateways (PEM), those above it after",
     )
     key_file: Path | None = Field(default=None, title="Its key (PEM), for the hub's user alone")
-    gateway_days: int = Field(
-        default=90, ge=1, le=825, title="How long a gateway's certificate is good"
+    gateway_days: float = Field(
+        default=90, gt=0, le=825, title="How long a gateway's certificate is good"
     )
 
     @model_validator(mode="after")

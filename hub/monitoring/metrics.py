@@ -157,6 +157,23 @@ def _gateways(readings: Readings) -> Iterator[Metric]:
         labels,
         [(names, float(g.conflict)) for names, g in known],
     )
+    certified = [
+        (names, g.certificate_issued, g.certificate_ends)
+        for names, g in known
+        if g.certificate_issued is not None and g.certificate_ends is not None
+    ]
+    yield _gauge(
+        "gateway_certificate_issued_time_seconds",
+        "When its newest certificate was issued, Unix time.",
+        labels,
+        [(names, issued) for names, issued, _ in certified],
+    )
+    yield _gauge(
+        "gateway_certificate_not_after_time_seconds",
+        "When that one ends, Unix time.",
+        labels,
+        [(names, ends) for names, _, ends in certified],
+    )
     for name, text, count in _TRAFFIC:
         family = CounterMetricFamily(f"lineside_hub_gateway_{name}", text, labels=labels)
         for names, gateway in known:

@@ -17,10 +17,15 @@ SELECT g.group_id, g.node_id, s.online, extract(epoch FROM s.since)::float8,
     s.conflict IS NOT NULL,
     (SELECT extract(epoch FROM max(c.moved_at))::float8 FROM stream_cursor c
         WHERE c.gateway = g.id AND c.stream = 'telemetry' AND NOT c.closed),
-    t.messages, t.records, t.samples, t.duplicates, t.quarantined, t.refused
+    t.messages, t.records, t.samples, t.duplicates, t.quarantined, t.refused,
+    extract(epoch FROM k.issued_at)::float8, extract(epoch FROM k.not_after)::float8
 FROM gateway g
 LEFT JOIN gateway_status s ON s.gateway = g.id
 LEFT JOIN gateway_traffic t ON t.gateway = g.id
+LEFT JOIN LATERAL (
+    SELECT issued_at, not_after FROM gateway_certificate
+    WHERE gateway = g.id AND revoked_at IS NULL ORDER BY issued_at DESC LIMIT 1
+) k ON true
 WHERE g.transport = 'mqtt'
 ORDER BY g.group_id, g.node_id
 """
@@ -61,6 +66,9 @@ class GatewayReading:
     duplicates: int | None
     quarantined: int | None
     refused: int | None
+    certificate_issued: float | None
+    """Of the newest one; None for a gateway that has none of the hub's, or is shut out."""
+    certificate_ends: float | None
 
 
 @dataclass(frozen=True, slots=True)

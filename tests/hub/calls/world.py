@@ -126,15 +126,15 @@ def passed_at(number: int) -> datetime:
     return PASSED_AT + timedelta(minutes=number)
 
 
-def eventually(true: Callable[[], Any], what: str = "it") -> Any:
+def eventually(true: Callable[[], Any], what: str = "it", within_s: float = WAIT_S) -> Any:
     """Wait until `true()` is; returns that. Raises `AssertionError`."""
-    end = time.monotonic() + WAIT_S
+    end = time.monotonic() + within_s
     while time.monotonic() < end:
         found = true()
         if found:
             return found
         time.sleep(0.02)
-    raise AssertionError(f"{what} did not happen within {WAIT_S:g} s")
+    raise AssertionError(f"{what} did not happen within {within_s:g} s")
 
 
 @dataclass

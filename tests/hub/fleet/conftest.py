@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from hub.cli import app
 from hub.fleet.authority import Authority
@@ -12,8 +12,7 @@ from hub.fleet.settings import Signing
 from hub.store import Database
 from protocols.enrolment import Token
 from tests.hub.calls.world import make_world
-
-Command = Callable[..., Result]
+from tests.hub.fleet.site import Command, Site, running_site
 
 
 @pytest.fixture
@@ -35,6 +34,24 @@ def signing(command: Command, database: Database, tmp_path: Path) -> Signing:
 @pytest.fixture
 def authority(signing: Signing) -> Authority:
     return Authority.load(signing)
+
+
+@pytest.fixture
+def site(
+    command: Command, signing: Signing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Site]:
+    """A hub that is an API alone, and its broker."""
+    with running_site(command, signing, tmp_path, monkeypatch, "--only", "api") as site:
+        yield site
+
+
+@pytest.fixture
+def whole_site(
+    command: Command, signing: Signing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Site]:
+    """A hub with all its parts, and its broker."""
+    with running_site(command, signing, tmp_path, monkeypatch) as site:
+        yield site
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from hub.identity.settings import IdentitySettings, RateSettings
 from hub.store import Database
 from protocols.enrolment import AUTHORITY_PATH, ENROLMENT_PATH, RENEWAL_PATH, Token, fingerprint
 from tests.hub.api.conftest import TOKEN, serving
-from tests.hub.fleet.conftest import Command
+from tests.hub.fleet.site import Command
 
 SEAT = "seatworks/gw-seat"
 Tokens = Callable[..., Token]

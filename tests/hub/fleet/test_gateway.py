@@ -4,133 +4,21 @@ from __future__ import annotations
 
 import http.server
 import json
-import os
 import ssl
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
-from deploy.local.ports import LOOPBACK, free_port
-from deploy.local.processes import Process
+from deploy.local.ports import LOOPBACK
 from hub.fleet.authority import Authority
 from protocols.enrolment import AUTHORITY_PATH
-from protocols.mqtt.broker import BrokerSettings
 from tests.fixtures.certificates import make_identity
-from tests.fixtures.mosquitto import Client, mosquitto
-from tests.hub.fleet.conftest import Command
+from tests.fixtures.mosquitto import Client
+from tests.hub.fleet.site import Gateway, Site
 from tests.hub.fleet.test_enrolment import Tokens
-from tests.hub.serving import serve
-
-EDGE = [sys.executable, "-c", "from edge.cli import main; main()"]
-
-
-@dataclass(frozen=True)
-class Gateway:
-    """A gateway's PC: its file, and what lies in its data directory."""
-
-    folder: Path
-    port: int
-
-    @property
-    def config(self) -> Path:
-        return self.folder / "edge.yaml"
-
-    @property
-    def identity(self) -> Path:
-        return self.folder / "data/identity"
-
-    @classmethod
-    def make(cls, folder: Path, port: int, node: str = "gw-seat") -> Gateway:
-        folder.mkdir()
-        made = cls(folder, port)
-        made.config.write_text(
-            "version: 1\n"
-            f"gateway:\n  group: seatworks\n  node: {node}  # as the hub knows it\n"
-            f"data_dir: data\nbroker:\n  host: localhost\n  port: {port}\n  # the plant's\n"
-            "status:\n  port: 0\n"
-        )
-        return made
-
-    def run(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*EDGE, *arguments, "--config", str(self.config)],
-            input=given,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=100,
-            env={**os.environ, "LANG": "C"},
-        )
-
-    def enrol(self, hub: str, token: object) -> subprocess.CompletedProcess[str]:
-        return self.run("enrol", "--hub", hub, "--token-file", "-", given=f"{token}\n")
-
-    def settings(self, proof: Path | None = None) -> BrokerSettings:
-        """As a client of the broker with this gateway's certificate, or a copy of it."""
-        return BrokerSettings(
-            host="localhost",
-            port=self.port,
-            ca_file=self.identity / "ca.pem",
-            cert_file=proof or self.identity / "gateway.pem",
-            key_file=proof or self.identity / "gateway.pem",
-        )
-
-
-@dataclass(frozen=True)
-class Site:
-    """A hub whose API speaks TLS, and its broker."""
-
-    hub: str
-    broker: Path
-    port: int
-    process: Process
-
-    @property
-    def settings(self) -> BrokerSettings:
-        """The hub's own at the broker."""
-        return BrokerSettings(
-            host="localhost",
-            port=self.port,
-            ca_file=self.broker / "ca.crt",
-            cert_file=self.broker / "hub.crt",
-            key_file=self.broker / "hub.key",
-        )
-
-
-@pytest.fixture
-def site(
-    command: Command, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Site]:
-    folder, port = tmp_path / "broker", free_port()
-    folder.mkdir()
-    for what in (
-        ("broker", "--name", "localhost"),
-        ("api", "--name", "localhost"),
-        ("hub", "--hub"),
-    ):
-        made = command("ca", "issue", folder / what[0], *what[1:])
-        assert made.exit_code == 0, made.output
-    written = command("broker", "config", "--for", "mosquitto", "--out", folder, "--port", port)
-    assert written.exit_code == 0, written.output
-    settings = (folder / "mosquitto.conf").read_text()
-    monkeypatch.setenv("LINESIDE_HUB_API__PORT", "0")
-    monkeypatch.setenv("LINESIDE_HUB_API__CERT_FILE", str(folder / "api.crt"))
-    monkeypatch.setenv("LINESIDE_HUB_API__KEY_FILE", str(folder / "api.key"))
-    loopback = settings.replace(f"listener {port}", f"listener {port} {LOOPBACK}")
-    with (
-        mosquitto(tmp_path, loopback, port) as process,
-        serve(dict(os.environ), "--only", "api") as ready,
-    ):
-        url = ready.removeprefix("ready ").replace("127.0.0.1", "localhost").rstrip("/")
-        assert url.startswith("https://"), ready
-        yield Site(url, folder, port, process)
 
 
 def test_a_gateway_enrols_and_is_heard(site: Site, tmp_path: Path, token: Tokens) -> None:
@@ -145,8 +33,7 @@ def test_a_gateway_enrols_and_is_heard(site: Site, tmp_path: Path, token: Tokens
     text = gateway.config.read_text()
     assert "  # the plant's\n" in text
     assert "  key_file: data/identity/gateway.pem\n" in text
-    log = tmp_path / "edge.log"
-    agent = Process("edge", [*EDGE, "run", "--config", gateway.config], log)
+    agent = gateway.agent()
     with Client(site.settings, "listening") as hub:
         assert hub.subscribe("spBv1.0/+/NBIRTH/+") == 1
         # A gateway is born once its hub is there.
@@ -158,7 +45,7 @@ def test_a_gateway_enrols_and_is_heard(site: Site, tmp_path: Path, token: Tokens
             assert hub.heard.get(timeout=60) == "spBv1.0/seatworks/NBIRTH/gw-seat"
         finally:
             agent.stop()
-    assert given.secret not in log.read_text()
+    assert given.secret not in agent.log.read_text()
     again = gateway.enrol(site.hub, given)
     assert (again.returncode, "has been used" in again.stderr) == (1, True)
 
