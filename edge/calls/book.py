@@ -108,7 +108,9 @@ class CallBook:
         reason = "" if change is None else change.reason
         if row["state"] == "dropped" or row["part"] in LEFT | ENDED:
             self._answer(row, "refused_change", call.revision, self._too_late(row))
-        elif row["state"] in ("received", "refused") or not _concerns_line(row, call):
+        elif row["state"] in ("received", "refused") or (
+            row["change_body"] is None and not _concerns_line(row, call)
+        ):
             self._content(key, call)
             if row["state"] == "refused":
                 self._update(key, state="received", decided_us=None)

@@ -149,6 +149,28 @@ def test_changed_content_after_hand_over_waits_for_the_plc(inbox: Inbox) -> None
     ]
 
 
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_change_that_is_taken_back_before_the_line_has_it(inbox: Inbox, shown: bool) -> None:
+    """Two cars change places and change back: the line ends at what the plant said last."""
+    inbox.take(FIRST)
+    inbox.accept(FIRST)
+    inbox.take(change(FIRST, 2, rack="R7"))
+    first = inbox.store.next_work(NAME)
+    assert first is not None
+    if shown:
+        inbox.store.offer(first)
+    inbox.take(change(FIRST, 3, rack=FIRST.rack))
+    if shown:
+        assert inbox.work() == (KEY, "replace", 2), "what the PLC may have seen is settled first"
+        inbox.store.settle(first, accepted=True, reason="", at=AT)
+    assert inbox.work() == (KEY, "replace", 3)
+    back = inbox.store.next_work(NAME)
+    assert back is not None
+    inbox.store.settle(back, accepted=True, reason="", at=AT)
+    held = Call.model_validate_json(inbox.store.call(KEY)["body"])
+    assert (held.rack, held.revision, inbox.work()) == (FIRST.rack, 3, None)
+
+
 def test_new_times_alone_need_no_word_of_the_plc(inbox: Inbox) -> None:
     inbox.take(FIRST)
     inbox.accept(FIRST)
