@@ -17,7 +17,7 @@ from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
-from edge.config import ConfigError, EdgeConfig, load_apart
+from edge.config import ConfigError, EdgeConfig, fingerprint, load_apart
 from edge.journal import DirectoryInUseError, JournalError
 from edge.parts import Parts
 from edge.reload import refusals
@@ -61,7 +61,7 @@ class _Agent:
     def __init__(self, config: EdgeConfig, path: Path | None, recent: RecentProblems) -> None:
         self._config = config
         self._path = path
-        self._figures = Figures()
+        self._figures = Figures(configuration=fingerprint(config))
         self._manager = ServiceManager()
         self._stop = asyncio.Event()
         self._parts: Parts | None = None
@@ -218,6 +218,7 @@ class _Agent:
 
     async def _apply(self, new: EdgeConfig) -> list[str]:
         old, self._config = self._config, new
+        self._figures.configuration = fingerprint(new)
         said = await self._parts.apply(new) if self._parts is not None else []
         if old.status != new.status:
             self._open_port()

@@ -148,6 +148,8 @@ class Parts:
             await self._end("uplink")
             self._begin_uplink()
             said.append("the uplink connects anew")
+        else:
+            self._node.say_anew()  # the fingerprint of the configuration
         for device, settings in (sources.changed | sources.new).items():
             await self._end(f"source {device}")
             self._begin_source(settings)

@@ -2,7 +2,7 @@
 
 from edge.config.apart import Reading, load_apart
 from edge.config.load import ConfigError, Problem, load
-from edge.config.model import EdgeConfig, GatewaySettings, HubSettings, JisLine
+from edge.config.model import EdgeConfig, GatewaySettings, HubSettings, JisLine, fingerprint
 from edge.config.sample import sample
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "JisLine",
     "Problem",
     "Reading",
+    "fingerprint",
     "load",
     "load_apart",
     "sample",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -118,6 +120,13 @@ class EdgeConfig(BaseModel):
     def brokers(self) -> list[BrokerSettings]:
         """All MQTT brokers, in the order in which they are tried."""
         return [self.broker, *self.more_brokers]
+
+
+def fingerprint(config: EdgeConfig) -> str:
+    """Of what is written in a configuration, without passwords: 16 hexadecimal digits. A later
+    release that has more options finds the same."""
+    written = config.model_dump(mode="json", exclude_unset=True)
+    return hashlib.sha256(json.dumps(written, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def models_in(annotation: Any) -> list[type[BaseModel]]:

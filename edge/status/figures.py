@@ -169,6 +169,8 @@ class Figures:
 
     version: str = field(default_factory=lambda: version("lineside"))
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    configuration: str = ""
+    """Fingerprint of the configuration that runs."""
     journal: JournalFigures = field(default_factory=JournalFigures)
     uplink: UplinkFigures = field(default_factory=UplinkFigures)
     calls: CallFigures = field(default_factory=CallFigures)

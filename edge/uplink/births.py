@@ -6,6 +6,7 @@ import itertools
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 from edge.journal import Tag
@@ -101,6 +102,8 @@ def node_birth(
         (CURSOR, text, None),
         ("Gateway/Version", text, figures.version),
         ("Gateway/Started", DataType.DateTime, int(figures.started.timestamp() * 1000)),
+        ("Gateway/Configuration", text, figures.configuration),
+        ("Gateway/Certificate Ends", DataType.DateTime, _ms(figures.identity.not_after)),
         *((name, int64, value) for name, value in health(figures).items()),
     ]
     return [
@@ -153,6 +156,10 @@ def health(figures: Figures) -> dict[str, int | None]:
             for device, source in figures.sources.items()
         },
     }
+
+
+def _ms(at: datetime | None) -> int | None:
+    return None if at is None else int(at.timestamp() * 1000)
 
 
 def _rounded(number: float | None) -> int | None:

@@ -133,6 +133,10 @@ class EdgeNode:
         if self._session is not None:
             self._session.device_changed(device)
 
+    def say_anew(self) -> None:
+        """What only a birth says has changed."""
+        self._tags_changed()
+
     async def serve(self, connected: Callable[[], None]) -> None:
         """Connect and work until the connection ends or the host goes. Raises `LinkError`; the next
         call then begins with the next server."""
@@ -261,7 +265,7 @@ class _Session:
         self.link.nudge()
 
     def tags_changed(self) -> None:
-        """There are tags that the birth did not name."""
+        """The birth did not name all tags, or says what is no longer so."""
         self._birth_wanted = True
         self.link.nudge()
 

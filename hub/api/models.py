@@ -249,6 +249,17 @@ class Gateway(BaseModel):
     since: datetime | None = Field(description="of being online or offline")
     conflict: str | None = Field(description="set while two gateways share this identity")
     last_data_at: datetime | None = Field(description="when its telemetry was last committed")
+    version: str | None = Field(description="of its software", examples=["0.1.0"])
+    configuration: str | None = Field(
+        description="fingerprint of what it runs with", examples=["5e1ab0d48c2f97a3"]
+    )
+    heard_at: datetime | None = Field(description="when anything of it was last heard")
+    clock_offset_ms: int | None = Field(
+        description="its clock less the hub's; the way of the message counts in"
+    )
+    journal_records: int | None = Field(description="on its disk, and not committed here")
+    certificate_ends: datetime | None = Field(description="of its certificate")
+    shut_out_at: datetime | None = Field(description="set while its certificates are revoked")
     metrics: dict[str, Any] = Field(description="what it says of itself, by name")
     calls_under_way: int = Field(description="sent or to be sent, and not acknowledged")
     gaps: list[Gap] = Field(description="the latest")

@@ -50,20 +50,48 @@ def gateways(tenant: Tenant, shared: Shared) -> list[models.Gateway]:
     with shared.reading(tenant) as connection:
         under_way = dict(connection.execute(_CALLS_UNDER_WAY).fetchall())
         return [
-            models.Gateway(
-                gateway=f"{view.group}/{view.node}",
-                supplier=view.owner,
-                online=view.online,
-                since=view.since,
-                conflict=view.conflict,
-                last_data_at=view.committed_at,
-                metrics=view.metrics,
-                calls_under_way=under_way.get(view.id, 0),
-                gaps=_latest_gaps(connection, view.id) if view.gap_count else [],
-                gap_count=view.gap_count,
-            )
+            _gateway(connection, view, under_way.get(view.id, 0))
             for view in fleet.gateways(connection)
         ]
+
+
+@router.get(
+    "/gateways/{group}/{node}",
+    summary="A gateway",
+    responses=described(HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND),
+)
+def gateway(group: str, node: str, tenant: Tenant, shared: Shared) -> models.Gateway:
+    """One gateway, by its Sparkplug group and node."""
+    with shared.reading(tenant) as connection:
+        view = fleet.gateway(connection, group, node)
+        if view is None:
+            raise Problem(HTTPStatus.NOT_FOUND, f"no gateway {group}/{node}")
+        under_way = dict(connection.execute(_CALLS_UNDER_WAY).fetchall())
+        return _gateway(connection, view, under_way.get(view.id, 0))
+
+
+def _gateway(
+    connection: psycopg.Connection, view: fleet.GatewayView, under_way: int
+) -> models.Gateway:
+    return models.Gateway(
+        gateway=f"{view.group}/{view.node}",
+        supplier=view.owner,
+        online=view.online,
+        since=view.since,
+        conflict=view.conflict,
+        last_data_at=view.committed_at,
+        version=view.version,
+        configuration=view.configuration,
+        heard_at=view.heard_at,
+        clock_offset_ms=view.clock_offset_ms,
+        journal_records=view.journal_records,
+        certificate_ends=view.certificate_ends,
+        shut_out_at=view.shut_out_at,
+        metrics=view.metrics,
+        calls_under_way=under_way,
+        gaps=_latest_gaps(connection, view.id) if view.gap_count else [],
+        gap_count=view.gap_count,
+    )
 
 
 @router.get("/tags", summary="Tags", responses=described(HTTPStatus.UNAUTHORIZED))

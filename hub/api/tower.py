@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.security import HTTPAuthorizationCredentials
 from pydantic import ValidationError
 
-from hub import kpi
+from hub import fleet, kpi
 from hub.api import dock_views
 from hub.api.bookings import read_stock
 from hub.api.context import Shared, caller
@@ -97,12 +97,14 @@ def _content(
     connection: psycopg.Connection, path: str, language: Language, query: Any
 ) -> str | None:
     """What stands on a page; None for one that is about nothing there is."""
+    now = datetime.now(UTC)
+    if path == "gateways":
+        return render("gateways", language, gateways=fleet.gateways(connection), now=now)
     plant = the_plant(connection)
     if plant is None:
         return render("missing", language, what="plant")
     name, takt_s = plant
     parts = [part for part in path.split("/") if part]
-    now = datetime.now(UTC)
     colours = colours_of(connection, name)
 
     def draw(template: str, **values: Any) -> str:

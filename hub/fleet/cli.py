@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +14,7 @@ import typer
 from psycopg import errors
 from pydantic import ValidationError
 
+from hub import fleet as inventory
 from hub.fleet import registry
 from hub.fleet.authority import Authority, AuthorityError, write_new
 from hub.fleet.broker_files import (
@@ -23,6 +25,7 @@ from hub.fleet.broker_files import (
     write_files,
 )
 from hub.fleet.enrolment import make_token, revoke, revoked
+from hub.fleet.shown import facts, shown, table
 from hub.identity import audit
 from hub.orders.problems import did_you_mean
 from hub.settings import HubSettings
@@ -33,6 +36,7 @@ gateways = typer.Typer(no_args_is_help=True, help="Gateways: let in, shut out, h
 ca = typer.Typer(no_args_is_help=True, help="The authority that signs gateways' certificates.")
 broker = typer.Typer(no_args_is_help=True, help="The MQTT broker's files.")
 
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 Address = Annotated[str, typer.Argument(metavar="GROUP/NODE", help="Sparkplug group and node.")]
 
 
@@ -100,6 +104,34 @@ def revoke_command(address: Address) -> None:
     typer.echo(
         "write the broker's files anew (lineside-hub broker config) and send it a SIGHUP", err=True
     )
+
+
+@gateways.command("list")
+def list_command(as_json: AsJson = False) -> None:
+    """Every gateway: whether it is online, what it runs, its clock, journal and certificate."""
+    with service_connection() as connection:
+        found = inventory.gateways(connection)
+    if as_json:
+        typer.echo(json.dumps([shown(view) for view in found], indent=2))
+        return
+    for line in table(found):
+        typer.echo(line)
+
+
+@gateways.command("show")
+def show_command(address: Address, as_json: AsJson = False) -> None:
+    """All that is known of one gateway."""
+    with service_connection() as connection:
+        registered = _found(connection, address)
+        group, _, node = address.partition("/")
+        found = inventory.gateway(connection, group, node)
+    if found is None:
+        _fail(f"no gateway {address} ({registered.owner})")
+    if as_json:
+        typer.echo(json.dumps(shown(found), indent=2))
+        return
+    for line in facts(found):
+        typer.echo(line)
 
 
 @ca.command("init")

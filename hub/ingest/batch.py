@@ -40,6 +40,8 @@ class Share:
     answer: bool = False
     counts: Counts = field(default_factory=Counts)
     status: dict[str, Any] = field(default_factory=dict)
+    clock_offset_ms: int | None = None
+    """By the last message of this batch that says how the gateway is."""
     awaited: Awaited = field(default_factory=Awaited)
     """Tags that will be awaited once the batch is committed: see `new_logs`."""
     repeats: int = 0

@@ -120,6 +120,14 @@ def tag_births(metrics: Iterable[Metric]) -> list[TagBirth]:
     return tags
 
 
+def clock_offset_ms(said_ms: int | None, now_ms: int) -> int | None:
+    """A gateway's clock less ours, by a message that was just made; its way here counts in. None
+    for a message without a time, or with one that is none."""
+    if said_ms is None or said_ms > MAX_OFFSET:
+        return None
+    return said_ms - now_ms
+
+
 def is_control(name: str) -> bool:
     """Whether a metric steers the session and is no data."""
     return name == BD_SEQ or name.startswith(_CONTROL)

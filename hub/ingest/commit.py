@@ -177,6 +177,7 @@ def _note_status(conn: psycopg.Connection, shares: Sequence[Share]) -> None:
     for share in shares:
         if share.status:
             conn.execute(
-                "UPDATE gateway_status SET metrics = metrics || %s WHERE gateway = %s",
-                [Jsonb(share.status), share.session.gateway.id],
+                "UPDATE gateway_status SET metrics = metrics || %s, heard_at = now(),"
+                " clock_offset_ms = coalesce(%s, clock_offset_ms) WHERE gateway = %s",
+                [Jsonb(share.status), share.clock_offset_ms, share.session.gateway.id],
             )

@@ -23,6 +23,7 @@ from hub.ingest.births import (
     Aliases,
     BirthError,
     clean,
+    clock_offset_ms,
     is_control,
     status_value,
     stream_notes,
@@ -69,7 +70,7 @@ def node_born(
         position = cursors.load(conn, gateway)
         if state is None:
             node = _own_tags(conn, gateway, payload, aliases, at)
-            _note_online(conn, gateway, Delivery.STANDARD, {}, at)
+            _note_online(conn, gateway, Delivery.STANDARD, {}, payload, at)
             return NodeBirth(position, Delivery.STANDARD, aliases, bd_seq, node)
         in_order, repeats_from = stream_notes(payload)
         opened, refused = _open_stream(conn, gateway, position, state, repeats_from, at)
@@ -81,7 +82,7 @@ def node_born(
             for metric in payload.metrics
             if metric.name and not is_control(metric.name)
         }
-        _note_online(conn, gateway, Delivery.STREAM, metrics, at)
+        _note_online(conn, gateway, Delivery.STREAM, metrics, payload, at)
         began = position.cursor is None or position.cursor.epoch != state.epoch
         return NodeBirth(
             opened,
@@ -278,15 +279,21 @@ def _note_online(
     gateway: Gateway,
     delivery: Delivery,
     metrics: dict[str, Any],
+    birth: Payload,
     at: datetime,
 ) -> None:
+    offset_ms = clock_offset_ms(birth.timestamp, round(at.timestamp() * 1000))
     conn.execute(
         "INSERT INTO gateway_status AS s"
-        " (gateway, owner, partner, online, since, metrics, delivery)"
-        " VALUES (%s, %s, %s, true, %s, %s, %s) ON CONFLICT (gateway) DO UPDATE SET online = true,"
-        " since = CASE WHEN s.online THEN s.since ELSE excluded.since END,"
-        " metrics = excluded.metrics, delivery = excluded.delivery",
-        [gateway.id, gateway.owner, gateway.partner, at, Jsonb(metrics), delivery.value],
+        " (gateway, owner, partner, online, since, metrics, delivery, heard_at, clock_offset_ms)"
+        " VALUES (%s, %s, %s, true, %s, %s, %s, now(), %s) ON CONFLICT (gateway) DO UPDATE"
+        " SET online = true, since = CASE WHEN s.online THEN s.since ELSE excluded.since END,"
+        " metrics = excluded.metrics, delivery = excluded.delivery, heard_at = excluded.heard_at,"
+        " clock_offset_ms = excluded.clock_offset_ms",
+        [
+            *(gateway.id, gateway.owner, gateway.partner, at),
+            *(Jsonb(metrics), delivery.value, offset_ms),
+        ],
     )
 
 

@@ -16,7 +16,17 @@ from enum import Enum, auto
 
 from hub.ingest import results
 from hub.ingest.batch import Batch, Quarantined, Record, Share
-from hub.ingest.births import EPOCH, GAP, LOST, MAX_OFFSET, OFFSET, clean, is_control, status_value
+from hub.ingest.births import (
+    EPOCH,
+    GAP,
+    LOST,
+    MAX_OFFSET,
+    OFFSET,
+    clean,
+    clock_offset_ms,
+    is_control,
+    status_value,
+)
 from hub.ingest.gaps import GapTextError, read_gap, read_lost
 from hub.ingest.rows import AliasTable, UnknownAliasError
 from hub.ingest.session import Delivery, Device, Session
@@ -98,6 +108,7 @@ class RecordReader:
         for name, metric in metrics.items():
             if not is_control(name):
                 share.status[clean(name)] = status_value(metric.value)
+        share.clock_offset_ms = clock_offset_ms(said.timestamp, now_ms)
         return Taken.READ
 
     def birth_values(

@@ -96,7 +96,9 @@ def figure_paths(thing: Any, prefix: str = "") -> set[str]:
 
 
 def test_every_figure_is_a_metric_or_text() -> None:
-    text_or_label = {"version", "sources", "lines", "uplink.server", "identity.reason"}
+    text_or_label = {
+        *("version", "configuration", "sources", "lines", "uplink.server", "identity.reason")
+    }
     assert {line.of for line in GATEWAY} == figure_paths(Figures()) - text_or_label
     text_or_label = {"device", "state", "endpoint", "reason"}
     assert {line.of for line in SOURCE} == figure_paths(SourceFigures("x")) - text_or_label

@@ -24,6 +24,7 @@ PAGES = {
     "exception": "/tower/exceptions/1",
     "line": "/tower/lines/SEAT1",
     "figures": "/tower/figures",
+    "gateways": "/tower/gateways",
 }
 SIZES = {"board": (1920, 1080), "tablet": (1024, 768)}
 

@@ -308,7 +308,7 @@ def test_every_page_fits(
     for path in (
         "", "/cars/0000001", "/calls/TRIM1/0000001/DOOR-TRIM/0", f"/racks/TRIM1/{RACK}",
         "/shipments/TRIM1/T1", "/exceptions/1", "/lines/TRIM1", "/figures", "/figures/first_time",
-        "/figures/adherence",
+        "/figures/adherence", "/gateways",
     ):  # fmt: skip
         page.goto(f"{url}/tower{path}?lang={lang}")
         page.wait_for_selector("#content > *")
