@@ -10,6 +10,7 @@ from edge.journal import TelemetryJournal
 from edge.sources.base import DeviceListener, Source
 from edge.sources.drop.config import DropSettings
 from edge.sources.modbus.config import ModbusSettings
+from edge.sources.open_protocol.config import OpenProtocolSettings
 from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.qdas.config import QdasSettings
 from edge.sources.s7.config import S7Settings
@@ -21,6 +22,7 @@ SETTINGS: dict[str, type[BaseModel]] = {
     "modbus": ModbusSettings,
     "qdas": QdasSettings,
     "drop": DropSettings,
+    "open_protocol": OpenProtocolSettings,
 }
 """The model of each kind."""
 
@@ -38,7 +40,8 @@ SourceSettings = Annotated[
     | Annotated[S7Settings, Tag("s7")]
     | Annotated[ModbusSettings, Tag("modbus")]
     | Annotated[QdasSettings, Tag("qdas")]
-    | Annotated[DropSettings, Tag("drop")],
+    | Annotated[DropSettings, Tag("drop")]
+    | Annotated[OpenProtocolSettings, Tag("open_protocol")],
     Discriminator(
         kind_of,
         custom_error_type="unknown_kind",
@@ -77,3 +80,7 @@ def make_source(
             from edge.sources.drop.source import DropSource
 
             return DropSource(settings, journal, listener, figures)
+        case "open_protocol":
+            from edge.sources.open_protocol.source import OpenProtocolSource
+
+            return OpenProtocolSource(settings, journal, listener, figures)

@@ -14,9 +14,10 @@ from protocols.open_protocol.tightening import (
     TORQUE_UNITS,
     Measured,
     Tightening,
+    ahead,
     is_after,
-    missing_between,
     read_tightening,
+    step,
 )
 
 __all__ = [
@@ -30,13 +31,14 @@ __all__ = [
     "Splitter",
     "Tightening",
     "Value",
+    "ahead",
     "in_words",
     "is_after",
     "make",
-    "missing_between",
     "newest",
     "next_sequence",
     "programmes",
     "read",
     "read_tightening",
+    "step",
 ]

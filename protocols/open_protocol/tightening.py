@@ -12,7 +12,7 @@ from protocols.open_protocol.frames import Message
 from protocols.open_protocol.layouts import read
 
 LAST_ID = 2**32 - 1
-"""The highest tightening id; the one behind it is 0."""
+"""The highest tightening id; the one behind it is 1, since 0 asks for the newest."""
 TORQUE_UNITS = {
     1: "Nm",
     2: "lbf ft",
@@ -120,18 +120,19 @@ def read_tightening(
     )
 
 
-def missing_between(last: int, new: int) -> tuple[int, int] | None:
-    """First and last of the ids between two, counted from the last one on over the highest; None if
-    there is none, or if `new` is not after `last` (serial arithmetic, as of RFC 1982)."""
-    ahead = (new - last) % (LAST_ID + 1)
-    if not 1 < ahead <= LAST_ID // 2:
-        return None
-    return (last + 1) % (LAST_ID + 1), (new - 1) % (LAST_ID + 1)
+def ahead(last: int, new: int) -> int:
+    """How many ids lie from one to another, counted on over the highest."""
+    return (new - last) % LAST_ID
+
+
+def step(tightening_id: int, by: int = 1) -> int:
+    """The id so many behind this one, over the highest to the first."""
+    return (tightening_id - 1 + by) % LAST_ID + 1
 
 
 def is_after(last: int, new: int) -> bool:
-    """Whether an id is after another one, by serial arithmetic."""
-    return 0 < (new - last) % (LAST_ID + 1) <= LAST_ID // 2
+    """Whether an id is after another one, by serial arithmetic (RFC 1982)."""
+    return 0 < ahead(last, new) <= LAST_ID // 2
 
 
 def _measured(said: Mapping[str, Value], torque_unit: str) -> Iterator[Measured]:

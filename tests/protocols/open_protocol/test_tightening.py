@@ -13,14 +13,15 @@ from protocols.open_protocol import (
     DataError,
     Measured,
     Message,
+    ahead,
     is_after,
     make,
-    missing_between,
     read_tightening,
+    step,
 )
 from tests.protocols.open_protocol.test_layouts import frame_of
 
-IDS = st.integers(0, LAST_ID)
+IDS = st.integers(1, LAST_ID)
 
 
 def test_revision_1_as_in_the_specification() -> None:
@@ -83,15 +84,11 @@ def test_what_has_no_id_is_refused() -> None:
 
 
 @given(IDS, st.integers(1, 1000))
-def test_the_ids_between_two_are_counted_over_the_highest(last: int, ahead: int) -> None:
-    new = (last + ahead) % (LAST_ID + 1)
-    missing = missing_between(last, new)
+def test_ids_go_round(last: int, by: int) -> None:
+    new = step(last, by)
+    assert 1 <= new <= LAST_ID
+    assert ahead(last, new) == by
+    assert step(new, -by) == last
     assert is_after(last, new)
     assert not is_after(new, last)
-    assert missing_between(new, last) is None
-    if ahead == 1:
-        assert missing is None
-    else:
-        assert missing is not None
-        assert (missing[1] - missing[0]) % (LAST_ID + 1) == ahead - 2
-        assert (missing[0] - last) % (LAST_ID + 1) == 1
+    assert not is_after(last, last)
