@@ -89,7 +89,8 @@ _DISCOVERS = {
     "s7": "discover s7 SYMBOLS --host {host} --write {config}",
     "modbus": "discover modbus MAP.csv --host {host} --write {config}",
 }
-_ADDRESS_KEYS = {"opcua": "endpoint", "s7": "host", "modbus": "host", "qdas": "watch_dir",
+_ADDRESS_KEYS = {"opcua": "endpoint", "s7": "host", "modbus": "host",
+                 "open_protocol": "host", "qdas": "watch_dir",
                  "drop": "watch_dir"}  # fmt: skip
 _PASSWORD_FILE = "broker.password"  # noqa: S105 - a file's name
 

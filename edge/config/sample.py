@@ -49,6 +49,18 @@ SOURCES: dict[str, dict[str, Any]] = {
             {"name": "Door/Closed", "address": "coil:5"},
         ],
     },
+    "open_protocol": {
+        "kind": "open_protocol",
+        "device": "nutrunner-1",
+        "host": "192.168.0.40",
+        "serial": [
+            {
+                "form": "engine plant",
+                "pattern": r"(?P<type>[A-Z]{3})(?P<serial>\d{6})",
+            },
+        ],
+        "time_zone": "Europe/Berlin",
+    },
     "qdas": {
         "kind": "qdas",
         "device": "measuring-room",

@@ -13,6 +13,7 @@ from edge.doctor.finding import Finding
 from edge.sources.drop.config import DropSettings
 from edge.sources.modbus.config import ModbusSettings
 from edge.sources.opcua.config import OpcUaSettings
+from edge.sources.open_protocol.config import OpenProtocolSettings
 from edge.sources.qdas.config import QdasSettings
 from edge.sources.s7.config import S7Settings
 from edge.status.client import NotRunningError, ask
@@ -54,6 +55,11 @@ async def _source(source: object, *, running: bool) -> AsyncIterator[Finding]:
         from edge.doctor import polled
 
         async for finding in polled.look(source, running=running):
+            yield finding
+    elif isinstance(source, OpenProtocolSettings):
+        from edge.doctor import open_protocol
+
+        async for finding in open_protocol.look(source, running=running):
             yield finding
     elif isinstance(source, (QdasSettings, DropSettings)):
         from edge.doctor import folder

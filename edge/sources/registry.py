@@ -10,8 +10,8 @@ from edge.journal import TelemetryJournal
 from edge.sources.base import DeviceListener, Source
 from edge.sources.drop.config import DropSettings
 from edge.sources.modbus.config import ModbusSettings
-from edge.sources.open_protocol.config import OpenProtocolSettings
 from edge.sources.opcua.config import OpcUaSettings
+from edge.sources.open_protocol.config import OpenProtocolSettings
 from edge.sources.qdas.config import QdasSettings
 from edge.sources.s7.config import S7Settings
 from edge.status import SourceFigures

@@ -13,31 +13,6 @@ from edge.filters import FilterSettings
 DeviceName = Annotated[
     str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^/+#\s][^/+#]*$")
 ]
-
-
-def _time_zone(name: str) -> str:
-    try:
-        if name != "UTC":
-            zoneinfo.ZoneInfo(name)
-    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
-        raise ValueError(
-            f"there is no time zone {name!r} here; write UTC, Europe/Berlin, Asia/Shanghai, …"
-        ) from None
-    return name
-
-
-def _encoding(name: str) -> str:
-    try:
-        "".encode(name)
-    except LookupError:
-        raise ValueError(
-            f"there is no encoding {name!r}; write latin-1, utf-8, gbk, big5, shift_jis, …"
-        ) from None
-    return name
-
-
-TimeZone = Annotated[str, AfterValidator(_time_zone)]
-TextEncoding = Annotated[str, AfterValidator(_encoding)]
 TagName = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^\S.*$")]
 
 

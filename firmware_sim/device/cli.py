@@ -1,4 +1,4 @@
-"""`lineside-sim s7`, `modbus` and `misbehave`: devices that are read by address."""
+"""`lineside-sim s7`, `modbus`, `open-protocol` and `misbehave`: devices at a line."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from firmware_sim.control import CommandRefusedError, send_line, serve_commands
 from firmware_sim.device.faults import AnswerName, Manners, MisbehaveCommand
 from firmware_sim.device.settings import DeviceSettings
 from firmware_sim.modbus.unit import run_modbus
+from firmware_sim.open_protocol import ControllerSettings, run_controller
 from firmware_sim.s7.plc import run_s7
 from firmware_sim.shell import address_of, bad_option, fail, stop_on_signal
 
@@ -35,6 +36,7 @@ def add_to(app: typer.Typer) -> None:
     """Add these commands."""
     app.command()(s7)
     app.command()(modbus)
+    app.command()(open_protocol)
     app.command()(misbehave)
 
 
@@ -96,6 +98,39 @@ def modbus(
         ledger=ledger,
     )
     _run(run_modbus(settings, serial=serial, units=units), control_port)
+
+
+def open_protocol(
+    host: Host = "127.0.0.1",
+    port: Port = 0,
+    control_port: ControlPort = 0,
+    seed: Seed = 1,
+    cycle_s: Annotated[float, typer.Option(help="seconds between two tightenings")] = 2.0,
+    nok_rate: Annotated[float, typer.Option(help="share that is not in order")] = 0.05,
+    first_id: Annotated[int, typer.Option(help="id of its first tightening")] = 1,
+    keeps: Annotated[int, typer.Option(help="results that it holds")] = 5000,
+    revision: Annotated[int, typer.Option(help="highest revision of its messages")] = 7,
+    clients: Annotated[int, typer.Option(help="clients that may be connected")] = 1,
+    ledger: LedgerPath = None,
+) -> None:
+    """Run a tightening controller. Prints `ready host:port control host:port`; `lineside-sim
+    misbehave` commands it; SIGTERM ends it."""
+    try:
+        settings = ControllerSettings(
+            host=host,
+            port=port,
+            seed=seed,
+            cycle_s=cycle_s,
+            nok_rate=nok_rate,
+            first_id=first_id,
+            keeps=keeps,
+            revision=revision,
+            clients=clients,
+            ledger=ledger,
+        )
+    except ValidationError as error:
+        raise bad_option(error) from None
+    _run(run_controller(settings), control_port)
 
 
 def misbehave(

@@ -27,6 +27,8 @@ async def serve_clients(talk: Talk, host: str, port: int) -> AsyncIterator[int]:
             await talk(reader, writer)
         except (OSError, EOFError):
             pass  # the client has gone
+        except asyncio.CancelledError:
+            pass  # the device is switched off; asyncio would log it as a failure
         except ValueError as error:
             logger.info("connection closed: %s", error)
         finally:

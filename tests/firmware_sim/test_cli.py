@@ -149,6 +149,23 @@ def test_an_s7_plc_serves_and_misbehaves_on_command(tmp_path: Path) -> None:
     assert {"Counter0", "Counter1", "Force", "Serial"} <= counted
 
 
+def test_a_tightening_controller_counts_in_its_ledger(tmp_path: Path) -> None:
+    ledger = tmp_path / "nut.jsonl"
+    with sim("open-protocol", "--cycle-s", 0.05, "--ledger", ledger) as process:
+        ready, address, *_ = first_line(process).split()
+        host, _, port = address.rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as client:
+            client.sendall(b"00200001001         \0")
+            assert client.recv(64).startswith(b"00570002001")
+            client.sendall(b"00200060001         \0")
+            assert client.recv(64) == b"00240005001         0060\0"
+            assert client.recv(64).startswith(b"02310061001")
+    assert ready == "ready"
+    numbers = [entry.value for entry in read_ledger(ledger) if hasattr(entry, "value")]
+    assert numbers[:1] == [1]
+    assert "first_id" in refusal("open-protocol", "--first-id", "0")
+
+
 def test_modbus_units_serve_on_a_port_and_on_a_pseudo_terminal() -> None:
     with sim("modbus", "--units", 2) as process:
         ready, address, *_ = first_line(process).split()

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from edge.sources.results import CodeForms
-from edge.sources.settings import DeviceName, TextEncoding, TimeZone
+from edge.sources.settings import BaseTag, DeviceName, TextEncoding, TimeZone
 
 
 class OpenProtocolSettings(BaseModel):
@@ -92,3 +92,8 @@ class OpenProtocolSettings(BaseModel):
     def endpoint(self) -> str:
         """For people."""
         return f"{self.host}:{self.port}"
+
+    @property
+    def tags(self) -> list[BaseTag]:
+        """None is chosen: what a controller tells is known."""
+        return []

@@ -24,6 +24,7 @@ from edge.sources.open_protocol.config import OpenProtocolSettings
 from edge.sources.open_protocol.findings import Findings
 from edge.sources.open_protocol.link import Link, RefusedError
 from edge.sources.open_protocol.seen import Hole, Seen
+from edge.sources.open_protocol.starting import FIRST_REVISION, start
 from edge.sources.open_protocol.values import LOCKED, Values
 from edge.sources.polled.link import LinkError
 from edge.sources.results import Results
@@ -43,8 +44,6 @@ from protocols.open_protocol.errors import ALREADY, NOT_FOUND, REVISIONS
 
 logger = logging.getLogger(__name__)
 
-_FIRST_START = 6
-"""The first revision of a start that offers acknowledgements on link level."""
 _OTHERS = {14: (15, "programme"), 34: (35, "job"), 51: (52, "identifier"), 70: (71, "alarms")}
 """What is subscribed beside results, if the controller has it."""
 _RELEASES = (15, 52)
@@ -84,7 +83,7 @@ class OpenProtocolSource:
         self._unreadable = Condition(logger, f"source {settings.device}: results")
         self._old = Condition(logger, f"source {settings.device}: old results")
         self._lock = Condition(logger, f"source {settings.device}: lock of the tool")
-        self._start = _FIRST_START
+        self._start = FIRST_REVISION
         self._sessions = 0
 
     @property
@@ -129,7 +128,7 @@ class OpenProtocolSource:
             self._why_away = reason
             if session is not None and not session.started:
                 # Some drop the link in place of an answer: the next attempt asks for less.
-                self._start = self._start - 1 or _FIRST_START
+                self._start = self._start - 1 or FIRST_REVISION
             raise
         finally:
             figures.enter("offline", reason)
@@ -158,24 +157,11 @@ class OpenProtocolSource:
     # The beginning of a session.
 
     async def _begin(self, session: _Session) -> None:
-        """Start the communication, in the highest revision that the controller has."""
-        link = session.link
-        while True:
-            offers = self._settings.link_acknowledgements and self._start >= _FIRST_START
-            asked = Message(1, revision=self._start, sequence=int(offers))
-            try:
-                answer = await link.ask(asked, answer=2)
-            except RefusedError as error:
-                if error.code not in REVISIONS or self._start == 1:
-                    raise
-            else:
-                break
-            self._start -= 1
+        """Start the communication."""
+        offers = self._settings.link_acknowledgements
+        answer = await start(session.link, self._start, offers_numbers=offers)
         session.started = True
-        said = self._read(answer)
-        if offers and said.get("sequence_numbers"):
-            link.start_numbering(answer)
-        logger.debug("source %s: %s", self.device, said)
+        logger.debug("source %s: %s", self.device, self._read(answer))
 
     async def _look_at_clock(self, link: Link) -> None:
         """Measure the controller's clock, to a second, and set it if that is wanted."""
