@@ -163,7 +163,7 @@ def test_a_tightening_controller_counts_in_its_ledger(tmp_path: Path) -> None:
     assert ready == "ready"
     numbers = [entry.value for entry in read_ledger(ledger) if hasattr(entry, "value")]
     assert numbers[:1] == [1]
-    assert "first_id" in refusal("open-protocol", "--first-id", "0")
+    assert "greater than or equal to 1" in refusal("open-protocol", "--first-id", "0")
 
 
 def test_modbus_units_serve_on_a_port_and_on_a_pseudo_terminal() -> None:
