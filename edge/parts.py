@@ -161,7 +161,7 @@ class Parts:
             how = "begun" if name in lines.new else "begun anew with its new settings"
             said.append(f"line {name} is {how}")
         self._know_lines()
-        if old.board != new.board or bool(old.jis) != bool(new.jis):
+        if (old.board, bool(old.jis), old.stations) != (new.board, bool(new.jis), new.stations):
             await self._end("board")
             self._begin_board()
             said.append("the board is begun anew")
@@ -329,12 +329,21 @@ class Parts:
         }
 
     def _begin_board(self) -> None:
-        board = self._config.board
-        if not self._config.jis or not board.port:
+        config = self._config
+        if not config.has_board:
             return
         from edge.board.endpoint import BoardEndpoint  # a gateway without a board does not hold it
+        from edge.sources.manual.station import Station
 
-        endpoint = BoardEndpoint(self._desk, self._figures, lambda: self._routes, board)
+        stations = {
+            settings.device: Station(
+                settings, self._journal, self._figures.sources[settings.device]
+            )
+            for settings in config.stations
+        }
+        endpoint = BoardEndpoint(
+            self._desk, self._figures, lambda: self._routes, config.board, stations
+        )
         self._begin("board", endpoint.serve())
 
     def _begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:

@@ -9,17 +9,19 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from importlib import resources
+from types import MappingProxyType
 from typing import Any, get_args
 from urllib.parse import parse_qsl, unquote
 
 from pydantic import TypeAdapter, ValidationError
 
 from edge.board.connections import ConnectionWatch
+from edge.board.entries import Entries
 from edge.board.guard import COOKIE, SHIFT_S, Guard, LockedError
 from edge.board.page import chooser, render, shell
 from edge.board.settings import BoardSettings
@@ -27,6 +29,8 @@ from edge.board.words import known, word
 from edge.calls.actions import Action, ActionError
 from edge.calls.desk import Desk
 from edge.http import EVENTS, HTML, JSON, Answer, HttpServer, Request, is_loopback, refuse
+from edge.journal import JournalError
+from edge.sources.manual.station import Station
 from edge.status.figures import Figures
 from edge.status.words import Language, preferred
 from protocols.refusal import first_problem
@@ -44,7 +48,14 @@ POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_STATIC = {"/board.css": "text/css; charset=utf-8", "/board.js": "text/javascript; charset=utf-8"}
+_STYLE, _SCRIPT = "text/css; charset=utf-8", "text/javascript; charset=utf-8"
+_STATIC = {
+    "/board.css": _STYLE,
+    "/entry.css": _STYLE,
+    "/shared.js": _SCRIPT,
+    "/board.js": _SCRIPT,
+    "/entry.js": _SCRIPT,
+}
 _ACTION: TypeAdapter[Action] = TypeAdapter(Action)
 _CALL_VERBS = frozenset({"nok", "missing", "supplied", "unclear", "answer"})
 
@@ -58,8 +69,10 @@ class BoardEndpoint:
         figures: Figures,
         lines: Callable[[], Iterable[str]],
         settings: BoardSettings,
+        stations: Mapping[str, Station] = MappingProxyType({}),
     ) -> None:
         self._desk = desk
+        self._entries = Entries(stations)
         self._lines = lines
         self._settings = settings
         self._guard = Guard(settings.pin)
@@ -100,10 +113,13 @@ class BoardEndpoint:
         if request.path in _STATIC:
             body = resources.files("edge.board").joinpath(f"static{request.path}").read_bytes()
             return Answer(HTTPStatus.OK, _STATIC[request.path], body)
-        lines = sorted(self._lines())
-        if request.path == "/" and len(lines) != 1:
-            return Answer(HTTPStatus.OK, HTML, chooser(lines, _language(request)).encode())
+        lines, stations = sorted(self._lines()), self._entries.names
         kind, _, rest = request.path.strip("/").partition("/")
+        if request.path == "/" and len(lines) + len(stations) != 1:
+            html = chooser(lines, stations, _language(request))
+            return Answer(HTTPStatus.OK, HTML, html.encode())
+        if kind == "entry" or (request.path == "/" and stations):
+            return self._entry_page(request, unquote(rest) if kind else stations[0])
         line = lines[0] if request.path == "/" else unquote(rest)
         if line not in lines or kind not in ("", "line", "live"):
             return refuse(HTTPStatus.NOT_FOUND)
@@ -119,6 +135,15 @@ class BoardEndpoint:
         sections = await self._draw(line, language)
         name, token = (session.name, session.token) if session else (None, "")
         html = shell(line, language, sections, name, token, self._guard.needs_pin)
+        headers = (("Set-Cookie", f"lang={language}; Path=/; SameSite=Strict"),)
+        return Answer(HTTPStatus.OK, HTML, html.encode(), headers)
+
+    def _entry_page(self, request: Request, station: str) -> Answer:
+        if station not in self._entries.names:
+            return refuse(HTTPStatus.NOT_FOUND)
+        session = self._guard.session(request)
+        language = _language(request)
+        html = self._entries.page(station, language, session, self._guard.needs_pin)
         headers = (("Set-Cookie", f"lang={language}; Path=/; SameSite=Strict"),)
         return Answer(HTTPStatus.OK, HTML, html.encode(), headers)
 
@@ -180,6 +205,8 @@ class BoardEndpoint:
             return self._sign_in(request, fields, language)
         if request.path == "/act":
             return await self._act(request, fields, language)
+        if request.path == "/record":
+            return await self._record(request, fields, language)
         return refuse(HTTPStatus.NOT_FOUND)
 
     def _sign_in(self, request: Request, fields: dict[str, str], language: Language) -> Answer:
@@ -222,6 +249,16 @@ class BoardEndpoint:
         self._desk.ring([action.line])
         code = "did.depart" if action.verb == "depart" else f"did.{said}"
         return _told(HTTPStatus.OK, code, language, said)
+
+    async def _record(self, request: Request, fields: dict[str, str], language: Language) -> Answer:
+        session = self._guard.may_press(request, fields.pop("token", ""))
+        if session is None:
+            return _told(HTTPStatus.UNAUTHORIZED, "no.signed_out", language)
+        try:
+            return await self._entries.record(fields, session.name, language)
+        except JournalError as error:
+            logger.error("board: an entry is not recorded: %s", error)
+            return _told(HTTPStatus.SERVICE_UNAVAILABLE, "no.waits", language)
 
 
 def _filled(fields: dict[str, str], name: str) -> dict[str, Any]:

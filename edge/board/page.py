@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
 from edge.board.colours import swatch
-from edge.board.words import word
+from edge.board.frame import Say, dialogs, document, saying, sign_in_dialog
 from edge.calls.view import LineView, Question, ShownCall, ShownSlot, ShownTruck
 from edge.status.words import Language
 from protocols.jis.messages import Demand
@@ -17,7 +18,6 @@ from protocols.jis.messages import Demand
 NEXT = 7
 """Calls shown after the first."""
 _ETAS = (10, 15, 30, 60, 120, 240)
-_PLACEHOLDER = "{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,52 +34,49 @@ def shell(
     line: str, language: Language, sections: dict[str, str], name: str | None, token: str, pin: bool
 ) -> str:
     """The whole page. `name`: of the person who is signed in."""
-    say = _saying(language)
-    other, other_name = ("zh", "中文") if language == "en" else ("en", "English")
-    who = (
-        f"<b>{escape(name)}</b>"
-        f'<form method="post" action="/sign-out"><button class="quiet">{say("sign_out")}</button>'
-        "</form>"
-        if name
-        else f'<button class="quiet" data-dialog="sign-in">{say("sign_in")}</button>'
-    )
+    say = saying(language)
     body = "".join(f'<section id="{key}">{html}</section>' for key, html in sections.items())
-    return (
-        f'<!DOCTYPE html><html lang="{language}"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(line)} · {say('title')}</title>"
-        '<link rel="icon" href="data:,"><link rel="stylesheet" href="/board.css">'
-        '<script src="/board.js" defer></script></head>'
-        f'<body data-line="{escape(line)}" data-token="{escape(token)}" data-lang="{language}"'
-        f' data-signed="{int(bool(name))}">'
-        f"<header><h1>{escape(line.partition('/')[2])}<small>{escape(line.partition('/')[0])}"
-        f'</small></h1><div id="status-here"></div><span class="who">{who}'
-        f'<a href="?lang={other}">{other_name}</a></span><time id="clock"></time></header>'
-        f'<div id="dead" hidden><b data-text="{say("board.away")}"></b>'
-        f"<span>{say('board.away_hint')}</span></div>"
-        f"<main>{body}</main>{_dialogs(say, pin)}"
-        '<div id="toast" role="status" hidden></div></body></html>'
+    plant, _, its_name = line.partition("/")
+    return document(
+        line,
+        language,
+        kind="board",
+        data={"line": line, "token": token},
+        heading=f"<h1>{escape(its_name)}<small>{escape(plant)}</small></h1>"
+        '<div id="status-here"></div>',
+        beside='<time id="clock"></time>',
+        name=name,
+        inside=f'<div id="dead" hidden><b data-text="{say("board.away")}"></b>'
+        f"<span>{say('board.away_hint')}</span></div><main>{body}</main>{_dialogs(say, pin)}",
     )
 
 
-def chooser(lines: Sequence[str], language: Language) -> str:
-    """The page that leads to the boards of several lines."""
-    say = _saying(language)
-    links = "".join(
+def chooser(lines: Sequence[str], stations: Sequence[str], language: Language) -> str:
+    """The page that leads to the boards of several lines, and to stations that are entered."""
+    say = saying(language)
+    boards = "".join(
         f'<li><a href="/line/{escape(line)}">{escape(line.replace("/", " · "))}</a></li>'
         for line in lines
+    )
+    entries = "".join(
+        f'<li><a href="/entry/{escape(quote(name))}">{escape(name)}</a></li>' for name in stations
+    )
+    lists = "".join(
+        f"<h1>{say(title)}</h1><ul>{links}</ul>"
+        for title, links in (("lines", boards), ("stations", entries))
+        if links
     )
     return (
         f'<!DOCTYPE html><html lang="{language}"><head><meta charset="utf-8">'
         f"<title>{say('title')}</title>"
         '<link rel="icon" href="data:,"><link rel="stylesheet" href="/board.css"></head>'
-        f'<body class="chooser"><h1>{say("lines")}</h1><ul>{links}</ul></body></html>'
+        f'<body class="chooser">{lists}</body></html>'
     )
 
 
 def render(shown: LineView, connections: Connections, language: Language) -> dict[str, str]:
     """The sections by their id, in the order in which they stand."""
-    say = _saying(language)
+    say = saying(language)
     build = [call for call in shown.calls if call.wish == "build"]
     open_calls = [c for c in build if c.part not in ("packed", "parked", "loaded", "inspected")]
     at_work = next((call for call in open_calls if call.at_work), None)
@@ -95,15 +92,7 @@ def render(shown: LineView, connections: Connections, language: Language) -> dic
     }
 
 
-def _saying(language: Language) -> Callable[..., str]:
-    def say(key: str, detail: object = None) -> str:
-        text = word(key, language)
-        return escape(text if detail is None else text.replace(_PLACEHOLDER, str(detail)))
-
-    return say
-
-
-def _status(shown: LineView, connections: Connections, say: Callable[..., str]) -> str:
+def _status(shown: LineView, connections: Connections, say: Say) -> str:
     hub, plc = connections.hub_away, connections.plc_away
     alarms = "".join(
         f'<p class="alarm" data-kind="{kind}"><b>{say(f"{kind}.away", _clock(since))}</b>'
@@ -123,14 +112,14 @@ def _status(shown: LineView, connections: Connections, say: Callable[..., str]) 
     return f'<div class="pills">{pills}</div>{alarms}'
 
 
-def _questions(questions: Sequence[Question], say: Callable[..., str]) -> str:
+def _questions(questions: Sequence[Question], say: Say) -> str:
     if not questions:
         return ""
     items = "".join(_question(question, say) for question in questions[:6])
     return f"<h2>{say('questions')} <b>{len(questions)}</b></h2><ul>{items}</ul>"
 
 
-def _question(question: Question, say: Callable[..., str]) -> str:
+def _question(question: Question, say: Say) -> str:
     call = question.call
     rows = "".join(
         f"<dt>{say(f'field.{name}')}</dt><dd><s>{escape(old)}</s> → <b>{escape(new)}</b></dd>"
@@ -154,7 +143,7 @@ def _question(question: Question, say: Callable[..., str]) -> str:
     )
 
 
-def _now(call: ShownCall | None, at_work: bool, demand: int, say: Callable[..., str]) -> str:
+def _now(call: ShownCall | None, at_work: bool, demand: int, say: Say) -> str:
     if call is None:
         ahead = f"<p>{say('ahead', demand)}</p>" if demand else ""
         return (
@@ -183,7 +172,7 @@ def _now(call: ShownCall | None, at_work: bool, demand: int, say: Callable[..., 
     )
 
 
-def _part_buttons(call: ShownCall, say: Callable[..., str]) -> str:
+def _part_buttons(call: ShownCall, say: Say) -> str:
     buttons = ""
     if call.serial and call.part in ("produced", "inspected", "packed", "parked"):
         buttons += _nok(call, say)
@@ -199,7 +188,7 @@ def _part_buttons(call: ShownCall, say: Callable[..., str]) -> str:
     return buttons
 
 
-def _nok(call: ShownCall, say: Callable[..., str]) -> str:
+def _nok(call: ShownCall, say: Say) -> str:
     return (
         f'<button class="bad" data-dialog="nok" data-key="{escape(call.key)}" '
         f'data-serial="{escape(call.serial or "")}" data-title="{call.sequence_no} · '
@@ -207,7 +196,7 @@ def _nok(call: ShownCall, say: Callable[..., str]) -> str:
     )
 
 
-def _next(rest: Sequence[ShownCall], shown: LineView, say: Callable[..., str]) -> str:
+def _next(rest: Sequence[ShownCall], shown: LineView, say: Say) -> str:
     halted = [call for call in shown.calls if call.wish != "build" and call.part != "parked"]
     rows = "".join(_row(call, say) for call in rest[:NEXT])
     rows += "".join(_row(call, say) for call in halted[:3])
@@ -219,7 +208,7 @@ def _next(rest: Sequence[ShownCall], shown: LineView, say: Callable[..., str]) -
     return f"<h2>{say('next')}{foot}</h2><ol>{rows}</ol>"
 
 
-def _row(call: ShownCall, say: Callable[..., str]) -> str:
+def _row(call: ShownCall, say: Say) -> str:
     marks = ""
     if call.wish != "build":
         marks += f'<em class="badge stop">{say(f"wish.{call.wish}")}</em>'
@@ -239,7 +228,7 @@ def _row(call: ShownCall, say: Callable[..., str]) -> str:
     )
 
 
-def _foreseen(demand: Demand, say: Callable[..., str]) -> str:
+def _foreseen(demand: Demand, say: Say) -> str:
     """What the preview names: it is not called yet, and may still change."""
     mark = "blocked" if demand.blocked else "foreseen"
     place = f"{say('place')} <b>{demand.place}</b>" if demand.place is not None else ""
@@ -258,7 +247,7 @@ def _foreseen(demand: Demand, say: Callable[..., str]) -> str:
     )
 
 
-def _countdown(call: ShownCall, say: Callable[..., str]) -> str:
+def _countdown(call: ShownCall, say: Say) -> str:
     at_ms = int(call.required_at.timestamp() * 1000)
     return (
         f'<div class="due" data-at="{at_ms}" data-late="{say("late_by")}" '
@@ -267,7 +256,7 @@ def _countdown(call: ShownCall, say: Callable[..., str]) -> str:
     )
 
 
-def _rack(shown: LineView, say: Callable[..., str]) -> str:
+def _rack(shown: LineView, say: Say) -> str:
     if shown.rack is None:
         return f"<h2>{say('no_rack')}</h2>"
     slots = "".join(_slot(slot, say) for slot in shown.slots)
@@ -289,7 +278,7 @@ def _rack(shown: LineView, say: Callable[..., str]) -> str:
     )
 
 
-def _slot(slot: ShownSlot, say: Callable[..., str]) -> str:
+def _slot(slot: ShownSlot, say: Say) -> str:
     call = slot.call
     inside = "" if call is None else f"{_swatch(call.colour, 30)}<b>{call.sequence_no}</b>"
     part = "" if call is None else f"<small>{escape(call.part_no)}</small>"
@@ -305,7 +294,7 @@ def _slot(slot: ShownSlot, say: Callable[..., str]) -> str:
     )
 
 
-def _trucks(shown: LineView, say: Callable[..., str]) -> str:
+def _trucks(shown: LineView, say: Say) -> str:
     html = ""
     if shown.closed:
         names, values = escape(", ".join(shown.closed)), escape(",".join(shown.closed))
@@ -319,7 +308,7 @@ def _trucks(shown: LineView, say: Callable[..., str]) -> str:
     return f"<h2>{say('trucks')}</h2>{html}" if html else ""
 
 
-def _truck(truck: ShownTruck, say: Callable[..., str]) -> str:
+def _truck(truck: ShownTruck, say: Say) -> str:
     eta = "" if truck.eta is None else f" · {say('arrives')} <b>{_clock(truck.eta)}</b>"
     return (
         f'<p class="truck"><b>{escape(truck.shipment)}</b>{eta}'
@@ -346,7 +335,7 @@ def _clock(at: datetime) -> str:
     return f"{at.astimezone():%H:%M}"
 
 
-def _dialogs(say: Callable[..., str], pin: bool) -> str:
+def _dialogs(say: Say, pin: bool) -> str:
     minutes = "".join(
         f'<label><input type="radio" name="minutes" value="{m}"{" checked" if m == 30 else ""}>'
         f"<span>{say('minutes', m)}</span></label>"
@@ -360,21 +349,14 @@ def _dialogs(say: Callable[..., str], pin: bool) -> str:
     send = f'<button class="good">{say("send")}</button>'
     eta = f"<fieldset><legend>{say('missing_eta')}</legend>{minutes}</fieldset>"
     vehicle = f'<input name="vehicle" maxlength="64" placeholder="{say("vehicle")}">'
-    pin_field = (
-        f'<input name="pin" type="password" required maxlength="64" placeholder="{say("pin")}">'
-        if pin
-        else ""
-    )
-    name = f'<input name="name" required maxlength="64" placeholder="{say("name")}">'
-    return "".join(
-        f'<dialog id="{key}"><form data-verb="{verb}"><h2>{say(title)}<b></b></h2>{inside}'
-        f'<button type="button" class="quiet" data-close>{say("back")}</button></form></dialog>'
-        for key, verb, title, inside in (
+    return dialogs(
+        (
             ("nok", "nok", "nok_title", f'{reason}<div class="choices">{then}</div>'),
             ("missing", "missing", "missing_title", eta + reason + send),
             ("scan", "close_rack", "scan_title", f'<div class="scans"></div>{send}'),
             ("depart", "depart", "depart_title", eta + vehicle + send),
             ("delay", "delay", "delay_title", eta + reason + send),
-            ("sign-in", "sign-in", "sign_in_title", name + pin_field + send),
-        )
+            sign_in_dialog(say, pin=pin),
+        ),
+        say,
     )

@@ -19,7 +19,8 @@ class BoardSettings(BaseModel):
         ge=0,
         le=65535,
         title="TCP port of the board; 0 for none",
-        description="Served only where a line is called just in sequence (jis).",
+        description="Served where a line is called just in sequence (jis), or a station is entered "
+        "by hand (kind manual).",
     )
     host: str = Field(
         default="127.0.0.1",

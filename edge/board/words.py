@@ -7,6 +7,7 @@ from edge.status.words import Language
 _WORDS: dict[str, tuple[str, str]] = {
     "title": ("Line board", "产线看板"),
     "lines": ("Lines", "产线"),
+    "stations": ("Entered by hand", "手工录入"),
     "now": ("Building now", "正在生产"),
     "first": ("Next to build", "下一件"),
     "next": ("Then", "后续"),
@@ -124,6 +125,35 @@ _WORDS: dict[str, tuple[str, str]] = {
     "sign_out": ("Sign out", "退出"),
     "wrong_pin": ("The PIN is wrong", "密码错误"),
     "locked": ("Too many wrong PINs: wait a minute", "密码错误次数过多，请稍候"),
+    # a station that is entered by hand
+    "entry.serial": ("Serial or code of the part", "零件序列号或条码"),
+    "entry.reason": ("Reason", "原因"),
+    "entry.record": ("Record (Ctrl+Enter)", "记录（Ctrl+Enter）"),
+    "entry.ok": ("OK", "合格"),
+    "entry.unknown": ("not judged", "未判定"),
+    "entry.optional": ("may be empty", "可空"),
+    "entry.recent": ("Recorded last", "最近记录"),
+    "did.recorded.ok": ("Recorded: OK. {}", "已记录：合格。{}"),
+    "did.recorded.nok": ("Recorded: NOT OK. {}", "已记录：不合格。{}"),
+    "did.recorded.unknown": ("Recorded. {}", "已记录。{}"),
+    "did.recorded.again": (
+        "It was recorded before, and counts once. {}",
+        "此前已记录，只计一次。{}",
+    ),
+    "no.serial": ("Give the serial of the part", "请输入零件序列号"),
+    "no.code": ("{} is no code of a part: look again", "{} 不是零件条码，请核对"),
+    "no.number": ("{}: give a number", "{}：请输入数字"),
+    "no.missing": ("{} is missing", "缺少 {}"),
+    "no.choice": ("{}: OK or not?", "{}：合格还是不合格？"),
+    "no.reason": ("Not ok: {}. Give the reason", "不合格：{}。请填写原因"),
+    "no.sent": (
+        "This form was recorded with other content. Record again if this is another part",
+        "该表单已用其他内容记录。若是另一零件，请再次记录",
+    ),
+    "no.waits": (
+        "NOT RECORDED YET: the disk takes nothing now. Record again",
+        "尚未记录：磁盘暂不可写，请再次记录",
+    ),
     # what came of a press; {} is the detail
     "did.confirmed": ("Confirmed", "已确认"),
     "did.refused": ("Refused", "已拒绝"),

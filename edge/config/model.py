@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from edge.board.settings import BoardSettings
 from edge.config.hand_over import HandOverSettings
 from edge.journal import JournalSettings
+from edge.sources.manual.config import ManualSettings
 from edge.sources.registry import SourceSettings
 from edge.status.settings import StatusSettings
 from edge.uplink.settings import UplinkSettings
@@ -115,6 +116,16 @@ class EdgeConfig(BaseModel):
     )
     sources: list[SourceSettings] = Field(default=[], title="What is read")
     jis: list[JisLine] = Field(default=[], title="Lines that are called just in sequence")
+
+    @property
+    def stations(self) -> list[ManualSettings]:
+        """Stations whose results are entered by hand, at the board's address."""
+        return [source for source in self.sources if isinstance(source, ManualSettings)]
+
+    @property
+    def has_board(self) -> bool:
+        """Whether there is anything to serve at the board's address."""
+        return bool(self.board.port and (self.jis or self.stations))
 
     @property
     def brokers(self) -> list[BrokerSettings]:

@@ -63,7 +63,7 @@ def _rest(config: EdgeConfig) -> Iterator[tuple[Location, str]]:
                 ("sources", i, "security", "trust_any_server"),
                 "whoever answers at this address is believed; only to try things out",
             )
-    if config.status.port and config.jis and config.status.port == config.board.port:
+    if config.has_board and config.status.port == config.board.port:
         yield ("board", "port"), f"port {config.board.port} is that of the status page too"
 
 

@@ -77,6 +77,15 @@ SOURCES: dict[str, dict[str, Any]] = {
             {"name": "Label", "column": "Label ok"},
         ],
     },
+    "manual": {
+        "kind": "manual",
+        "device": "hand-station",
+        "characteristics": [
+            {"name": "Gap", "unit": "mm", "lower": 0.4, "upper": 0.9},
+            {"name": "Surface", "check": True},
+        ],
+        "reasons": ["scratch", "tool worn"],
+    },
 }
 """An example of each kind of source."""
 _HEAD = """\

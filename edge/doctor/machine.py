@@ -186,7 +186,7 @@ def _free(config: EdgeConfig, there: Path) -> Finding:
 
 def _ports(config: EdgeConfig, running: bool) -> Iterator[Finding]:
     served = [("status.port", words("status_page"), config.status.host, config.status.port)]
-    if config.jis:
+    if config.has_board:
         served.append(("board.port", words("board"), config.board.host, config.board.port))
     for key, page, host, port in served:
         if not port:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Discriminator, Tag
 from edge.journal import TelemetryJournal
 from edge.sources.base import DeviceListener, Source
 from edge.sources.drop.config import DropSettings
+from edge.sources.manual.config import ManualSettings
 from edge.sources.modbus.config import ModbusSettings
 from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.open_protocol.config import OpenProtocolSettings
@@ -23,6 +24,7 @@ SETTINGS: dict[str, type[BaseModel]] = {
     "qdas": QdasSettings,
     "drop": DropSettings,
     "open_protocol": OpenProtocolSettings,
+    "manual": ManualSettings,
 }
 """The model of each kind."""
 
@@ -41,7 +43,8 @@ SourceSettings = Annotated[
     | Annotated[ModbusSettings, Tag("modbus")]
     | Annotated[QdasSettings, Tag("qdas")]
     | Annotated[DropSettings, Tag("drop")]
-    | Annotated[OpenProtocolSettings, Tag("open_protocol")],
+    | Annotated[OpenProtocolSettings, Tag("open_protocol")]
+    | Annotated[ManualSettings, Tag("manual")],
     Discriminator(
         kind_of,
         custom_error_type="unknown_kind",
@@ -84,3 +87,7 @@ def make_source(
             from edge.sources.open_protocol.source import OpenProtocolSource
 
             return OpenProtocolSource(settings, journal, listener, figures)
+        case "manual":
+            from edge.sources.manual.source import ManualSource
+
+            return ManualSource(settings, journal, listener, figures)

@@ -1,13 +1,11 @@
 // Keeps the board live and sends what is pressed. Nothing here decides: the gateway does.
 "use strict";
-const body = document.body;
 const line = body.dataset.line;
 const DEAD_MS = 5000;
 let skew = 0; // the gateway's clock minus ours, ms
 let beatAt = Date.now();
 let deadSince = null;
 
-const pad = (number) => String(number).padStart(2, "0");
 const hhmm = (at) => `${pad(at.getHours())}:${pad(at.getMinutes())}`;
 
 function countdown(due) {
@@ -54,34 +52,6 @@ function listen() {
   };
 }
 
-let toastTimer = 0;
-function toast(text, bad) {
-  const box = document.getElementById("toast");
-  box.textContent = text;
-  box.className = bad ? "bad" : "";
-  box.hidden = false;
-  clearTimeout(toastTimer);
-  toastTimer = setTimeout(() => { box.hidden = true; }, bad ? 9000 : 4000);
-}
-
-async function post(path, fields) {
-  try {
-    const answer = await fetch(path, { method: "POST", body: new URLSearchParams(fields) });
-    const said = await answer.json().catch(() => ({ text: answer.statusText }));
-    toast(said.text, !answer.ok);
-    return answer;
-  } catch (error) {
-    toast(String(error), true);
-    return null;
-  }
-}
-
-function needsSignIn() {
-  if (body.dataset.signed === "1") return false;
-  open("sign-in", {});
-  return true;
-}
-
 async function act(fields) {
   const answer = await post("/act", { ...fields, line, token: body.dataset.token });
   if (answer && answer.status === 401) { body.dataset.signed = "0"; needsSignIn(); }
@@ -90,10 +60,7 @@ async function act(fields) {
 
 function open(id, given) {
   const dialog = document.getElementById(id);
-  const form = dialog.querySelector("form");
-  form.reset();
-  form.given = given;
-  form.querySelector("h2 b").textContent = given.title || "";
+  const form = show(dialog, given);
   const scans = form.querySelector(".scans");
   if (scans) {
     scans.replaceChildren(...given.slots.split(",").map((slot) => {
@@ -106,16 +73,14 @@ function open(id, given) {
       label.append(input);
       return label;
     }));
+    scans.querySelector("input").focus();
   }
-  dialog.showModal();
 }
 
 document.addEventListener("click", async (event) => {
-  const from = event.target.closest("[data-dialog], [data-press], [data-close]");
-  if (!from) return;
-  if ("close" in from.dataset) { from.closest("dialog").close(); return; }
+  const from = event.target.closest("[data-dialog], [data-press]");
+  if (!from || from.dataset.dialog === "sign-in") return;
   const { dialog, press, ...given } = from.dataset;
-  if (dialog === "sign-in") { open(dialog, {}); return; }
   if (needsSignIn()) return;
   if (dialog) { open(dialog, given); return; }
   from.disabled = true;
@@ -138,14 +103,9 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("submit", async (event) => {
   const form = event.target;
-  if (!form.dataset.verb) return;
+  if (!form.dataset.verb || form.dataset.verb === "sign-in") return;
   event.preventDefault();
   const fields = Object.fromEntries(new FormData(form, event.submitter));
-  if (form.dataset.verb === "sign-in") {
-    const answer = await post("/sign-in", fields);
-    if (answer && answer.ok) location.reload();
-    return;
-  }
   const { title, slots, slot, ...given } = form.given;
   for (const button of form.querySelectorAll("button")) button.disabled = true;
   const done = await act({ ...given, ...fields, verb: form.dataset.verb });
