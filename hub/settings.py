@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from hub.api.settings import ApiSettings
 from hub.fleet.settings import AuthoritySettings
 from hub.identity.settings import IdentitySettings
+from hub.ingest.settings import IngestSettings
 from hub.monitoring.settings import MonitoringSettings
 from hub.store.settings import KeepSettings
 from hub.webhooks.settings import WebhookSettings
@@ -77,6 +78,7 @@ class HubSettings(BaseSettings):
         default=[], title="Further MQTT brokers, to which gateways go when the first fails them"
     )
     api: ApiSettings = ApiSettings()
+    ingest: IngestSettings = IngestSettings()
     webhooks: WebhookSettings = WebhookSettings()
     identity: IdentitySettings = IdentitySettings()
     monitoring: MonitoringSettings = MonitoringSettings()

@@ -20,7 +20,6 @@ from hub.calls.pass_through import PassThrough
 from hub.calls.publisher import CallPublisher
 from hub.calls.watch import Watch
 from hub.ingest.service import Ingest
-from hub.ingest.settings import IngestSettings
 from hub.monitoring.endpoint import MonitoringEndpoint
 from hub.monitoring.health import Worker, Workers
 from hub.monitoring.metrics import registry_of
@@ -95,8 +94,9 @@ def _workers(
         workers["ingest"] = Ingest(
             database,
             settings.broker,
-            IngestSettings(host_id=settings.host_id),
+            settings.ingest,
             settings.more_brokers,
+            settings.host_id,
         )
         workers["ingest maintenance"] = Maintenance(dsn, settings.keep)
     if PartName.CALLS in parts:

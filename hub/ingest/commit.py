@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
@@ -14,30 +14,37 @@ from hub.ingest.batch import Batch, Quarantined, Record, Share
 from hub.ingest.births import clean
 from hub.ingest.rows import COLUMNS, HEADER, TRAILER
 
+Fence = Callable[[psycopg.Connection, Iterable[str]], None]
+"""Raises if this worker may no longer write what is of these groups."""
+
 _COPY = f"COPY sample ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _REFUSALS = (psycopg.DataError, psycopg.IntegrityError)
 """The database is well and does not want these rows."""
 
 
-def commit(conn: psycopg.Connection, batch: Batch) -> list[Quarantined]:
+def commit(conn: psycopg.Connection, batch: Batch, fence: Fence) -> list[Quarantined]:
     """Store a batch; returns the records that the database refused and that are in quarantine now.
+    `fence` is called first in the transaction.
 
-    Raises `StaleCursorError` if another worker has moved a cursor, `psycopg.Error` if the database
-    cannot; nothing is stored then, or, if the connection broke in the commit, perhaps all: read the
-    cursors again.
+    Raises what `fence` raises, `StaleCursorError` if another worker has moved a cursor,
+    `psycopg.Error` if the database cannot; nothing is stored then, or, if the connection broke in
+    the commit, perhaps all: read the cursors again.
     """
     try:
-        _store(conn, batch, careful=False)
+        _store(conn, batch, fence, careful=False)
     except _REFUSALS:
         # One bad row fails the whole COPY. Do it again and find the record: rare, so it may cost.
-        return _store(conn, batch, careful=True)
+        return _store(conn, batch, fence, careful=True)
     return []
 
 
-def _store(conn: psycopg.Connection, batch: Batch, *, careful: bool) -> list[Quarantined]:
+def _store(
+    conn: psycopg.Connection, batch: Batch, fence: Fence, *, careful: bool
+) -> list[Quarantined]:
     refused: list[Quarantined] = []
     with conn.transaction():
+        fence(conn, {share.session.gateway.group for share in batch.shares.values()})
         cursors.move(
             conn,
             [

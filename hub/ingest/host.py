@@ -10,8 +10,12 @@ import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Protocol
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from hub.ingest.inbox import Connected, Inbox, Message
@@ -22,14 +26,34 @@ from protocols.sparkplug.topics import host_subscriptions, node_topic, state_top
 logger = logging.getLogger(__name__)
 
 
+class Host(Protocol):
+    """How the worker speaks to nodes."""
+
+    def command(self, group: str, node: str, payload: bytes) -> None:
+        """Send an NCMD. Lost if there is no connection: whoever waits for it asks again."""
+
+
 class PrimaryHost:
     """One connection to the broker. Edges send only while its STATE says online."""
 
-    def __init__(self, broker: BrokerSettings, host_id: str, inbox: Inbox) -> None:
+    def __init__(
+        self,
+        broker: BrokerSettings,
+        host_id: str,
+        inbox: Inbox | None,
+        *,
+        client_id: str | None = None,
+        will_delay_s: int = 0,
+    ) -> None:
+        """Without an inbox it only says STATE. With `will_delay_s` its will is said so long after
+        its connection was lost, so that another may have spoken for the host before: MQTT 5."""
         self._broker = broker
         self._inbox = inbox
+        self._will_delay_s = will_delay_s
         self._state_topic = state_topic(host_id)
-        self._subscriptions = host_subscriptions(host_id)
+        self._subscriptions = [self._state_topic]
+        if inbox is not None:
+            self._subscriptions = host_subscriptions(host_id)
         self._born_ms = 0
         self._outdo_ms = 0
         """The next birth must be newer than that."""
@@ -37,9 +61,10 @@ class PrimaryHost:
         self._reachable = True
         self._client = make_client(
             broker,
-            f"lineside-ingest-{host_id}",
-            clean_session=True,
-            will=Will(self._state_topic, b"", qos=1, retain=True),
+            client_id or f"lineside-ingest-{host_id}",
+            clean_session=None if will_delay_s else True,
+            will=None if will_delay_s else Will(self._state_topic, b"", qos=1, retain=True),
+            version=MQTTProtocolVersion.MQTTv5 if will_delay_s else MQTTProtocolVersion.MQTTv311,
         )
         self._client.on_pre_connect = self._before_connect
         self._client.on_connect = self._connected
@@ -49,7 +74,13 @@ class PrimaryHost:
 
     def start(self) -> None:
         """Connect, and connect again whenever the connection is lost; returns at once."""
-        self._client.connect_async(self._broker.host, self._broker.port, self._broker.keepalive_s)
+        session = None
+        if self._will_delay_s:  # a will outlives its connection only as long as the session does
+            session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            session.SessionExpiryInterval = 2 * self._will_delay_s
+        self._client.connect_async(
+            self._broker.host, self._broker.port, self._broker.keepalive_s, properties=session
+        )
         self._client.loop_start()
 
     def stop(self) -> None:
@@ -66,6 +97,12 @@ class PrimaryHost:
         self._client.disconnect()
         self._client.loop_stop()
 
+    def fall_silent(self) -> None:
+        """Leave without a word: its will is said if nobody else speaks for the host by then."""
+        self._leaving = True
+        self._client.disconnect(ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message"))
+        self._client.loop_stop()
+
     @property
     def connected(self) -> bool:
         """Whether the broker has us."""
@@ -80,9 +117,12 @@ class PrimaryHost:
         # Birth and will of one connection bear the same timestamp, and a later one than those of
         # the connection before, so that a will that comes late is known to be old.
         self._born_ms = max(_now_ms(), self._born_ms + 1, self._outdo_ms + 1)
-        client.will_set(
-            self._state_topic, HostState(False, self._born_ms).dump(), qos=1, retain=True
-        )
+        delay = None
+        if self._will_delay_s:
+            delay = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
+            delay.WillDelayInterval = self._will_delay_s
+        will = HostState(False, self._born_ms).dump()
+        client.will_set(self._state_topic, will, qos=1, retain=True, properties=delay)
 
     def _connected(
         self,
@@ -97,7 +137,8 @@ class PrimaryHost:
             return
         logger.info("connected to the broker %s:%d", self._broker.host, self._broker.port)
         self._reachable = True
-        self._inbox.put(Connected())
+        if self._inbox is not None:
+            self._inbox.put(Connected())
         client.subscribe([(topic, 1) for topic in self._subscriptions])
         self._say_online()
 
@@ -126,7 +167,7 @@ class PrimaryHost:
         topic, payload = message.topic, bytes(message.payload)
         if topic == self._state_topic:
             self._on_own_state(payload)
-        else:
+        elif self._inbox is not None:
             self._inbox.put(Message(topic, payload))
 
     def _on_own_state(self, payload: bytes) -> None:

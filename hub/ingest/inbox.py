@@ -22,7 +22,19 @@ class Connected(NamedTuple):
     """The connection to the broker was made anew: what came in between is lost, births too."""
 
 
-Arrival = Message | Connected
+class Joined(NamedTuple):
+    """From now on all data of this group arrive."""
+
+    group: str
+
+
+class Leaving(NamedTuple):
+    """This group is to be let go, or is lost already."""
+
+    group: str
+
+
+Arrival = Message | Connected | Joined | Leaving
 
 _OVERHEAD_BYTES = 200
 """What one message costs beside its payload: objects, topic, place in the queue."""

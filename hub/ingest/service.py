@@ -10,15 +10,17 @@ from typing import Self
 from hub.ingest.figures import IngestFigures
 from hub.ingest.host import PrimaryHosts
 from hub.ingest.inbox import Inbox
+from hub.ingest.listener import Listeners
 from hub.ingest.settings import IngestSettings
+from hub.ingest.sharing import Sharing
 from hub.ingest.worker import Worker
 from hub.store import Database
 from protocols.mqtt.broker import BrokerSettings
 
 
 class Ingest:
-    """Two threads: paho's (one for each broker), which receives, and the worker's. A context
-    manager.
+    """Threads of paho's (one for each broker), which receive, the worker's, and its helper's; if it
+    shares the load, one more for leases. A context manager.
 
     Neither broker nor database has to be there at the start, and each may go and come back.
     """
@@ -29,18 +31,30 @@ class Ingest:
         broker: BrokerSettings,
         settings: IngestSettings,
         more_brokers: Sequence[BrokerSettings] = (),
+        host_id: str = "lineside-hub",
     ) -> None:
-        """`more_brokers`: those to which gateways go when the first fails them."""
+        """`more_brokers`: those to which gateways go when the first fails them. `host_id`: the
+        Sparkplug host id, for whose STATE edges wait."""
         self._inbox = Inbox(settings.inbox_bytes)
-        self._host = PrimaryHosts([broker, *more_brokers], settings.host_id, self._inbox)
+        brokers = [broker, *more_brokers]
+        self._sharing: Sharing | None = None
+        self._host: PrimaryHosts | Listeners
+        if settings.shared:
+            self._sharing = Sharing(database, brokers, host_id, settings.lease_s, self._inbox)
+            self._host = self._sharing.listeners
+        else:
+            self._host = PrimaryHosts(brokers, host_id, self._inbox)
         self.figures = IngestFigures(lambda: self._inbox.bytes)
-        self._worker = Worker(database, settings, self._inbox, self._host, self.figures)
+        self._worker = Worker(
+            database, settings, self._inbox, self._host, self.figures, self._sharing
+        )
         self._thread = threading.Thread(target=self._worker.run, name="ingest")
 
     @property
     def alive(self) -> bool:
         """Whether the worker runs; if it does not although it was started, it has failed."""
-        return self._thread.is_alive()
+        shares = self._sharing is None or self._sharing.alive
+        return self._thread.is_alive() and shares
 
     @property
     def trouble(self) -> str | None:
@@ -50,6 +64,8 @@ class Ingest:
     def start(self) -> None:
         """Begin to receive; returns at once."""
         self._thread.start()
+        if self._sharing is not None:
+            self._sharing.start()
         self._host.start()
 
     def stop(self) -> None:
@@ -57,6 +73,8 @@ class Ingest:
         self._worker.stop()
         self._thread.join()
         self._inbox.close()
+        if self._sharing is not None:
+            self._sharing.stop()
         self._host.stop()
 
     def __enter__(self) -> Self:

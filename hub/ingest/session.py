@@ -2,7 +2,8 @@
 
 Births live in memory only. A worker that starts anew, or was cut off from the broker, has perhaps
 missed a birth that gave old aliases a new meaning; it asks for the births again rather than trust
-what it knew. Nodes with a stream lose nothing by that: they send again what is not committed.
+what it knew. Nodes with a stream lose nothing by that: they send again what is not committed. One
+that takes a group over from another has heard its births itself (`lives.py`).
 """
 
 from __future__ import annotations

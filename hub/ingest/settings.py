@@ -12,11 +12,16 @@ class IngestSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    host_id: str = Field(
-        default="lineside-hub",
-        min_length=1,
-        pattern=r"^[^/+#]+$",
-        title="Sparkplug host id: edges wait for its STATE",
+    shared: bool = Field(
+        default=False,
+        title="Share the load with other processes: each takes Sparkplug groups by leases in the"
+        " database; needs a broker that speaks MQTT 5",
+    )
+    lease_s: float = Field(
+        default=5.0,
+        ge=0.5,
+        le=300,
+        title="Seconds without a sign of a worker after which others take its groups over",
     )
     commit_ms: int = Field(
         default=50, ge=1, le=5000, title="Longest time a record waits for its transaction to begin"

@@ -11,8 +11,9 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -24,12 +25,15 @@ from hub.ingest.batch import Batch, Quarantined
 from hub.ingest.births import CURSOR, EPOCH, BirthError
 from hub.ingest.cursors import StaleCursorError
 from hub.ingest.figures import IngestFigures
-from hub.ingest.host import PrimaryHosts
-from hub.ingest.inbox import Arrival, Connected, Inbox, Message
+from hub.ingest.host import Host
+from hub.ingest.inbox import Arrival, Connected, Inbox, Joined, Message
+from hub.ingest.leases import LeaseLostError, connection_name
+from hub.ingest.lives import LIFE, Lives
 from hub.ingest.records import RecordReader, Taken
 from hub.ingest.registry import Gateway, registered
 from hub.ingest.session import Delivery, Device, Session
 from hub.ingest.settings import IngestSettings
+from hub.ingest.sharing import Sharing
 from hub.ingest.strangers import Strangers
 from hub.store import Database
 from protocols.jis.envelope import AnswerMessage, dump
@@ -49,6 +53,8 @@ _T = TypeVar("_T")
 _TICK_S = 0.25
 _FIRST_RETRY_S = 0.1
 _MAX_ROUTES = 100_000
+_MAX_LIVES_BYTES = 64 * 1024 * 1024
+"""A thousand gateways of two thousand tags."""
 _LAST_MS = 2**47
 """Some year that `datetime` still holds."""
 _REGISTRY_S = 2.0
@@ -77,14 +83,20 @@ class Worker:
         database: Database,
         settings: IngestSettings,
         inbox: Inbox,
-        host: PrimaryHosts,
+        host: Host,
         figures: IngestFigures,
+        sharing: Sharing | None = None,
     ) -> None:
+        """With `sharing` it is one of several, and works for the groups that it has."""
         self._database = database
         self._settings = settings
         self._inbox = inbox
         self._host = host
         self._figures = figures
+        self._sharing = sharing
+        self._groups: set[str] = set()
+        """Those whose data it takes, if it is one of several."""
+        self._lives = Lives(_MAX_LIVES_BYTES)
         self._reader = RecordReader(settings.max_ahead)
         self._batch = Batch()
         self._spare = Batch()
@@ -131,7 +143,8 @@ class Worker:
         """Take what has arrived, commit what is due, and do what time brings."""
         for arrival in self._inbox.take(self._wait_s()):
             self._figures.messages += 1
-            self._arrived(arrival)
+            with self._dropping_what_is_lost():
+                self._arrived(arrival)
         now = time.monotonic()
         if self._under_way is not None and self._under_way.refused.done():
             self._settle()
@@ -139,7 +152,8 @@ class Worker:
             self._hand_over()
         if now - self._ticked_at >= _TICK_S:
             self._ticked_at = now
-            self._tick(now)
+            with self._dropping_what_is_lost():
+                self._tick(now)
 
     def _begin_anew(self) -> None:
         """Let go of all that was gathered, which nobody has an answer for and gateways send again,
@@ -172,10 +186,18 @@ class Worker:
         return _TICK_S if self._under_way is not None else max(0.0, min(_TICK_S, self._due_s()))
 
     def _arrived(self, arrival: Arrival) -> None:
-        if isinstance(arrival, Connected):
+        if not isinstance(arrival, Message):
             self._flush()
-            self._forget_births()
+            if isinstance(arrival, Connected):
+                self._lives.forget()
+                self._forget_births()
+            elif isinstance(arrival, Joined):
+                self._joined(arrival.group)
+            else:
+                self._leave(arrival.group)
             return
+        if self._sharing is not None:
+            self._note_life(arrival)
         route = self._routes.get(arrival.topic) or self._route(arrival.topic)
         if route is None:
             return
@@ -189,11 +211,9 @@ class Worker:
             self._life(arrival, session, topic)
 
     def _route(self, topic: str) -> tuple[Session, NodeTopic | DeviceTopic] | None:
-        parsed = parse_topic(topic)
-        if not isinstance(parsed, NodeTopic | DeviceTopic) or parsed.type in ("NCMD", "DCMD"):
+        parsed = _parsed(topic)
+        if parsed is None or not self._is_ours(parsed):
             return None
-        if "\0" in topic:
-            return None  # MQTT forbids it; no table could hold it
         session = self._session(parsed.group, parsed.node)
         if session is None:
             self._strangers.heard(parsed.group, parsed.node)
@@ -203,6 +223,89 @@ class Worker:
             self._routes.clear()
         self._routes[topic] = session, parsed
         return session, parsed
+
+    # --- one of several workers -------------------------------------------------------------------
+
+    def _note_life(self, message: Message) -> None:
+        """Keep births and deaths, of groups that others have too."""
+        parts = message.topic.split("/", 3)
+        if len(parts) == 4 and parts[2] in LIFE:
+            topic = _parsed(message.topic)
+            if topic is not None:
+                self._lives.heard(topic, message)
+
+    def _is_ours(self, topic: NodeTopic | DeviceTopic) -> bool:
+        """Whether this worker takes the group's data. In a group without leases no node is
+        registered: the one that speaks for all notices whoever is born there."""
+        if self._sharing is None or topic.group in self._groups:
+            return True
+        if self._sharing.speaks and topic.group not in self._sharing.leased:
+            self._strangers.heard(topic.group, topic.node)
+        return False
+
+    def _joined(self, group: str) -> None:
+        """All data of a group come in from now on. Its nodes go on from the births that were heard
+        while another had it; those of which none was heard are asked."""
+        if self._sharing is None or not self._sharing.has(group):
+            return
+        self._drop(group)
+        self._groups.add(group)
+        for node, messages in self._lives.of(group):
+            session = self._session(group, node)
+            if session is None:
+                continue
+            for topic, message in messages:
+                self._life(message, session, topic)
+            session.seq.joined()
+            if session.born and session.delivery is Delivery.STANDARD:
+                self._ask_rebirth(session)  # what it said while nobody listened, nobody keeps
+        self._connected_at = time.monotonic()
+
+    def _leave(self, group: str) -> None:
+        if self._sharing is not None:
+            self._drop(group)
+            self._sharing.left(group)
+
+    def _drop(self, group: str) -> None:
+        """Know nothing more of a group; what was gathered of it is let go."""
+        self._groups.discard(group)
+        self._sessions = {key: s for key, s in self._sessions.items() if key[0] != group}
+        self._routes = {
+            topic: route for topic, route in self._routes.items() if route[1].group != group
+        }
+
+    def _lost(self, error: LeaseLostError) -> None:
+        """Others have groups that this worker took for its own."""
+        if self._sharing is not None:
+            self._sharing.lost(error)
+        for group in error.groups:
+            self._drop(group)
+
+    @contextmanager
+    def _dropping_what_is_lost(self) -> Iterator[None]:
+        try:
+            yield
+        except LeaseLostError as error:
+            self._lost(error)
+
+    def _fence(self, conn: psycopg.Connection, groups: Iterable[str]) -> None:
+        """Within a transaction: what is of these groups may be written. Raises `LeaseLostError`."""
+        if self._sharing is not None:
+            self._sharing.check(conn, groups)
+
+    def _of(self, session: Session, work: Callable[[psycopg.Connection], _T]) -> _T:
+        """Do a piece of work in the database that is of one node."""
+
+        def fenced(conn: psycopg.Connection) -> _T:
+            if self._sharing is None:
+                return work(conn)
+            with conn.transaction():
+                self._fence(conn, (session.gateway.group,))
+                return work(conn)
+
+        return self._in_database(fenced)
+
+    # --- sessions ---------------------------------------------------------------------------------
 
     def _session(self, group: str, node: str) -> Session | None:
         """The session of a registered node. The registry is read again for one that is not known,
@@ -261,8 +364,9 @@ class Worker:
 
     def _node_born(self, session: Session, payload: Payload, raw: bytes) -> None:
         now = time.monotonic()
-        born = self._in_database(
-            lambda conn: lifecycle.node_born(conn, session.gateway, payload, _utc_now())
+        born = self._of(
+            session,
+            lambda conn: lifecycle.node_born(conn, session.gateway, payload, _utc_now()),
         )
         was_born = session.born
         session.forget_births()
@@ -306,8 +410,9 @@ class Worker:
             self._ask_rebirth(session)
             return
         self._check_epoch(session, payload)
-        device = self._in_database(
-            lambda conn: lifecycle.device_birth(conn, session.gateway, name, payload, _utc_now())
+        device = self._of(
+            session,
+            lambda conn: lifecycle.device_birth(conn, session.gateway, name, payload, _utc_now()),
         )
         session.devices[name] = device
         if session.delivery is Delivery.STANDARD:
@@ -334,7 +439,7 @@ class Worker:
         said = bd_seq_of(payload)
         if said != session.bd_seq if said is not None else not session.born:
             return  # of an earlier connect, or of one whose birth was never heard
-        self._in_database(lambda conn: lifecycle.node_died(conn, session.gateway, _utc_now()))
+        self._of(session, lambda conn: lifecycle.node_died(conn, session.gateway, _utc_now()))
         session.forget_births()
         logger.info("%s is offline", session.gateway)
 
@@ -344,7 +449,7 @@ class Worker:
         at = _utc_now()
         if payload.timestamp is not None:  # by the node's clock, as far as that is not ahead
             at = min(at, datetime.fromtimestamp(min(payload.timestamp, _LAST_MS) / 1000, UTC))
-        self._in_database(lambda conn: lifecycle.device_died(conn, session.gateway, name, at))
+        self._of(session, lambda conn: lifecycle.device_died(conn, session.gateway, name, at))
 
     # --- committing and answering -----------------------------------------------------------------
 
@@ -381,9 +486,12 @@ class Worker:
         batch = under_way.batch
         try:
             refused = under_way.refused.result()
-        except (StaleCursorError, psycopg.Error) as error:
+        except (StaleCursorError, LeaseLostError, psycopg.Error) as error:
             # Both batches are gathered again as one.
-            self._failed(error, first=True)
+            if isinstance(error, LeaseLostError):
+                self._lost(error)
+            else:
+                self._failed(error, first=True)
             self._take_back(batch)
             for message in self._batch.messages:
                 batch.add_message(message)
@@ -427,15 +535,19 @@ class Worker:
     def _commit_now(self, conn: psycopg.Connection) -> list[Quarantined]:
         """Commit the batch. If it fails, the batch is gathered again from the cursors as they then
         stand, since a commit that broke may have happened."""
-        try:
-            return self._commit(conn, self._batch)
-        except (StaleCursorError, psycopg.Error):
-            self._stale = True
-            raise
+        while True:
+            try:
+                return self._commit(conn, self._batch)
+            except LeaseLostError as error:
+                self._lost(error)
+                self._gather_again(conn)
+            except (StaleCursorError, psycopg.Error):
+                self._stale = True
+                raise
 
     def _commit(self, conn: psycopg.Connection, batch: Batch) -> list[Quarantined]:
         began = time.monotonic()
-        refused = commit.commit(conn, batch)
+        refused = commit.commit(conn, batch, self._fence)
         self._figures.commits += 1
         self._figures.commit_s += time.monotonic() - began
         return refused
@@ -484,6 +596,9 @@ class Worker:
     def _connection(self) -> psycopg.Connection:
         if self._conn is None:
             self._conn = self._database.connect("ingest", autocommit=True)
+            if self._sharing is not None:
+                name = connection_name(self._sharing.id)
+                self._conn.execute("SELECT set_config('application_name', %s, false)", [name])
             logger.info("connected to the database")
         return self._conn
 
@@ -537,13 +652,13 @@ class Worker:
     def _settle_devices(self, session: Session) -> None:
         session.settled = True
         born = [name for name in session.devices if name is not None]
-        self._in_database(
-            lambda conn: lifecycle.devices_absent(conn, session.gateway, born, _utc_now())
+        self._of(
+            session, lambda conn: lifecycle.devices_absent(conn, session.gateway, born, _utc_now())
         )
 
     def _end_conflict(self, session: Session) -> None:
         session.conflict_at = None
-        self._in_database(lambda conn: lifecycle.conflict_ended(conn, session.gateway))
+        self._of(session, lambda conn: lifecycle.conflict_ended(conn, session.gateway))
         logger.info("%s: no second gateway of this identity any more", session.gateway)
 
     def _look_for_births(self, now: float) -> None:
@@ -553,6 +668,8 @@ class Worker:
             return
         self._registry = self._in_database(registered)
         for group, node in self._registry:
+            if self._sharing is not None and group not in self._groups:
+                continue
             session = self._session(group, node)
             if session is not None and not session.born:
                 self._ask_rebirth(session)
@@ -562,7 +679,16 @@ class Worker:
             self._connected_at = None
 
     def _silent(self, session: Session) -> None:
-        self._in_database(lambda conn: lifecycle.node_died(conn, session.gateway, _utc_now()))
+        self._of(session, lambda conn: lifecycle.node_died(conn, session.gateway, _utc_now()))
+
+
+def _parsed(topic: str) -> NodeTopic | DeviceTopic | None:
+    """The parts of a topic by which nodes say something."""
+    parsed = parse_topic(topic)
+    if not isinstance(parsed, NodeTopic | DeviceTopic) or parsed.type in ("NCMD", "DCMD"):
+        return None
+    # MQTT forbids NUL; no table could hold it.
+    return None if "\0" in topic else parsed
 
 
 def _utc_now() -> datetime:

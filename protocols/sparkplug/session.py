@@ -96,8 +96,13 @@ class SeqChecker:
 
     def __init__(self, reorder_s: float) -> None:
         self._reorder_s = reorder_s
-        self._next = 0
+        self._next: int | None = 0
         self._missed: dict[int, float] = {}
+
+    def joined(self) -> None:
+        """The host begins to listen in the middle: the next number is taken as it comes."""
+        self._missed.clear()
+        self._next = None
 
     def born(self, seq: int) -> None:
         """An NBIRTH came: counting begins anew behind its `seq` (0 by the standard)."""
@@ -110,6 +115,8 @@ class SeqChecker:
             return Arrival.UNEXPECTED
         if self._missed.pop(seq, None) is not None:
             return Arrival.FILLS
+        if self._next is None:
+            self._next = seq
         ahead = (seq - self._next) % MODULUS
         if ahead >= MODULUS // 2:
             return Arrival.UNEXPECTED

@@ -47,7 +47,7 @@ def test_a_gateway_is_heard_on_whichever_broker_it_speaks(
 def test_a_newer_word_that_it_is_offline_is_outdone(broker: LocalBroker, ingest: Ingest) -> None:
     heard: list[HostState] = []
     subscribed = threading.Event()
-    topic = state_topic(FAST.host_id)
+    topic = state_topic("lineside-hub")
     client = make_client(broker_settings(broker), "other", clean_session=True)
     client.on_message = lambda _c, _u, message: heard.append(
         HostState.parse(bytes(message.payload))

@@ -49,7 +49,7 @@ SHARED_BY_LINE = {
     *("line_event", "exception", "line_mode", "line_stop", "part_change", "claim"),
     "stock_booking",
 }
-NOBODYS = {"schema_migration", "unregistered_node", "hub_secret"}
+NOBODYS = {"schema_migration", "unregistered_node", "ingest_worker", "ingest_lease", "hub_secret"}
 """Tables without a tenant, which the API does not see."""
 FOR_ALL = {"net_status", "net_move"}
 """The rules of the trade, the same for everybody."""

@@ -1,0 +1,162 @@
+"""What one of several workers hears: births and deaths of all groups, and its own groups' data."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.reasoncodes import ReasonCode
+
+from hub.ingest.inbox import Connected, Inbox, Joined, Message
+from protocols.mqtt.broker import BrokerSettings, make_client
+from protocols.sparkplug.topics import NAMESPACE, node_topic
+
+logger = logging.getLogger(__name__)
+
+_LIVES = [f"{NAMESPACE}/+/{kind}" for kind in ("NBIRTH/+", "NDEATH/+", "DBIRTH/+/+", "DDEATH/+/+")]
+
+
+def _data_of(group: str) -> list[str]:
+    return [f"{NAMESPACE}/{group}/NDATA/+", f"{NAMESPACE}/{group}/DDATA/+/+"]
+
+
+class Listener:
+    """One connection to one broker; it says nothing of the host's state."""
+
+    def __init__(self, broker: BrokerSettings, client_id: str, inbox: Inbox) -> None:
+        self._broker = broker
+        self._inbox = inbox
+        self._groups: set[str] = set()
+        self._asked: dict[int, str] = {}
+        """Groups by the id of the message that asked for them."""
+        self._lock = threading.Lock()
+        self._reachable = True
+        self._client = make_client(broker, client_id, clean_session=True)
+        self._client.on_connect = self._connected
+        self._client.on_connect_fail = lambda *_: self._say_unreachable("cannot be reached")
+        self._client.on_disconnect = self._disconnected
+        self._client.on_subscribe = self._subscribed
+        self._client.on_message = self._arrived
+
+    def start(self) -> None:
+        """Connect, and connect again whenever the connection is lost; returns at once."""
+        self._client.connect_async(self._broker.host, self._broker.port, self._broker.keepalive_s)
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        """Leave. The inbox must be closed or still be taken."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def join(self, group: str) -> None:
+        """Listen to a group's data; `Joined` is put in front of what comes when all of it does."""
+        with self._lock:
+            self._groups.add(group)
+            if self._client.is_connected():
+                self._ask(group)
+
+    def leave(self, group: str) -> None:
+        """No longer listen to a group's data."""
+        with self._lock:
+            self._groups.discard(group)
+            if self._client.is_connected():
+                self._client.unsubscribe(_data_of(group))
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has us."""
+        return self._client.is_connected()
+
+    def command(self, group: str, node: str, payload: bytes) -> None:
+        """Send an NCMD. Lost if there is no connection: whoever waits for it asks again."""
+        if self._client.is_connected():
+            self._client.publish(node_topic(group, "NCMD", node), payload, qos=0)
+
+    def _ask(self, group: str) -> None:
+        _, mid = self._client.subscribe([(topic, 1) for topic in _data_of(group)])
+        if mid is not None:
+            self._asked[mid] = group
+
+    def _connected(
+        self,
+        client: mqtt.Client,
+        _userdata: object,
+        _flags: mqtt.ConnectFlags,
+        reason: ReasonCode,
+        _properties: object,
+    ) -> None:
+        if reason.is_failure:
+            self._say_unreachable(f"refuses us: {reason}")
+            return
+        logger.info("connected to the broker %s", self._broker.place)
+        self._reachable = True
+        self._inbox.put(Connected())
+        with self._lock:
+            self._asked.clear()
+            client.subscribe([(topic, 1) for topic in _LIVES])
+            for group in self._groups:
+                self._ask(group)
+
+    def _disconnected(
+        self,
+        _client: mqtt.Client,
+        _userdata: object,
+        _flags: mqtt.DisconnectFlags,
+        reason: ReasonCode,
+        _properties: object,
+    ) -> None:
+        if reason.is_failure:
+            self._say_unreachable(f"is gone: {reason}")
+
+    def _say_unreachable(self, how: str) -> None:
+        if self._reachable:
+            logger.warning("the broker %s %s; trying again", self._broker.place, how)
+        self._reachable = False
+
+    def _subscribed(self, _client: mqtt.Client, _userdata: object, mid: int, *_: object) -> None:
+        with self._lock:
+            group = self._asked.pop(mid, None)
+        if group is not None:
+            self._inbox.put(Joined(group))
+
+    def _arrived(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
+        self._inbox.put(Message(message.topic, bytes(message.payload)))
+
+
+class Listeners:
+    """On every broker: a node speaks on one of them; a command to it goes to all."""
+
+    def __init__(self, brokers: Sequence[BrokerSettings], client_id: str, inbox: Inbox) -> None:
+        self._all = [Listener(broker, client_id, inbox) for broker in brokers]
+
+    def start(self) -> None:
+        """Connect to all, and again whenever a connection is lost; returns at once."""
+        for listener in self._all:
+            listener.start()
+
+    def stop(self) -> None:
+        """Leave all."""
+        for listener in self._all:
+            listener.stop()
+
+    def join(self, group: str) -> None:
+        """Listen to a group's data on all."""
+        for listener in self._all:
+            listener.join(group)
+
+    def leave(self, group: str) -> None:
+        """No longer listen to a group's data."""
+        for listener in self._all:
+            listener.leave(group)
+
+    @property
+    def connected(self) -> bool:
+        """Whether every broker has us."""
+        return all(listener.connected for listener in self._all)
+
+    def command(self, group: str, node: str, payload: bytes) -> None:
+        """Send an NCMD on all that are connected."""
+        for listener in self._all:
+            listener.command(group, node, payload)

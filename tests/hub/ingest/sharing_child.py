@@ -1,0 +1,24 @@
+"""One of several ingest workers, in a process of its own, until it is told to end.
+
+python -m tests.hub.ingest.sharing_child CONNINFO BROKER_PORT
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+
+from hub.ingest import Ingest
+from hub.store import Database
+from protocols.mqtt.broker import BrokerSettings
+from tests.fixtures.postgres import PASSWORDS
+from tests.hub.ingest.conftest import FAST
+
+if __name__ == "__main__":
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    broker = BrokerSettings(host="127.0.0.1", port=int(sys.argv[2]), tls=False, keepalive_s=5)
+    settings = FAST.model_copy(update={"shared": True, "lease_s": 2.0})
+    with Ingest(Database(sys.argv[1], PASSWORDS), broker, settings):
+        stopping.wait()
