@@ -10,10 +10,14 @@ import psycopg
 import pytest
 
 from deploy.local.broker import LocalBroker
+from edge.sources import make_source
+from edge.sources.open_protocol import OpenProtocolSettings
 from edge.sources.results import CodeForm, Results
 from edge.status import SourceFigures
+from firmware_sim.open_protocol import ControllerSettings, run_controller
 from protocols.inspection import RESULT, Result
 from protocols.sparkplug import DataType, Metric
+from tests.edge.sources.reading import Devices
 from tests.edge.uplink.test_node import gateway
 from tests.edge.waiting import until
 from tests.fixtures.timescale import Storage
@@ -110,6 +114,50 @@ def test_a_gateway_s_results_come_with_what_was_read_of_the_code(
                     "parts": {"type": "DKX", "serial": "004711"}}),
         ("scratched␝", {"text": "scratched␝", "form": None, "parts": {}}),
     ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("ingest")
+def test_what_a_controller_tightens_is_found_by_the_part_s_serial(
+    hub: psycopg.Connection, broker: LocalBroker, tmp_path: Path
+) -> None:
+    """Over Open Protocol, journal, edge node and broker into the table."""
+
+    async def tighten() -> None:
+        async with run_controller(ControllerSettings(cycle_s=0)) as running:
+            settings = OpenProtocolSettings.model_validate(
+                {
+                    "kind": "open_protocol",
+                    "device": "press",
+                    "host": "127.0.0.1",
+                    "port": running.port,
+                    "serial": [{"form": "engine", "pattern": r"DKX(?P<serial>\d{6})"}],
+                }
+            )
+            async with gateway(tmp_path, broker.port) as gw:
+                figures = SourceFigures("press")
+                source = make_source(settings, gw.journal, Devices(), figures)
+                work = asyncio.create_task(source.run())
+                try:
+                    await until(lambda: figures.state == "online", "the controller")
+                    running.controller.identify("DKX004711")
+                    running.controller.tighten(ok=False)
+                    await until(lambda: figures.samples > 3, "the results")
+                    await until(lambda: len(stored(hub)) == 3, "the rows")
+                finally:
+                    work.cancel()
+                    await asyncio.gather(work, return_exceptions=True)
+
+    asyncio.run(tighten())
+    found = rows(
+        hub,
+        "SELECT serial, characteristic, verdict, lower, upper, unit, tool, programme,"
+        " code->>'form', length(raw_sha256) FROM inspection_result ORDER BY id",
+    )
+    assert found == [
+        ("004711", "Tightening", "nok", None, None, "", "C0761275", "1 Seat rail M8", "engine", 32),
+        ("004711", "Torque", "nok", 23.0, 27.0, "Nm", "C0761275", "1 Seat rail M8", "engine", 32),
+        ("004711", "Angle", "ok", 72.0, 108.0, "deg", "C0761275", "1 Seat rail M8", "engine", 32),
+    ]
 
 
 def test_what_is_no_result_is_kept_raw_and_stops_nobody(

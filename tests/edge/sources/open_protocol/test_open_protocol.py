@@ -149,6 +149,38 @@ def test_an_hour_without_network_leaves_no_hole(path: Path) -> None:
     run(work)
 
 
+@pytest.mark.parametrize("link_level", [True, False])
+def test_each_result_is_there_once_however_often_the_link_drops(
+    path: Path, link_level: bool
+) -> None:
+    async def work() -> None:
+        settings = BY_COMMAND.model_copy(update={"clients": 10})
+        async with (
+            run_controller(settings) as running,
+            FaultProxy("127.0.0.1", running.port) as proxy,
+        ):
+            mine = settings_for(
+                proxy.port, link_acknowledgements=link_level, keep_alive_s=5.0, timeout_s=5.0
+            )
+            async with reading(path, mine) as got:
+                await until(lambda: got.figures.state == "online")
+                press(running.controller, True)
+                await until_has(got, 1)
+                await proxy.make("drop", 0.05)
+                while got.figures.reconnects < 3:
+                    press(running.controller, True)
+                    await asyncio.sleep(0.02)
+                await proxy.make("none")
+                wanted = list(running.controller.results)
+                async with asyncio.timeout(60):
+                    while len(ids(got)) < len(wanted):  # noqa: ASYNC110 - reads a file
+                        await asyncio.sleep(0.2)
+                assert ids(got) == wanted
+                assert not lost(got)
+
+    run(work)
+
+
 def test_a_gateway_that_was_off_goes_on_where_it_was(path: Path) -> None:
     async def work() -> None:
         async with run_controller(BY_COMMAND) as running:
