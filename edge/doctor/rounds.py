@@ -5,18 +5,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from urllib.parse import quote
 
+from edge.cli.words import Catalogue
 from edge.config import EdgeConfig
 from edge.config.hand_over import HandOverSettings
 from edge.doctor import broker, certificate, machine
-from edge.doctor.finding import Finding
+from edge.doctor.finding import Finding, failed, ok
 from edge.sources.drop.config import DropSettings
+from edge.sources.manual.config import ManualSettings
 from edge.sources.modbus.config import ModbusSettings
 from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.open_protocol.config import OpenProtocolSettings
 from edge.sources.qdas.config import QdasSettings
 from edge.sources.s7.config import S7Settings
 from edge.status.client import NotRunningError, ask
+
+words = Catalogue(
+    {
+        "entered": ("entered by hand at {place}", "手工录入地址：{place}"),
+        "nowhere": ("there is no page to enter its results at", "没有录入结果的页面"),
+        "give_port": ("give board.port a port, such as 9485", "请设置 board.port，例如 9485"),
+    }
+)
 
 
 async def look(config: EdgeConfig) -> AsyncIterator[Finding]:
@@ -25,6 +36,8 @@ async def look(config: EdgeConfig) -> AsyncIterator[Finding]:
         yield finding
     running = await asyncio.to_thread(_runs, config)
     for source in config.sources:
+        if isinstance(source, ManualSettings):
+            yield entered(config, source)
         async for finding in _source(source, running=running):
             yield finding
     async for finding in _lines(config):
@@ -34,6 +47,15 @@ async def look(config: EdgeConfig) -> AsyncIterator[Finding]:
     for settings in config.brokers:
         async for finding in broker.look(config, settings):
             yield finding
+
+
+def entered(config: EdgeConfig, source: ManualSettings) -> Finding:
+    """Where a station is entered; the port itself is looked at with this PC."""
+    part, board = f"source {source.device}", config.board
+    if not board.port:
+        return failed(part, words("nowhere"), words("give_port"))
+    place = f"http://{board.host}:{board.port}/entry/{quote(source.device)}"
+    return ok(part, words("entered", place=place))
 
 
 def _runs(config: EdgeConfig) -> bool:

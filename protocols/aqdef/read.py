@@ -30,6 +30,7 @@ from protocols.aqdef.model import (
     Fields,
     Value,
 )
+from protocols.text import EncodingError, decode
 
 MAX_BYTES = 16 * 1024 * 1024
 """Longest content that is read."""
@@ -42,7 +43,6 @@ _MAX_SHARED = 2_000_000
 _FIELD = re.compile(r"K([0-9X])([0-9])[0-9]{2}")
 _NUMBERS = re.compile(r"/([0-9]{1,5})(?:/([0-9]{1,7}))?")
 _BEGIN = ("K0001", "K0020", "K0021")
-_BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _OLD_COUNTS = ("K100 ", "K101 ")
 """Numbers of characteristics as files of before 1997 give them."""
 _END_OF_FILE = "\x1a\r\n"
@@ -58,19 +58,11 @@ def read(
         raise AqdefError([f"{files[0][0]}: {size} bytes, and {max_bytes} are read at most"])
     reader = _Reader()
     for name, data in files:
-        reader.read(name, decode(name, data, encoding))
+        try:
+            reader.read(name, decode(data, encoding))
+        except EncodingError as error:
+            raise AqdefError([f"{name}:{error.line}: {error}"]) from None
     return reader.finish()
-
-
-def decode(name: str, data: bytes, encoding: str) -> str:
-    """The text of a file. Raises `AqdefError`, with the line."""
-    marked = next((given for bom, given in _BOMS if data.startswith(bom)), encoding)
-    try:
-        return data.decode(marked)
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        what = f"byte 0x{data[error.start]:02x} is nothing in {marked}; is the encoding right?"
-        raise AqdefError([f"{name}:{line}: {what}"]) from None
 
 
 class _LineError(ValueError):

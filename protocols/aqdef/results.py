@@ -142,22 +142,32 @@ class _Results:
     def _keys(self) -> list[str]:
         """The key of each value: that of its group, or of itself where it has a K0097."""
         groups: dict[tuple[object, int], list[int]] = {}
-        seen: Counter[tuple[object, int]] = Counter()
+        seen: Counter[tuple[object, str]] = Counter()
         for position, (value, (serial, _)) in enumerate(
             zip(self._content.values, self._serials_and_times(), strict=True)
         ):
             who = serial or value.set
-            seen[who, value.characteristic] += 1
-            groups.setdefault((who, seen[who, value.characteristic]), []).append(position)
+            # Characteristics of two parts may have one name: the hub tells them apart by the key.
+            name = self._names[value.characteristic]
+            seen[who, name] += 1
+            groups.setdefault((who, seen[who, name]), []).append(position)
         keys = [""] * len(self._content.values)
         repeated: Counter[str] = Counter()
-        for n, ((_, positions)) in enumerate(groups.items()):
+        for n, positions in enumerate(groups.values()):
             digest = self._digest(positions, n)
             repeated[digest] += 1
             for position in positions:
-                guid = self._content.values[position].fields.get("K0097", "")
-                keys[position] = _text(guid, 64) or f"{digest}-{repeated[digest]}"
+                keys[position] = self._guid(position, repeated) or f"{digest}-{repeated[digest]}"
         return keys
+
+    def _guid(self, position: int, repeated: Counter[str]) -> str:
+        """The value's K0097, if it has one; with a number where one name has it twice."""
+        value = self._content.values[position]
+        guid = _text(value.fields.get("K0097", ""), 56)
+        if guid is None:
+            return ""
+        repeated[whose := f"{guid} {self._names[value.characteristic]}"] += 1
+        return guid if repeated[whose] == 1 else f"{guid}-{repeated[whose]}"
 
     def _digest(self, positions: list[int], n: int) -> str:
         values = [self._content.values[position] for position in positions]

@@ -10,11 +10,12 @@ from edge.journal import TelemetryJournal
 from edge.sources.base import DeviceListener
 from edge.sources.drop.config import DropSettings
 from edge.sources.drop.rows import Mapping
-from edge.sources.drop.table import Row, TableError, csv_rows, decode, json_rows
+from edge.sources.drop.table import Row, TableError, csv_rows, json_rows
 from edge.sources.folder.files import Taken, shown
 from edge.sources.folder.source import FolderSource, RefusedError
 from edge.status import SourceFigures
 from protocols.inspection import Result
+from protocols.text import EncodingError, decode
 
 
 class DropReader:
@@ -44,7 +45,7 @@ class DropReader:
             )
             if not problems and named:
                 self._mapping.check(list(named))
-        except TableError as error:
+        except (TableError, EncodingError) as error:
             found, problems = [], [(error.line, str(error))]
         if problems:
             raise RefusedError([f"{shown(file.name)}:{line}: {what}" for line, what in problems])

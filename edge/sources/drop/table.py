@@ -11,7 +11,6 @@ from typing import Any
 
 MOST_ROWS = 200_000
 _DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t"}
-_BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +27,6 @@ class TableError(ValueError):
     def __init__(self, line: int, what: str) -> None:
         self.line = line
         super().__init__(what)
-
-
-def decode(data: bytes, encoding: str) -> str:
-    """The text of a file. Raises `TableError`."""
-    marked = next((given for bom, given in _BOMS if data.startswith(bom)), encoding)
-    try:
-        return data.decode(marked)
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        what = f"byte 0x{data[error.start]:02x} is nothing in {marked}; is the encoding right?"
-        raise TableError(line, what) from None
 
 
 def csv_rows(text: str, delimiter: str = "auto") -> tuple[list[str], Iterator[Row]]:

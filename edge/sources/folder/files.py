@@ -107,11 +107,14 @@ def expire(directory: Path, retain_days: int, today: date) -> bool:
         days = sorted(path.name for path in directory.iterdir() if _DAY.fullmatch(path.name))
     except FileNotFoundError:
         return False
-    for name in days[:1]:
-        with contextlib.suppress(ValueError):
-            if date.fromisoformat(name) < oldest:
-                shutil.rmtree(directory / name)
-                return True
+    for name in days:
+        try:
+            old = date.fromisoformat(name) < oldest
+        except ValueError:
+            continue
+        if old:
+            shutil.rmtree(directory / name)
+        return old
     return False
 
 

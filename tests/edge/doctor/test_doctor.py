@@ -16,7 +16,7 @@ from deploy.local.ports import free_port
 from edge.config import EdgeConfig
 from edge.doctor import broker as broker_doctor
 from edge.doctor import folder as folders
-from edge.doctor import machine, opcua, polled
+from edge.doctor import machine, opcua, polled, rounds
 from edge.doctor.finding import Finding, worst
 from edge.sources.modbus import ModbusSettings
 from edge.sources.opcua import OpcUaSettings
@@ -160,6 +160,22 @@ async def test_a_watched_folder_and_the_files_in_it(tmp_path: Path) -> None:
     assert "a.dfq can be read: 2 results" in told[3]
     assert "b.dfq would be set aside: b.dfq:2: 'what' is neither" in told[4]
     assert sorted(path.name for path in folder.iterdir()) == ["a.dfq", "b.dfq", "c.dfd"]
+
+
+def test_where_a_station_is_entered_and_whether_it_can_be(tmp_path: Path) -> None:
+    described = {"kind": "manual", "device": "hand 3", "characteristics": [{"name": "Gap"}]}
+    for port, verdict, what in (
+        (9485, "ok", "entered by hand at http://127.0.0.1:9485/entry/hand%203"),
+        (0, "failed", "there is no page to enter its results at"),
+    ):
+        config = config_of(tmp_path, sources=[described], board={"port": port})
+        found = rounds.entered(config, config.stations[0])
+        assert (found.verdict, found.what) == (verdict, what)
+        file = tmp_path / f"{port}.yaml"
+        file.write_text(config.model_dump_json(by_alias=True))
+        _, told = invoke_json("check", "--config", file)
+        warned = [w["what"] for w in told["warnings"] if w["where"] == "sources[0]"]
+        assert bool(warned) == (verdict == "failed")
 
 
 async def test_units_of_modbus_answer_each_for_themselves() -> None:

@@ -89,6 +89,14 @@ def test_what_is_in_two_files_is_one_result() -> None:
     assert of(HEAD + "2\n")[0].key != of(HEAD + "2\n", sha256="1" * 64)[0].key
 
 
+@pytest.mark.parametrize("more", ["K0014/0 a\n", "K0097/0 {1}\n"])
+def test_no_two_results_have_one_key_and_one_name(more: str) -> None:
+    """The parts of one assembly have one serial, and may have characteristics of one name."""
+    text = "K1001/1 P\nK2002/1 Bore\nK1001/2 Q\nK2002/2 Bore\n"
+    found = of(text + "".join(f"1\x0f2\n{more}" for _ in range(2)))
+    assert len({(r.key, r.characteristic) for r in found}) == len(found) == 4
+
+
 def test_names_are_unique_in_a_part() -> None:
     found = of("K1001 P\nK2002/1 D\nK2001/1 10\nK2002/2 D\nK2002/3 D\n1\x0f1\x0f1\n")
     assert [r.characteristic for r in found] == ["10 D", "D", "D #3"]

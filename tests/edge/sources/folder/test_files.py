@@ -80,13 +80,13 @@ def test_the_reason_lies_beside_what_is_set_aside(tmp_path: Path) -> None:
 
 
 def test_the_archive_is_let_go_of_by_the_day_and_one_day_at_a_time(tmp_path: Path) -> None:
-    for day in ("2026-08-30", "2026-08-31", "2026-09-01", "2026-99-99", "mine"):
+    for day in ("2026-08-30", "2026-08-31", "2026-09-01", "0000-00-00", "mine"):
         (tmp_path / day).mkdir()
         (tmp_path / day / "a.dfq").write_text("x")
     assert files.expire(tmp_path, 90, TODAY)
     assert not files.expire(tmp_path, 90, TODAY)
     assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "2026-08-31", "2026-09-01", "2026-99-99", "mine",
+        "0000-00-00", "2026-08-31", "2026-09-01", "mine",
     ]  # fmt: skip
     assert not files.expire(tmp_path / "gone", 90, TODAY)
 
