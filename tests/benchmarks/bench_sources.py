@@ -1,12 +1,17 @@
-"""What a value costs that is polled by address, against the bare library reading the same device.
+"""What a value or a result costs, against the bare library, or socket, reading the same device.
 
-    python -m tests.benchmarks.bench_sources [--seconds 8] [--tags 1000] [--kind s7|modbus]
+    python -m tests.benchmarks.bench_sources [--seconds 8] [--tags 1000] [--kind s7]
 
 A simulated device in a process of its own holds so many floating-point numbers. In turns the bare
 library (python-snap7, pymodbus: read, decode, drop) and a source with its journal on disk poll all
 of them ten times a second, first while each number changes between two polls, then while none
 does; then both as fast as they can, which of a source is a hundred times a second. CPU is that of
 the process under test alone, from its own /proc entry.
+
+A tightening controller tells its results one by one, each after the acknowledgement of the one
+before: twenty a second, then as fast as it is answered. The bare side reads the frames from a
+socket and answers at once; a source has made the result durable before, so its rate is that of
+commits, and its cost mostly theirs: there is no goal for it.
 """
 
 from __future__ import annotations
@@ -24,14 +29,15 @@ from tests.benchmarks.gateway import cpu_s, rss_mib
 from tests.benchmarks.report import AtLeast, AtMost, Goal, Row, report
 from tests.edge.plant import Child
 
-KINDS = ("s7", "modbus")
+POLLED = ("s7", "modbus")
+KINDS = (*POLLED, "open_protocol")
 POLL_S = 0.1
 WARM_UP_S = 2.0
 
 GOALS: dict[str, Goal] = {
-    **{f"{kind}: CPU per value that changed": AtMost(3) for kind in KINDS},
-    **{f"{kind}: CPU per value as before": AtMost(2) for kind in KINDS},
-    **{f"{kind}: as fast as it goes": AtLeast(0.5) for kind in KINDS},
+    **{f"{kind}: CPU per value that changed": AtMost(3) for kind in POLLED},
+    **{f"{kind}: CPU per value as before": AtMost(2) for kind in POLLED},
+    **{f"{kind}: as fast as it goes": AtLeast(0.5) for kind in POLLED},
 }
 
 
@@ -55,10 +61,9 @@ class Measured:
 
 
 @contextmanager
-def device(directory: Path, kind: str, tags: int, hz: float) -> Iterator[int]:
-    """A simulated device of which each number changes so often; gives its port."""
+def device(directory: Path, kind: str, *options: str) -> Iterator[int]:
+    """A simulated device; gives its port."""
     command = [sys.executable, "-c", "from firmware_sim.cli import main; main()", kind]
-    options = ["--extra", str(tags), "--extra-hz", str(hz), "--cycle-s", "1000"]
     with Child([*command, *options], directory / "device.log") as process:
         address = process.start().split()[1]
         yield int(address.rpartition(":")[2])
@@ -107,7 +112,8 @@ def measure(directory: Path, kind: str, tags: int, seconds: float) -> list[Row]:
         ("CPU per value as before", 0.0001, POLL_S),
         ("as fast as it goes", 1 / POLL_S, 0.0),
     ):
-        with device(directory, kind, tags, hz) as port:
+        options = ("--extra", str(tags), "--extra-hz", str(hz), "--cycle-s", "1000")
+        with device(directory, kind, *options) as port:
             place = directory / name.replace(" ", "-")
             theirs = measured(place, "bare", kind, port, tags, poll_s, seconds)
             mine = measured(place, "ours", kind, port, tags, poll_s, seconds)
@@ -124,6 +130,27 @@ def measure(directory: Path, kind: str, tags: int, seconds: float) -> list[Row]:
     return rows
 
 
+def measure_results(directory: Path, seconds: float) -> list[Row]:
+    """The rows of a tightening controller."""
+    rows = []
+    for name, cycle_s in (("CPU per result", 0.05), ("as fast as it goes", 0.001)):
+        with device(directory, "open-protocol", "--cycle-s", str(cycle_s)) as port:
+            place = directory / name.replace(" ", "-")
+            kind = "open_protocol"
+            theirs = measured(place, "bare", kind, port, 1, 0.0, seconds)
+            mine = measured(place, "ours", kind, port, 1, 0.0, seconds)
+        what = (
+            f"ours {mine.per_s:,.0f} results/s, {mine.samples / mine.wall_s:,.0f} samples/s on "
+            f"disk, {mine.rss_mib:.0f} MiB; bare {theirs.per_s:,.0f} results/s"
+        )
+        if cycle_s > 0.01:
+            row = Row(f"{kind}: {name}", mine.us_per_value, theirs.us_per_value, "µs", what)
+        else:
+            row = Row(f"{kind}: {name}", mine.per_s, theirs.per_s, "results/s", what)
+        rows.append(row)
+    return rows
+
+
 def main() -> int:
     """Measure and report; exit code 1 if a goal was missed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -134,7 +161,10 @@ def main() -> int:
     rows = []
     for kind in [options.kind] if options.kind else KINDS:
         with tempfile.TemporaryDirectory(prefix="bench-sources-") as scratch:
-            rows += measure(Path(scratch), kind, options.tags, options.seconds)
+            if kind in POLLED:
+                rows += measure(Path(scratch), kind, options.tags, options.seconds)
+            else:
+                rows += measure_results(Path(scratch), options.seconds)
     return 0 if report("sources", rows, GOALS) else 1
 
 

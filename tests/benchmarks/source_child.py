@@ -1,10 +1,10 @@
 """One side of `bench_sources`: a source with its journal, or the bare library, reading a device.
 
-    python -m tests.benchmarks.source_child ours|bare s7|modbus PORT TAGS POLL_S DIRECTORY
+    python -m tests.benchmarks.source_child ours|bare KIND PORT TAGS POLL_S DIRECTORY
 
 Prints twice a second how many values it has read, and of these how many are samples on the disk
 (the bare library keeps none, so it counts what it decoded). POLL_S 0: as fast as it goes, which of
-a source is every 10 ms at most.
+a source is every 10 ms at most. Of open_protocol, which tells by itself, it counts results.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from typing import Any
 from edge.journal import JournalSettings, TelemetryJournal
 from edge.sources import make_source
 from edge.sources.modbus import ModbusSettings
+from edge.sources.open_protocol import OpenProtocolSettings
 from edge.sources.s7 import S7Settings
 from edge.status import SourceFigures
+from protocols.open_protocol import Message, Splitter
 
 _LEAST_POLL_S = 0.01
 _REGISTERS = 124
@@ -33,8 +35,14 @@ class _Deaf:
     def device_offline(self, device: str, reason: str) -> None: ...
 
 
-def settings(kind: str, port: int, tags: int, poll_s: float) -> S7Settings | ModbusSettings:
-    """All numbers for load of a simulated device."""
+def settings(
+    kind: str, port: int, tags: int, poll_s: float
+) -> S7Settings | ModbusSettings | OpenProtocolSettings:
+    """All numbers for load of a simulated device; all results of a controller."""
+    if kind == "open_protocol":
+        return OpenProtocolSettings.model_validate(
+            {"kind": kind, "device": "load", "host": "127.0.0.1", "port": port}
+        )
     common: dict[str, Any] = {
         "kind": kind, "device": "load", "host": "127.0.0.1", "port": port, "poll_s": poll_s
     }  # fmt: skip
@@ -51,7 +59,7 @@ async def ours(kind: str, port: int, tags: int, poll_s: float, directory: Path) 
     figures = SourceFigures("load")
     wanted = settings(kind, port, tags, max(poll_s, _LEAST_POLL_S))
     source: Any = make_source(wanted, journal, _Deaf(), figures)
-    polls = _counted(source, tags)
+    polls = _results(source) if kind == "open_protocol" else _counted(source, tags)
     running = asyncio.create_task(source.run())
     try:
         while not running.done():
@@ -74,8 +82,23 @@ def _counted(source: Any, tags: int) -> Callable[[], int]:
     return lambda: polled * tags
 
 
+def _results(source: Any) -> Callable[[], int]:
+    """Count the results of a controller's source."""
+    taken, take = 0, source._take_result
+
+    async def counting(*about: Any) -> None:
+        nonlocal taken
+        await take(*about)
+        taken += 1
+
+    source._take_result = counting
+    return lambda: taken
+
+
 async def bare(kind: str, port: int, tags: int, poll_s: float) -> None:
     """The library alone: reads and decodes, as its documentation shows, and drops the values."""
+    if kind == "open_protocol":
+        await _bare_open_protocol(port)
     poll = await (_bare_s7 if kind == "s7" else _bare_modbus)(port, tags)
     values, told, due = 0, time.monotonic(), time.monotonic()
     while True:
@@ -86,6 +109,27 @@ async def bare(kind: str, port: int, tags: int, poll_s: float) -> None:
             print(values, values, flush=True)
         due = max(due + poll_s, now)
         await asyncio.sleep(due - now)
+
+
+async def _bare_open_protocol(port: int) -> None:
+    """A socket: takes the frames apart, acknowledges each result, and drops it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    splitter, results, told = Splitter(), 0, time.monotonic()
+    writer.write(Message(1).encode())
+    started = False
+    while chunk := await reader.read(65_536):
+        splitter.feed(chunk)
+        while (message := splitter.take()) is not None:
+            if message.mid == 61:
+                results += 1
+                writer.write(Message(62).encode())
+            elif not started:
+                started = True
+                writer.write(Message(60, revision=7).encode())
+        now = time.monotonic()
+        if now - told > 0.5:
+            told = now
+            print(results, results, flush=True)
 
 
 async def _bare_s7(port: int, tags: int) -> Callable[[], Awaitable[int]]:

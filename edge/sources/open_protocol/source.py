@@ -13,6 +13,7 @@ import contextlib
 import json
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -52,6 +53,8 @@ _MARK_S = 10.0
 _CLOCK_EVERY_S = 3600.0
 _CLOCK_OFF_S = 2.0
 _ASK_AGAIN = 3
+_AHEAD = 32
+"""Fetched results that may be on their way to the disk."""
 
 Record = SampleBatch | Gap
 
@@ -344,6 +347,7 @@ class OpenProtocolSource:
         """The results of a hole, oldest first. Those that the controller does not hold any more are
         one gap for all that follow one another."""
         lost: list[int] = []
+        on_their_way: deque[asyncio.Future[int]] = deque()
         for tightening_id in hole.ids:
             if not any(tightening_id in open_ for open_ in self._seen.holes):
                 continue
@@ -356,8 +360,13 @@ class OpenProtocolSource:
             lost.clear()
             self._seen.close(tightening_id, tightening_id)
             results = list(self._findings.of(*found, datetime.now(UTC)))
-            await self._submit([*gaps, *self._results.batches(results, Origin.HISTORY)])
+            # The controller keeps them meanwhile: several may share a commit.
+            on_their_way.append(
+                self._hand_over([*gaps, *self._results.batches(results, Origin.HISTORY)])
+            )
             self._figures.backfilled += len(results)
+            if len(on_their_way) > _AHEAD:
+                await on_their_way.popleft()
         await self._submit(self._lose(hole, lost))
 
     def _lose(self, hole: Hole, lost: Sequence[int]) -> list[Record]:
@@ -418,10 +427,20 @@ class OpenProtocolSource:
 
     async def _submit(self, records: Sequence[Record]) -> None:
         """Make records durable, with what a restart must know to go on after them."""
+        await self._hand_over(records)
+
+    def _hand_over(self, records: Sequence[Record]) -> asyncio.Future[int]:
+        """`_submit` without waiting; what is handed over first is durable first."""
         self._heard_us = self._figures.last_heard_us
         kept = {"seen": self._seen.dump(), "locked": self._locked, "heard": self._heard_us}
         mark = json.dumps(kept, separators=(",", ":"))
-        await self._journal.submit(*records, bookmarks={self._bookmark: mark})
+        durable = self._journal.submit(*records, bookmarks={self._bookmark: mark})
+        durable.add_done_callback(lambda done: self._count(records, done))
+        return durable
+
+    def _count(self, records: Sequence[Record], durable: asyncio.Future[int]) -> None:
+        if durable.cancelled() or durable.exception() is not None:
+            return
         figures = self._figures
         for record in records:
             if isinstance(record, Gap):
