@@ -23,7 +23,7 @@ help:
 	@echo 'make lint    style, types and layering alone'
 	@echo 'make bench   measure, against the bare thing in the same run'
 	@echo 'make bench-edge   the gateway alone: cost of a value, journal, outage'
-	@echo 'make bench-sources   sources beside the bare library or socket'
+	@echo 'make bench-sources   sources beside the bare library, socket or file'
 	@echo 'make bench-hub   ingest from the broker to committed rows, beside bare COPY: few gateways, and 500'
 	@echo 'make bench-calls  from control point to acknowledgement, at 10 and 200 calls a second, and at once'
 	@echo 'make bench-sequencing   the sequencing engine on public instances, for three quarters of an hour'

@@ -14,6 +14,9 @@ CHARACTERISTIC = "2"
 ATTRIBUTIVE = frozenset(("1", "5", "6"))
 """K2004 of characteristics that are counted, not measured: attributive, error log sheets."""
 
+LIMITS = ("K2101", "K2110", "K2111", "K2112", "K2113")
+"""Nominal value, lower and upper limit, lower and upper allowance: numbers."""
+
 VALUE_FIELDS = (
     "K0001", "K0002", "K0004", "K0005", "K0006", "K0007", "K0008", "K0010", "K0011", "K0012",
 )  # fmt: skip

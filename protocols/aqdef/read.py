@@ -20,9 +20,11 @@ import re
 from collections.abc import Sequence
 
 from protocols.aqdef.fields import is_number
+from protocols.aqdef.fields import number as number_of
 from protocols.aqdef.model import (
     ATTRIBUTIVE,
     COUNT_FIELDS,
+    LIMITS,
     VALUE_FIELDS,
     AqdefError,
     Characteristic,
@@ -169,17 +171,22 @@ class _Reader:
         if text:
             fields[key] = text
 
-    def _characteristic_field(self, key: str, number: int, text: str) -> None:
+    def _characteristic_field(self, key: str, at: int, text: str) -> None:
         if key == "K2004":
             self._orders.clear()
-        if number == 0:
+        if key in LIMITS and text:
+            try:
+                number_of(text)
+            except ValueError as error:
+                raise _LineError(f"{key}/{at}: {error}") from None
+        if at == 0:
             self._all_characteristics[key] = text
             return
         known = self._content.characteristics
-        if number not in known:
-            known[number] = Characteristic(self._part)
+        if at not in known:
+            known[at] = Characteristic(self._part)
         if text:
-            known[number].fields[key] = text
+            known[at].fields[key] = text
 
     def _value_field(self, key: str, number: int, nth: int | None, text: str) -> None:
         if number == 0:

@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from pydantic import ValidationError
@@ -51,6 +52,19 @@ def results(
     return _Results(content, sha256, zone, otherwise, serial_fields).read()
 
 
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """What all results of a characteristic share, as far as their values say nothing else."""
+
+    counted: bool
+    limits: tuple[float | None, float | None, float | None]
+    unit: str
+    tool: str
+    programme: str | None
+    operator: str
+    serial: str
+
+
 class _Results:
     def __init__(
         self,
@@ -66,14 +80,15 @@ class _Results:
         self._otherwise = otherwise
         self._serial_fields = serial_fields
         self._names = _names(content)
+        self._described: dict[int, _Described] = {}
 
     def read(self) -> list[Result]:
         problems: list[str] = []
         found: list[Result] = []
-        keys = self._keys()
-        for value, (serial, when), key in zip(
-            self._content.values, self._serials_and_times(), keys, strict=True
-        ):
+        self._described = {n: self._describe(n) for n in self._content.characteristics}
+        named = self._serials_and_times()
+        keys = self._keys([serial for serial, _ in named])
+        for value, (serial, when), key in zip(self._content.values, named, keys, strict=True):
             try:
                 found += self._result(value, serial, when, key)
             except ValidationError as error:
@@ -90,15 +105,14 @@ class _Results:
         attribute = whole(value.fields.get("K0002") or "0")
         if attribute in NO_VALUE:
             return
-        described = self._content.characteristics[value.characteristic]
-        part = self._content.parts[described.part]
-        lower, upper, nominal = _limits(described.fields)
+        described = self._described[value.characteristic]
+        lower, upper, nominal = described.limits
         said, reason = _said(value.fields.get("K0009", ""))
-        if described.attributive or "K0001" not in value.fields:
+        if described.counted or "K0001" not in value.fields:
             measured, verdict = _counted(value.fields)
             lower = upper = nominal = None
         else:
-            if not value.fields.get("K0001"):
+            if not value.fields["K0001"]:
                 return
             measured = number(value.fields["K0001"])
             verdict = said or judged(measured, lower, upper)
@@ -110,17 +124,32 @@ class _Results:
             lower=lower,
             upper=upper,
             nominal=nominal,
-            unit=_text(self._unit(described.fields), _MAX_UNIT) or "",
+            unit=described.unit,
             verdict="unknown" if attribute else verdict,
-            tool=_text(self._tool(value.fields, described.fields, part), _MAX_NAME),
-            programme=_text(_first(part, "K1231", "K1341", "K1001", "K1002"), _MAX_NAME),
-            operator=_text(self._operator(value.fields, part), _MAX_NAME),
+            tool=_text(self._tool(value.fields) or described.tool, _MAX_NAME),
+            programme=described.programme,
+            operator=_text(self._operator(value.fields) or described.operator, _MAX_NAME),
             reason=_text(reason, _MAX_REASON),
             measured_at=instant(when, self._zone) if when else self._otherwise,
             raw_sha256=self._sha256,
         )
 
-    def _serials_and_times(self) -> Iterator[tuple[str, str]]:
+    def _describe(self, n: int) -> _Described:
+        characteristic = self._content.characteristics[n]
+        fields, part = characteristic.fields, self._content.parts[characteristic.part]
+        unit = fields.get("K2142") or self._entry("K4082", fields.get("K2141", ""))
+        gage = _first(fields, "K2401", "K2402") or _first(part, "K1201", "K1202")
+        return _Described(
+            characteristic.attributive,
+            _limits(fields),
+            _text(unit, _MAX_UNIT) or "",
+            gage or _first(part, "K1081", "K1082"),
+            _text(_first(part, "K1231", "K1341", "K1001", "K1002"), _MAX_NAME),
+            _first(part, "K1222", "K1221"),
+            self._serial(part),
+        )
+
+    def _serials_and_times(self) -> list[tuple[str, str]]:
         """Of a set it is often the first value alone that has a time, and of a value line alone a
         serial; K-fields of values in turn do not say which belong to one part."""
         times: dict[int, str] = {}
@@ -131,21 +160,24 @@ class _Results:
                 times.setdefault(value.set, when)
             if serial:
                 serials.setdefault((value.file, value.line), serial)
-        for value, serial in zip(self._content.values, own, strict=True):
-            part = self._content.parts[self._content.characteristics[value.characteristic].part]
-            found = serial or serials.get((value.file, value.line)) or self._serial(part)
-            yield found, value.fields.get("K0004") or times.get(value.set, "")
+        return [
+            (
+                serial
+                or serials.get((value.file, value.line))
+                or self._described[value.characteristic].serial,
+                value.fields.get("K0004") or times.get(value.set, ""),
+            )
+            for value, serial in zip(self._content.values, own, strict=True)
+        ]
 
     def _serial(self, fields: Fields) -> str:
         return _first(fields, *self._serial_fields).removeprefix("#")
 
-    def _keys(self) -> list[str]:
+    def _keys(self, serials: Sequence[str]) -> list[str]:
         """The key of each value: that of its group, or of itself where it has a K0097."""
         groups: dict[tuple[object, int], list[int]] = {}
         seen: Counter[tuple[object, str]] = Counter()
-        for position, (value, (serial, _)) in enumerate(
-            zip(self._content.values, self._serials_and_times(), strict=True)
-        ):
+        for position, (value, serial) in enumerate(zip(self._content.values, serials, strict=True)):
             who = serial or value.set
             # Characteristics of two parts may have one name: the hub tells them apart by the key.
             name = self._names[value.characteristic]
@@ -179,21 +211,17 @@ class _Results:
         text = json.dumps(said, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
 
-    def _operator(self, value: Fields, part: Fields) -> str:
+    def _operator(self, value: Fields) -> str:
         entry = value.get("K0008", "")
-        names = [self._entry(key, entry) for key in ("K4093", "K4092")]
-        return " ".join(filter(None, names)) or entry or _first(part, "K1222", "K1221")
+        names = [self._entry(key, entry) for key in ("K4093", "K4092")] if entry else []
+        return " ".join(filter(None, names)) or entry
 
-    def _tool(self, value: Fields, characteristic: Fields, part: Fields) -> str:
+    def _tool(self, value: Fields) -> str:
         for field, catalogue in (("K0012", ("K4072", "K4073")), ("K0010", ("K4062", "K4063"))):
             if entry := value.get(field, ""):
                 names = [self._entry(key, entry) for key in catalogue]
                 return " ".join(filter(None, names)) or entry
-        gage = _first(characteristic, "K2401", "K2402") or _first(part, "K1201", "K1202")
-        return gage or _first(part, "K1081", "K1082")
-
-    def _unit(self, characteristic: Fields) -> str:
-        return characteristic.get("K2142") or self._entry("K4082", characteristic.get("K2141", ""))
+        return ""
 
     def _entry(self, key: str, entry: str) -> str:
         return self._content.catalogues.get((key, int(entry)), "") if _is_entry(entry) else ""
@@ -230,11 +258,7 @@ def _limits(fields: Fields) -> tuple[float | None, float | None, float | None]:
 
 
 def _number(fields: Fields, key: str) -> float | None:
-    text = fields.get(key, "")
-    try:
-        return number(text) if text else None
-    except ValueError as error:
-        raise ValueError(f"{key}: {error}") from None
+    return number(text) if (text := fields.get(key)) else None
 
 
 def _counted(fields: Fields) -> tuple[float | None, Verdict]:
@@ -258,7 +282,7 @@ def _first(fields: Fields, *keys: str) -> str:
 
 def _text(text: str, longest: int) -> str | None:
     """As a result may have it: one line, not too long; None if there is none."""
-    return _CONTROLS.sub(" ", text)[:longest].strip() or None
+    return (_CONTROLS.sub(" ", text)[:longest].strip() or None) if text else None
 
 
 def _is_entry(text: str) -> bool:

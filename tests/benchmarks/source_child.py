@@ -29,7 +29,9 @@ _LEAST_POLL_S = 0.01
 _REGISTERS = 124
 
 
-class _Deaf:
+class Deaf:
+    """Hears of no device."""
+
     def device_online(self, device: str) -> None: ...
 
     def device_offline(self, device: str, reason: str) -> None: ...
@@ -58,7 +60,7 @@ async def ours(kind: str, port: int, tags: int, poll_s: float, directory: Path) 
     journal = TelemetryJournal.open(directory / "journal.sqlite", JournalSettings(keep_free_mb=0))
     figures = SourceFigures("load")
     wanted = settings(kind, port, tags, max(poll_s, _LEAST_POLL_S))
-    source: Any = make_source(wanted, journal, _Deaf(), figures)
+    source: Any = make_source(wanted, journal, Deaf(), figures)
     polls = _results(source) if kind == "open_protocol" else _counted(source, tags)
     running = asyncio.create_task(source.run())
     try:

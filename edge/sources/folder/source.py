@@ -25,7 +25,7 @@ from edge.sources.folder.settling import Settling
 from edge.sources.results import Results
 from edge.status import Condition, SourceFigures
 from edge.supervise import keep_running
-from protocols.inspection import Result
+from protocols.inspection import Code, Result
 
 logger = logging.getLogger(__name__)
 
@@ -189,11 +189,13 @@ class FolderSource:
             logger.exception("source %s: unexpected failure", self.device)
             raise RefusedError([f"{type(error).__name__}: {error}"]) from error
         parts = {r.serial: self._results.part(r.serial or "") for r in found}
-        return [
-            result.model_copy(update={"serial": parts[result.serial][0],
-                                      "code": parts[result.serial][1]})
-            for result in found
-        ]  # fmt: skip
+        return [self._named(result, *parts[result.serial]) for result in found]
+
+    @staticmethod
+    def _named(result: Result, serial: str | None, code: Code | None) -> Result:
+        if code is None and serial == result.serial:
+            return result
+        return result.model_copy(update={"serial": serial, "code": code})
 
     async def _journal_results(self, found: list[Result], sha256: str) -> None:
         batches = self._results.batches(found)

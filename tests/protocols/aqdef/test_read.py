@@ -130,6 +130,8 @@ def test_a_description_and_its_values_apart() -> None:
         ("K0001/3 1\n", "x.dfq:5: K0001/3: the file describes no characteristic 3"),
         ("K0001/1 1O\n", "x.dfq:5: K0001/1: '1O' is no number"),
         ("1O\x14\n", "x.dfq:5: characteristic 1: '1O' is no number"),
+        ("K2110/2 -\n", "x.dfq:5: K2110/2: '-' is no number"),
+        ("K2111/0 1e999\n", "x.dfq:5: K2111/0: '1e999' is too large for a number"),
         ("K0001/0 1\n", "x.dfq:5: K0001/0: a value belongs to one characteristic"),
         ("K2002/1-1 A\n", "x.dfq:5: K2002/1-1: that is no number after the field"),
         ("K0014/1/ A\n", "x.dfq:5: K0014/1/: that is no number after the field"),

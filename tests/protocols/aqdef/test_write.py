@@ -39,7 +39,7 @@ def contents(draw: st.DrawFn) -> Content:
     for part in range(1, draw(st.integers(1, 3)) + 1):
         content.parts[part] = draw(fields("K1001", "K1002", "K1204", "K3001"))
         for _ in range(draw(st.integers(0, 3))):
-            described = draw(fields("K2001", "K2002", "K2110", "K8500"))
+            described = draw(fields("K2001", "K2002", "K2103", "K8500"))
             described["K2004"] = draw(st.sampled_from(["0", "1", "5"]))
             content.characteristics[len(content.characteristics) + 1] = Characteristic(
                 part, described
