@@ -89,8 +89,8 @@ class Seen:
         if self._is_last(tightening_id, at_us):
             return []
         if self.last == 0 and tightening_id <= MOST_FETCHED:
-            self.last = tightening_id
             self.holes.append(Hole(1, tightening_id, self.last_us, at_us))
+            self._go_on(tightening_id, at_us)
             return []
         return self._advance(tightening_id, at_us, tightening_id)
 
@@ -124,6 +124,10 @@ class Seen:
         later = at_us is not None and self.last_us is not None and at_us > self.last_us
         return tightening_id == self.last and not later
 
+    def _go_on(self, tightening_id: int, at_us: int | None) -> None:
+        self.last = tightening_id
+        self.last_us = self.last_us if at_us is None else at_us
+
     def _advance(
         self, tightening_id: int, at_us: int | None, missing_to: int
     ) -> list[tuple[Hole, str]]:
@@ -139,8 +143,7 @@ class Seen:
         else:
             given_up = self.begin_anew()
             first = 1
-        self.last = tightening_id
-        self.last_us = before_us if at_us is None else at_us
+        self._go_on(tightening_id, at_us)
         if first is None or first == step(missing_to):
             return given_up
         hole = Hole(first, missing_to, before_us, at_us)

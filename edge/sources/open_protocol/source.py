@@ -139,11 +139,11 @@ class OpenProtocolSource:
                 self._listener.device_offline(self.device, reason)
 
     async def _work(self, session: _Session, connected: Callable[[], None]) -> None:
+        away = self._away()
         await self._begin(session)
         await self._look_at_clock(session.link)
         await self._ask_tool(session.link)
         await self._take_up_lock(session.link)
-        away = self._away()
         await self._find_latest(session)
         await self._subscribe(session)
         told = ", ".join(session.others)

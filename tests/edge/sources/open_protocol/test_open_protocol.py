@@ -226,6 +226,24 @@ def test_what_the_controller_no_longer_holds_is_a_gap_that_names_it(path: Path) 
     run(work)
 
 
+def test_a_controller_that_was_empty_at_first_has_all_of_its_results_fetched(path: Path) -> None:
+    async def work() -> None:
+        async with (
+            run_controller(BY_COMMAND) as running,
+            FaultProxy("127.0.0.1", running.port) as proxy,
+        ):
+            async with reading(path, settings_for(proxy.port)) as got:
+                await until(lambda: got.figures.state == "online")
+                await proxy.make("cut", seconds=0.3)
+                press(running.controller, True, True)
+                await until_has(got, 1, 2)
+            press(running.controller, True)
+            async with reading(path, settings_for(proxy.port)) as got:
+                await until_has(got, 1, 2, 3)  # and not the first ones again
+
+    run(work)
+
+
 def test_ids_wrap_and_begin_anew(path: Path) -> None:
     async def work() -> None:
         settings = BY_COMMAND.model_copy(update={"first_id": LAST_ID - 1})
@@ -252,6 +270,32 @@ def test_ids_wrap_and_begin_anew(path: Path) -> None:
                 press(controller, True)
                 await until_has(got, LAST_ID - 1, LAST_ID, 1, 1, 1, 2, 2, 3)
                 assert not lost(got)
+
+    run(work)
+
+
+def test_a_clock_that_jumps_costs_no_result(path: Path) -> None:
+    async def work() -> None:
+        async with (
+            run_controller(BY_COMMAND) as running,
+            FaultProxy("127.0.0.1", running.port) as proxy,
+        ):
+            controller = running.controller
+            async with reading(path, settings_for(proxy.port)) as got:
+                await until(lambda: got.figures.state == "online")
+                for jump_s in (0.0, -7200.0, 86_400.0):
+                    controller.ahead_s = jump_s
+                    press(controller, True)
+                    await until(lambda: ids(got)[-1:] == [controller.next_id - 1])
+                    await proxy.make("cut", seconds=0.2)
+                    press(controller, True, True)
+                    await until(lambda: ids(got)[-1:] == [controller.next_id - 1])
+                    await until(lambda: got.figures.state == "online")
+                await until_has(got, *range(1, 10))
+                assert not lost(got)
+                assert all(
+                    gap.from_us <= gap.to_us for gap in got.gaps if gap.from_us and gap.to_us
+                )
 
     run(work)
 

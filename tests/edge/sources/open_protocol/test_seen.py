@@ -91,7 +91,7 @@ def test_all_of_a_controller_that_was_empty_is_missing() -> None:
     seen = Seen()
     seen.note_empty(5)
     seen.note_latest(3, 10)
-    assert (seen.last, seen.holes) == (3, [Hole(1, 3, 5, 10)])
+    assert (seen.last, seen.last_us, seen.holes) == (3, 10, [Hole(1, 3, 5, 10)])
     heard = Seen()
     heard.note_empty(5)
     assert heard.note(4711, 10) == ("new", [])
