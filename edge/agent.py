@@ -20,6 +20,8 @@ from typing import Any
 from edge.config import ConfigError, EdgeConfig, fingerprint, load_apart
 from edge.journal import DirectoryInUseError, JournalError
 from edge.parts import Parts
+from edge.proposals.files import ProposalFiles
+from edge.proposals.taker import Taker
 from edge.reload import refusals
 from edge.status import Condition, Figures
 from edge.status.endpoint import Outcome, StatusEndpoint
@@ -133,6 +135,10 @@ class _Agent:
         self._help(self._endpoint.serve_locally(self._config.data_dir))
         self._help(self._tell_status())
         self._help(self._feed())
+        if self._path is not None:
+            files = ProposalFiles(self._path, self._config.data_dir)
+            taker = Taker(files, lambda: self._config, self._figures, self._reload_safely)
+            self._help(taker.run())
         self._open_port()
         self._manager.ready()
 

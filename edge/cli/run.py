@@ -36,7 +36,12 @@ def run(config: ConfigPath = DEFAULT_PATH) -> None:
     """Run the agent in this process."""
     from edge.config import ConfigError, Reading
     from edge.journal import JournalError
+    from edge.proposals.files import look_at_start
 
+    try:
+        look_at_start(config)
+    except OSError as error:
+        fail(str(error))
     reading = Reading(config)
     from edge import agent  # while the file is read: that takes as long
 

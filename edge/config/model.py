@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from edge.board.settings import BoardSettings
 from edge.config.hand_over import HandOverSettings
 from edge.journal import JournalSettings
+from edge.proposals.settings import ProposalSettings
 from edge.sources.manual.config import ManualSettings
 from edge.sources.registry import SourceSettings
 from edge.status.settings import StatusSettings
@@ -52,6 +53,11 @@ class HubSettings(BaseModel):
 
     host_id: SparkplugName = Field(
         default="lineside-hub", title="Sparkplug host id of the hub, as in its STATE topic"
+    )
+    proposals: ProposalSettings | None = Field(
+        default=None,
+        title="Take configurations that the hub proposes; none are, if this is absent",
+        description="The gateway must be enrolled, and this file writable for its user.",
     )
 
 

@@ -37,6 +37,7 @@ from hub.api import (
     plants,
     previews,
     problems,
+    proposals,
     racks,
     resequence,
     searches,
@@ -174,6 +175,7 @@ def create_app(
     app.include_router(webhooks.router)
     app.include_router(identity_routes.router)
     app.include_router(enrolment.router)
+    app.include_router(proposals.router)
     app.include_router(sign_in.router)
     app.include_router(tower.router)
     app.include_router(router)

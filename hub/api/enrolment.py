@@ -9,6 +9,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 
+from cryptography import x509
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -17,7 +18,9 @@ from hub.api.context import Shared, too_many
 from hub.api.problems import Problem, described
 from hub.fleet.authority import Authority, AuthorityError, RequestError
 from hub.fleet.enrolment import Enrolled, RefusedError, TooManyError, enrol, renew
+from hub.fleet.proposals import answer
 from protocols.enrolment import AUTHORITY_PATH, ENROLMENT_PATH, LARGEST_PEM, RENEWAL_PATH, Token
+from protocols.proposal import ASK_PATH
 
 router = APIRouter()
 
@@ -65,6 +68,39 @@ class Certificate(BaseModel):
     certificate: str = Field(examples=[_PEM])
     authority: str = Field(examples=[_PEM], description="what it trusts")
     not_after: datetime
+
+
+class Question(BaseModel):
+    """A gateway that asks whether a configuration is proposed to it."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"certificate": _PEM, "question": '{"last": 3}', "signature": "MEUCIQ…"}]
+        },
+    )
+
+    certificate: Pem = Field(description="the one in use (PEM)")
+    question: str = Field(
+        max_length=4096,
+        description="JSON: `last`, and of a proposal just decided on `number`, `decision` "
+        "(applied, refused, rolled_back) and `reason`",
+    )
+    signature: str = Field(
+        max_length=2048,
+        description="of `lineside proposal asked 1`, a line feed and the question, by the key in "
+        "use, with SHA-256; base64",
+    )
+
+
+class Answer(BaseModel):
+    """What is proposed, if anything is."""
+
+    proposal: str | None = Field(description="JSON, as it is signed")
+    signature: str | None = Field(
+        description="of `lineside proposal 1`, a line feed and the proposal, by the authority, "
+        "with SHA-256; base64"
+    )
 
 
 @router.get(
@@ -131,6 +167,27 @@ def next_one(asked: Renewal, shared: Shared, request: Request) -> Certificate:
         shared.rates.refuse(address)
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
     return _answer(made, signer)
+
+
+@router.post(ASK_PATH, tags=["enrolment"], summary="Ask for a proposal", responses=_REFUSED)
+def proposal(asked: Question, shared: Shared, request: Request) -> Answer:
+    """A gateway that takes proposals asks now and then, and says what came of the last one."""
+    address = _admitted(shared, request)
+    signer, _ = _authority(shared)
+    try:
+        signature = base64.b64decode(asked.signature, validate=True)
+        certificate = x509.load_pem_x509_certificate(asked.certificate.encode())
+        with shared.own() as connection:
+            found = answer(connection, signer, certificate, asked.question, signature)
+    except RefusedError as refused:
+        shared.rates.refuse(address)
+        raise Problem(HTTPStatus.FORBIDDEN, str(refused)) from None
+    except ValueError as error:
+        shared.rates.refuse(address)
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
+    if found is None:
+        return Answer(proposal=None, signature=None)
+    return Answer(proposal=found[0], signature=base64.b64encode(found[1]).decode())
 
 
 def _admitted(shared: Shared, request: Request) -> str:

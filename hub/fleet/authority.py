@@ -18,7 +18,7 @@ from urllib.parse import quote
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -166,6 +166,12 @@ class Authority:
         except (ValueError, TypeError, InvalidSignature):
             return False
         return True
+
+    def sign(self, data: bytes) -> bytes:
+        """Of what is no certificate: the caller sees to it that it can be taken for none."""
+        if isinstance(self._key, ec.EllipticCurvePrivateKey):
+            return self._key.sign(data, ec.ECDSA(hashes.SHA256()))
+        return self._key.sign(data, padding.PKCS1v15(), hashes.SHA256())
 
     def revocations(self, serials: Iterable[tuple[str, datetime]]) -> str:
         """The list of what is revoked, PEM: serial numbers and since when.

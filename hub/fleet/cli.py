@@ -25,7 +25,9 @@ from hub.fleet.broker_files import (
     write_files,
 )
 from hub.fleet.enrolment import make_token, revoke, revoked
-from hub.fleet.shown import facts, shown, table
+from hub.fleet.proposals import history, sections_of
+from hub.fleet.proposals import propose as make_proposal
+from hub.fleet.shown import facts, proposal_table, shown, shown_proposal, table
 from hub.identity import audit
 from hub.orders.problems import did_you_mean
 from hub.settings import HubSettings
@@ -131,6 +133,61 @@ def show_command(address: Address, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(shown(found), indent=2))
         return
     for line in facts(found):
+        typer.echo(line)
+
+
+@gateways.command()
+def propose(
+    address: Address,
+    file: Annotated[
+        typer.FileText, typer.Argument(help="Sections of its configuration, YAML; - for input.")
+    ],
+    base: Annotated[
+        str | None,
+        typer.Option(
+            help="Fingerprint of the configuration it is made for; else that which it told last."
+        ),
+    ] = None,
+    any_base: Annotated[
+        bool, typer.Option("--any-base", help="Whatever the gateway runs with.")
+    ] = False,
+) -> None:
+    """Propose sections of a configuration to a gateway, each in the place of what it has.
+
+    The gateway checks it, takes it if its own file allows it (hub.proposals), and goes back by
+    itself if it then does not reach the hub. `gateways proposals` shows what came of it.
+    """
+    authority, actor = _authority(), _actor()
+    with service_connection() as connection:
+        found = _found(connection, address)
+        group, _, node = address.partition("/")
+        view = inventory.gateway(connection, group, node)
+        told = view.configuration if view is not None else None
+        try:
+            sections = sections_of(file.read())
+            number = make_proposal(
+                *(connection, authority, found, address, sections),
+                *(None if any_base else base or told, actor),
+            )
+        except ValueError as error:
+            _fail(f"{file.name}: {error}")
+        audit.note(connection, found.owner, actor, "cli", f"gateways propose {address} {number}")
+    typer.echo(f"proposal {number} waits for {address}")
+
+
+@gateways.command()
+def proposals(
+    address: Address,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """What was proposed to a gateway, and what it made of it, the newest first."""
+    with service_connection() as connection:
+        made = history(connection, _found(connection, address).id, limit=limit)
+    if as_json:
+        typer.echo(json.dumps([shown_proposal(each) for each in made], indent=2))
+        return
+    for line in proposal_table(made):
         typer.echo(line)
 
 

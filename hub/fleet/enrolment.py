@@ -85,7 +85,9 @@ class Enrolled:
 
 
 @dataclass(frozen=True, slots=True)
-class _Gateway:
+class Known:
+    """A gateway that is registered."""
+
     id: int
     owner: str
     group: str
@@ -126,7 +128,7 @@ def enrol(
     if row is None or not hmac.compare_digest(bytes(row[0]), token.hashed()):
         raise RefusedError("no such token; ask for a new one (lineside-hub gateways add)")
     _, good, used_for, *which = row
-    gateway = _Gateway(*which)
+    gateway = Known(*which)
     if not good:
         raise RefusedError("the token has expired; ask for a new one (lineside-hub gateways add)")
     request = read_request(request_pem)
@@ -161,21 +163,10 @@ def renew(
         certificate = x509.load_pem_x509_certificate(certificate_pem.encode())
     except ValueError as error:
         raise RequestError(f"not a certificate (PEM): {error}") from None
-    if not authority.issued(certificate):
-        raise RefusedError("the certificate is none of this hub's authority; enrol with a token")
-    serial = f"{certificate.serial_number:x}"
-    row = connection.execute(_FIND_CERTIFICATE, (serial,)).fetchone()
-    if row is None or bytes(row[0]) != key_hash(certificate):
-        raise RefusedError("the certificate is no gateway's here; enrol with a token")
-    _, revoked, good, *which = row
-    gateway = _Gateway(*which)
-    if revoked:
-        raise RefusedError(f"the certificate of {gateway} is revoked; enrol with a new token")
-    if not good:
-        raise RefusedError(f"the certificate of {gateway} has expired; enrol with a new token")
+    gateway = proven(connection, authority, certificate)
     request = read_request(request_pem)
     der = request.public_bytes(serialization.Encoding.DER)
-    if not _signed(certificate, signature, der):
+    if not signed(certificate, signature, der):
         raise RefusedError("the request is not signed by the key of the certificate in use")
     before = _of_key(connection, gateway, key_hash(request))
     if before is not None:
@@ -184,6 +175,26 @@ def renew(
     if lately is not None and lately[0] >= MOST_A_DAY:
         raise TooManyError(f"{gateway} has had {lately[0]} certificates within a day")
     return _issue(connection, authority, gateway, request, "renewed", days)
+
+
+def proven(
+    connection: psycopg.Connection, authority: Authority, certificate: x509.Certificate
+) -> Known:
+    """The gateway whose certificate this is, if it is good. That somebody has its key is another
+    question. Raises `RefusedError`."""
+    if not authority.issued(certificate):
+        raise RefusedError("the certificate is none of this hub's authority; enrol with a token")
+    serial = f"{certificate.serial_number:x}"
+    row = connection.execute(_FIND_CERTIFICATE, (serial,)).fetchone()
+    if row is None or bytes(row[0]) != key_hash(certificate):
+        raise RefusedError("the certificate is no gateway's here; enrol with a token")
+    _, revoked, good, *which = row
+    gateway = Known(*which)
+    if revoked:
+        raise RefusedError(f"the certificate of {gateway} is revoked; enrol with a new token")
+    if not good:
+        raise RefusedError(f"the certificate of {gateway} has expired; enrol with a new token")
+    return gateway
 
 
 def revoke(connection: psycopg.Connection, gateway: int) -> int:
@@ -201,7 +212,7 @@ def revoked(connection: psycopg.Connection) -> Sequence[tuple[str, datetime]]:
 def _issue(
     connection: psycopg.Connection,
     authority: Authority,
-    gateway: _Gateway,
+    gateway: Known,
     request: x509.CertificateSigningRequest,
     how: str,
     days: float,
@@ -219,12 +230,13 @@ def _issue(
     return Enrolled(gateway.group, gateway.node, made.pem, made.not_after)
 
 
-def _of_key(connection: psycopg.Connection, gateway: _Gateway, key: bytes) -> Enrolled | None:
+def _of_key(connection: psycopg.Connection, gateway: Known, key: bytes) -> Enrolled | None:
     row = connection.execute(_OF_KEY, (gateway.id, key)).fetchone()
     return Enrolled(gateway.group, gateway.node, row[0], row[2]) if row else None
 
 
-def _signed(certificate: x509.Certificate, signature: bytes, data: bytes) -> bool:
+def signed(certificate: x509.Certificate, signature: bytes, data: bytes) -> bool:
+    """Whether a signature is by a certificate's key."""
     key = certificate.public_key()
     try:
         if isinstance(key, ec.EllipticCurvePublicKey):

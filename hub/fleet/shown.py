@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hub.fleet.gateways import GatewayView
+from hub.fleet.proposals import Proposed
 
 _HEAD = ("gateway", "state", "heard", "version", "configuration", "clock", "journal", "certificate")
 
@@ -34,8 +35,48 @@ def shown(view: GatewayView) -> dict[str, Any]:
 
 def table(views: Sequence[GatewayView]) -> Iterator[str]:
     """A line for each, below a head."""
-    rows = [_HEAD, *(_row(view) for view in views)]
-    widths = [max(len(row[at]) for row in rows) for at in range(len(_HEAD))]
+    return _aligned([_HEAD, *(_row(view) for view in views)])
+
+
+def shown_proposal(made: Proposed) -> dict[str, Any]:
+    """As plain data."""
+    return {
+        "number": made.number,
+        "sections": made.sections,
+        "base": made.base,
+        "made_at": _iso(made.made_at),
+        "made_by": made.made_by,
+        "fetched_at": _iso(made.fetched_at),
+        "decision": made.decision,
+        "reason": made.reason,
+        "decided_at": _iso(made.decided_at),
+    }
+
+
+def proposal_table(made: Sequence[Proposed]) -> Iterator[str]:
+    """A line for each, below a head."""
+    head = ("proposal", "made", "by", "sections", "decision", "decided", "reason")
+    return _aligned(
+        [
+            head,
+            *(
+                (
+                    str(each.number),
+                    _minute(each.made_at),
+                    _plain(each.made_by),
+                    _plain(", ".join(each.sections)),
+                    each.decision or ("under way" if each.fetched_at else "waits"),
+                    _minute(each.decided_at),
+                    _plain(each.reason),
+                )
+                for each in made
+            ),
+        ]
+    )
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         yield "  ".join(cells).rstrip()

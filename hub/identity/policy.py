@@ -11,6 +11,7 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 BY_TAG: dict[str, Permission] = {
     "keys": "administer",
     "webhooks": "administer",
+    "proposals": "administer",
     "audit": "audit",
     "sequence": "sequence",
     "searches": "sequence",

@@ -76,6 +76,10 @@ class Gateway:
         except NotRunningError:
             return {}
 
+    def reaches_hub(self) -> bool:
+        """Whether its agent is connected, and the hub with it."""
+        return bool(self.status().get("uplink", {}).get("host_online"))
+
     def enrol(self, hub: str, token: object) -> subprocess.CompletedProcess[str]:
         return self.run("enrol", "--hub", hub, "--token-file", "-", given=f"{token}\n")
 

@@ -82,7 +82,7 @@ def test_renewed_with_overlap_and_refused_once_revoked(
         left = {path.name for path in gateway.identity.iterdir()}
         assert left == {"gateway.pem", "ca.pem", "enrolment.json"}
         assert let_in(gateway.settings(old))
-        eventually(lambda: gateway.status()["uplink"]["host_online"], "the hub by the new one", 120)
+        eventually(gateway.reaches_hub, "the hub by the new one", 120)
         eventually(lambda: problem(gateway)["kind"] == "", "that all is well", 120)
         with database.connect("ingest") as connection:
             given = connection.execute(

@@ -25,6 +25,7 @@ from hub.monitoring.health import Workers
 from hub.sequencing.searches import Searches
 from hub.store import Database
 from protocols.enrolment import AUTHORITY_PATH, ENROLMENT_PATH, RENEWAL_PATH
+from protocols.proposal import ASK_PATH
 from tests.hub.api.conftest import TOKEN
 from tests.hub.calls.world import make_world
 from tests.hub.identity.conftest import bearer
@@ -80,7 +81,7 @@ def test_every_route_wants_a_permission_that_some_role_has(database: Database) -
     open_to_all = {
         route.path for route in routes if not _asks_who(route) and route.include_in_schema
     }
-    enrolment = {AUTHORITY_PATH, ENROLMENT_PATH, RENEWAL_PATH}
+    enrolment = {AUTHORITY_PATH, ENROLMENT_PATH, RENEWAL_PATH, ASK_PATH}
     assert open_to_all == {"/healthz", "/readyz", *enrolment}
 
 

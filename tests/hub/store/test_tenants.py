@@ -39,7 +39,7 @@ SEATS_ALONE = {
     *("gateway_status", "device", "tag", "stream_cursor", "gap", "quarantine"),
     "inspection_result",
 }
-SEATS_SECRETS = {"enrolment_token", "gateway_certificate"}
+SEATS_SECRETS = {"gateway_proposal", "enrolment_token", "gateway_certificate"}
 """What its customer does not see either."""
 SEATS_OWN_PLANT = {"pass_through", "passed_on"}
 """What a supplier's own plant has, which its customer does not see."""
@@ -77,6 +77,8 @@ INSERT INTO enrolment_token (id, owner, gateway, secret_hash, made_by, expires_a
     SELECT 't', owner, id, 'x', 'me', now() FROM gateway WHERE node_id = 'gw-seat';
 INSERT INTO gateway_certificate (serial, owner, gateway, public_key, pem, how, not_after)
     SELECT '1', owner, id, 'x', 'x', 'enrolled', now() FROM gateway WHERE node_id = 'gw-seat';
+INSERT INTO gateway_proposal (gateway, number, owner, proposal, signature, made_by)
+    SELECT id, 1, owner, '{}', 'x', 'me' FROM gateway WHERE node_id = 'gw-seat';
 INSERT INTO device (gateway, owner, partner, name, online, since)
     SELECT id, owner, partner, 'press', true, now() FROM gateway WHERE node_id = 'gw-seat';
 INSERT INTO tag (device, owner, partner, name, datatype)
