@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from edge.config import EdgeConfig
+from edge.sources.folder.settings import FolderSettings
 from edge.sources.modbus.config import ModbusSettings
 
 NAME = "lineside-edge.service"
@@ -52,6 +53,17 @@ def writable(config: EdgeConfig) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
+def watched(config: EdgeConfig) -> list[Path]:
+    """Folders that files are taken from, archived and set aside in. They are others' as well."""
+    folders = [source for source in config.sources if isinstance(source, FolderSettings)]
+    found = [path for each in folders for path in (each.watch_dir, each.archive, each.rejected)]
+    return [
+        path
+        for path in dict.fromkeys(found)
+        if not any(path != other and path.is_relative_to(other) for other in found)
+    ]
+
+
 def read_files(config: EdgeConfig) -> list[Path]:
     """Files that the gateway reads: passwords, keys, certificates."""
     return list(dict.fromkeys(path for path in _files(config) if path.is_file()))
@@ -68,7 +80,7 @@ def _files(model: BaseModel) -> Iterator[Path]:
 
 
 def _needs(config: EdgeConfig, file: Path, program: Path) -> Iterator[str]:
-    outside = [path for path in writable(config) if path != STATE_DIR]
+    outside = [path for path in (*writable(config), *watched(config)) if path != STATE_DIR]
     if outside:
         # "-": one that is made later does not keep the service from starting.
         yield "ReadWritePaths=" + " ".join(f"-{path}" for path in outside)

@@ -94,8 +94,11 @@ def archive(paths: Sequence[Path], directory: Path, today: date, sha256: str) ->
 
 def set_aside(paths: Sequence[Path], directory: Path, reason: str, sha256: str) -> None:
     """Move files that cannot be used, and say beside them why."""
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / f"{paths[-1].name}.reason.txt").write_text(reason, encoding="utf-8")
+    _make(directory)
+    beside = directory / f"{paths[-1].name}.reason.txt"
+    beside.write_text(reason, encoding="utf-8")
+    with contextlib.suppress(OSError):  # a share may know no modes
+        shutil.copymode(paths[-1], beside)
     _move(paths, directory, sha256)
 
 
@@ -118,8 +121,19 @@ def expire(directory: Path, retain_days: int, today: date) -> bool:
     return False
 
 
+def _make(directory: Path) -> None:
+    """Make a folder that whoever may look into the one around it may look into too: the service
+    makes its own files for itself alone."""
+    if directory.exists():
+        return
+    _make(directory.parent)
+    directory.mkdir(exist_ok=True)
+    with contextlib.suppress(OSError):
+        shutil.copymode(directory.parent, directory)
+
+
 def _move(paths: Sequence[Path], directory: Path, sha256: str) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
+    _make(directory)
     taken = any((directory / path.name).exists() for path in paths)
     for path in paths:
         # Whoever reuses a name has its files told apart by what is in them.

@@ -36,6 +36,16 @@ def test_the_unit_names_the_paths_of_this_pc_and_what_its_file_needs(file: Path)
     assert text.index("SupplementaryGroups=dialout") < text.index("[Install]")
 
 
+def test_a_watched_folder_can_be_written_and_stays_whose_it_is(tmp_path: Path) -> None:
+    made = tmp_path / "edge.yaml"
+    invoke("init", "--config", made, "--kind", "qdas", "--yes")
+    made.write_text(made.read_text().replace("# archive_dir:", "archive_dir: /var/archive"))
+    config = load(made, {})
+    text = unit(config, made, Path("/opt/lineside/bin/lineside-edge"), "lineside")
+    assert f"ReadWritePaths=-{tmp_path / 'data'} -/srv/measured -/var/archive\n" in text
+    assert writable(config) == [tmp_path / "data"]
+
+
 def test_the_usual_places_need_nothing_more(file: Path) -> None:
     file.write_text(file.read_text().replace("data_dir: data", "data_dir: /var/lib/lineside"))
     config = load(file, {})

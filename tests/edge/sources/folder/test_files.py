@@ -79,6 +79,21 @@ def test_the_reason_lies_beside_what_is_set_aside(tmp_path: Path) -> None:
     assert (tmp_path / "rejected" / "a.dfq.reason.txt").read_text() == "a.dfq:1: what"
 
 
+def test_what_is_made_can_be_read_by_those_who_can_read_what_is_around(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    folder.chmod(0o775)
+    (folder / "a.dfq").write_text("?")
+    (folder / "a.dfq").chmod(0o664)
+    before = os.umask(0o077)
+    try:
+        files.set_aside([folder / "a.dfq"], folder / "rejected", "why", "0" * 64)
+    finally:
+        os.umask(before)
+    made = [folder / "rejected", *sorted((folder / "rejected").iterdir())]
+    assert [path.stat().st_mode & 0o777 for path in made] == [0o775, 0o664, 0o664]
+
+
 def test_the_archive_is_let_go_of_by_the_day_and_one_day_at_a_time(tmp_path: Path) -> None:
     for day in ("2026-08-30", "2026-08-31", "2026-09-01", "0000-00-00", "mine"):
         (tmp_path / day).mkdir()
