@@ -34,6 +34,27 @@ def _plain(*fields: Field) -> dict[int, Layout]:
 
 
 _IDENTIFIERS = tuple(Field(f"identifier_{part}", 25, _T) for part in (2, 3, 4))
+_FROM_4_TO_6 = (
+    (4, _IDENTIFIERS),
+    (5, (Field("customer_error", 4, _T),)),
+    (6, (Field("prevail_compensate", 6, _H), Field("error_status_2", 10, _B))),
+)
+"""What these revisions add to a result, the last one or an old one."""
+_WHAT_WAS_DONE = (
+    Field("vin", 25, _T),
+    Field("job", 4),
+    Field("programme", 3),
+    Field("strategy", 2),
+    Field("strategy_options", 5, _B),
+    Field("batch_size", 4),
+    Field("batch_counter", 4),
+)
+_WHERE_AND_WHEN = (
+    Field("job_sequence", 5),
+    Field("sync_id", 5),
+    Field("tool_serial", 14, _T),
+    _time("at"),
+)
 _STATUSES = (
     Field("tightening_status", 1),
     Field("batch_status", 1),
@@ -86,13 +107,7 @@ _RESULT = {
             2,
             (
                 *_CONTROLLER,
-                Field("vin", 25, _T),
-                Field("job", 4),
-                Field("programme", 3),
-                Field("strategy", 2),
-                Field("strategy_options", 5, _B),
-                Field("batch_size", 4),
-                Field("batch_counter", 4),
+                *_WHAT_WAS_DONE,
                 *_STATUSES,
                 *_TORQUE_ANGLE,
                 Field("rundown_angle_min", 5),
@@ -108,10 +123,7 @@ _RESULT = {
                 Field("prevail_torque_max", 6, _H),
                 Field("prevail_torque", 6, _H),
                 Field("tightening_id", 10),
-                Field("job_sequence", 5),
-                Field("sync_id", 5),
-                Field("tool_serial", 14, _T),
-                _time("at"),
+                *_WHERE_AND_WHEN,
                 _time("programme_changed_at"),
             ),
         ),
@@ -123,9 +135,7 @@ _RESULT = {
                 Field("result_type", 2),
             ),
         ),
-        (4, _IDENTIFIERS),
-        (5, (Field("customer_error", 4, _T),)),
-        (6, (Field("prevail_compensate", 6, _H), Field("error_status_2", 10, _B))),
+        *_FROM_4_TO_6,
         (7, (Field("compensated_angle", 7, _H), Field("final_angle", 7, _H))),
     ),
     999: Layout(
@@ -169,13 +179,7 @@ _OLD_RESULT = {
             2,
             (
                 Field("tightening_id", 10),
-                Field("vin", 25, _T),
-                Field("job", 4),
-                Field("programme", 3),
-                Field("strategy", 2),
-                Field("strategy_options", 5, _B),
-                Field("batch_size", 4),
-                Field("batch_counter", 4),
+                *_WHAT_WAS_DONE,
                 *_STATUSES,
                 Field("torque", 6, _H),
                 Field("angle", 5),
@@ -183,16 +187,11 @@ _OLD_RESULT = {
                 Field("current", 3),
                 Field("selftap", 6, _H),
                 Field("prevail_torque", 6, _H),
-                Field("job_sequence", 5),
-                Field("sync_id", 5),
-                Field("tool_serial", 14, _T),
-                _time("at"),
+                *_WHERE_AND_WHEN,
             ),
         ),
         (3, (Field("torque_unit", 1), Field("result_type", 2))),
-        (4, _IDENTIFIERS),
-        (5, (Field("customer_error", 4, _T),)),
-        (6, (Field("prevail_compensate", 6, _H), Field("error_status_2", 10, _B))),
+        *_FROM_4_TO_6,
         (7, (Field("station", 10), Field("station_name", 25, _T))),
     ),
 }

@@ -234,9 +234,13 @@ class Link:
 
     async def _keep_alive(self) -> None:
         limit_s = 1.5 * self._keep_alive_s
+        tick_s = self._keep_alive_s / _TICKS
         while True:
-            await asyncio.sleep(self._keep_alive_s / _TICKS)
+            slept_at = time.monotonic()
+            await asyncio.sleep(tick_s)
             now = time.monotonic()
+            if now - slept_at > limit_s / 3:  # we stood still ourselves: what came was not read
+                self._heard_at = now
             if now - self._heard_at > limit_s:
                 raise LinkError(f"nothing was heard for {limit_s:g} s")
             if now - self._sent_at >= self._keep_alive_s:

@@ -33,7 +33,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def settings_for(port: int, **more: Any) -> OpenProtocolSettings:
-    quick = {"timeout_s": 0.5, "keep_alive_s": 0.3}
+    quick = {"timeout_s": 1.0, "keep_alive_s": 0.6}
     return OpenProtocolSettings.model_validate(
         {"kind": "open_protocol", "device": "nut", "host": "127.0.0.1", "port": port}
         | quick | more
@@ -51,6 +51,20 @@ async def station(
     ):
         await until(lambda: got.figures.state == "online")
         yield got, running.controller, running
+
+
+@asynccontextmanager
+async def over_proxy(
+    path: Path, settings: ControllerSettings = BY_COMMAND, **more: Any
+) -> AsyncIterator[tuple[Reading, Controller, FaultProxy]]:
+    """A controller that is on, and a source that is online with it over a link that can break."""
+    async with (
+        run_controller(settings) as running,
+        FaultProxy("127.0.0.1", running.port) as proxy,
+        reading(path, settings_for(proxy.port, **more)) as got,
+    ):
+        await until(lambda: got.figures.state == "online")
+        yield got, running.controller, proxy
 
 
 def results(got: Reading) -> list[Result]:
@@ -122,29 +136,23 @@ def test_a_result_in_the_revision_that_both_have(
 
 def test_an_hour_without_network_leaves_no_hole(path: Path) -> None:
     async def work() -> None:
-        async with (
-            run_controller(BY_COMMAND) as running,
-            FaultProxy("127.0.0.1", running.port) as proxy,
-        ):
-            controller = running.controller
-            async with reading(path, settings_for(proxy.port)) as got:
+        async with over_proxy(path) as (got, controller, proxy):
+            press(controller, True, True)
+            await until_has(got, 1, 2)
+            for fault in ("cut", "half_open"):
+                await proxy.make(fault, seconds=0.8)
+                press(controller, *[True] * 20)
+                await until(lambda: got.figures.state == "offline")
                 await until(lambda: got.figures.state == "online")
-                press(controller, True, True)
-                await until_has(got, 1, 2)
-                for fault in ("cut", "half_open"):
-                    await proxy.make(fault, seconds=0.8)
-                    press(controller, *[True] * 20)
-                    await until(lambda: got.figures.state == "offline")
-                    await until(lambda: got.figures.state == "online")
-                    press(controller, False)
-                await until_has(got, *range(1, 45))
-                assert not lost(got)
-                assert got.figures.backfilled >= 3 * 40
-                away = [gap.cause for gap in got.gaps]
-                assert len(away) == 2
-                assert all(c.startswith("programme, job, identifier, alarms: ") for c in away)
-                old = next(r for r in results(got) if r.key.startswith("0000000004@"))
-                assert old.verdict == "ok"
+                press(controller, False)
+            await until_has(got, *range(1, 45))
+            assert not lost(got)
+            assert got.figures.backfilled >= 3 * 40
+            away = [gap.cause for gap in got.gaps]
+            assert len(away) >= 2
+            assert all(c.startswith("programme, job, identifier, alarms: ") for c in away)
+            old = next(r for r in results(got) if r.key.startswith("0000000004@"))
+            assert old.verdict == "ok"
 
     run(work)
 
@@ -155,28 +163,21 @@ def test_each_result_is_there_once_however_often_the_link_drops(
 ) -> None:
     async def work() -> None:
         settings = BY_COMMAND.model_copy(update={"clients": 10})
-        async with (
-            run_controller(settings) as running,
-            FaultProxy("127.0.0.1", running.port) as proxy,
-        ):
-            mine = settings_for(
-                proxy.port, link_acknowledgements=link_level, keep_alive_s=5.0, timeout_s=5.0
-            )
-            async with reading(path, mine) as got:
-                await until(lambda: got.figures.state == "online")
-                press(running.controller, True)
-                await until_has(got, 1)
-                await proxy.make("drop", 0.05)
-                while got.figures.reconnects < 3:
-                    press(running.controller, True)
-                    await asyncio.sleep(0.02)
-                await proxy.make("none")
-                wanted = list(running.controller.results)
-                async with asyncio.timeout(60):
-                    while len(ids(got)) < len(wanted):  # noqa: ASYNC110 - reads a file
-                        await asyncio.sleep(0.2)
-                assert ids(got) == wanted
-                assert not lost(got)
+        mine = {"link_acknowledgements": link_level, "keep_alive_s": 5.0, "timeout_s": 5.0}
+        async with over_proxy(path, settings, **mine) as (got, controller, proxy):
+            press(controller, True)
+            await until_has(got, 1)
+            await proxy.make("drop", 0.05)
+            while got.figures.reconnects < 3:
+                press(controller, True)
+                await asyncio.sleep(0.02)
+            await proxy.make("none")
+            wanted = list(controller.results)
+            async with asyncio.timeout(60):
+                while len(ids(got)) < len(wanted):  # noqa: ASYNC110 - reads a file
+                    await asyncio.sleep(0.2)
+            assert ids(got) == wanted
+            assert not lost(got)
 
     run(work)
 
@@ -202,26 +203,18 @@ def test_a_gateway_that_was_off_goes_on_where_it_was(path: Path) -> None:
 def test_what_the_controller_no_longer_holds_is_a_gap_that_names_it(path: Path) -> None:
     async def work() -> None:
         settings = BY_COMMAND.model_copy(update={"keeps": 3})
-        async with (
-            run_controller(settings) as running,
-            FaultProxy("127.0.0.1", running.port) as proxy,
-        ):
-            controller = running.controller
-            async with reading(path, settings_for(proxy.port)) as got:
-                await until(lambda: got.figures.state == "online")
-                press(controller, True)
-                await until_has(got, 1)
-                await proxy.make("cut", seconds=0.5)
-                press(controller, *[True] * 8)
-                await until_has(got, 1, 7, 8, 9)
-                await until(lambda: len(lost(got)) == 1)
-                assert lost(got) == [
-                    "tightening 2 to 6: the controller does not give them (any more)"
-                ]
-                gap = next(gap for gap in got.gaps if gap.cause in lost(got))
-                assert gap.from_us is not None
-                assert gap.to_us is not None
-                assert gap.from_us <= gap.to_us
+        async with over_proxy(path, settings) as (got, controller, proxy):
+            press(controller, True)
+            await until_has(got, 1)
+            await proxy.make("cut", seconds=0.5)
+            press(controller, *[True] * 8)
+            await until_has(got, 1, 7, 8, 9)
+            await until(lambda: len(lost(got)) == 1)
+            assert lost(got) == ["tightening 2 to 6: the controller does not give them (any more)"]
+            gap = next(gap for gap in got.gaps if gap.cause in lost(got))
+            assert gap.from_us is not None
+            assert gap.to_us is not None
+            assert gap.from_us <= gap.to_us
 
     run(work)
 
@@ -247,55 +240,41 @@ def test_a_controller_that_was_empty_at_first_has_all_of_its_results_fetched(pat
 def test_ids_wrap_and_begin_anew(path: Path) -> None:
     async def work() -> None:
         settings = BY_COMMAND.model_copy(update={"first_id": LAST_ID - 1})
-        async with (
-            run_controller(settings) as running,
-            FaultProxy("127.0.0.1", running.port) as proxy,
-        ):
-            controller = running.controller
-            async with reading(path, settings_for(proxy.port)) as got:
-                await until(lambda: got.figures.state == "online")
-                press(controller, True)
-                await until_has(got, LAST_ID - 1)
-                await proxy.make("cut", seconds=0.3)
-                press(controller, True, True, True)
-                await until_has(got, LAST_ID - 1, LAST_ID, 1, 2)
-                await until(lambda: got.figures.state == "online")
-                controller.ahead_s = 60.0  # its clock goes on, so that this is later
-                controller.forget(restart_at=1)
-                await proxy.make("cut", seconds=0.3)
-                press(controller, True, True, True)  # past the newest that was seen
-                await until_has(got, LAST_ID - 1, LAST_ID, 1, 1, 2, 2, 3)
-                controller.ahead_s = 120.0
-                controller.forget(restart_at=1)
-                press(controller, True)
-                await until_has(got, LAST_ID - 1, LAST_ID, 1, 1, 1, 2, 2, 3)
-                assert not lost(got)
+        async with over_proxy(path, settings) as (got, controller, proxy):
+            press(controller, True)
+            await until_has(got, LAST_ID - 1)
+            await proxy.make("cut", seconds=0.3)
+            press(controller, True, True, True)
+            await until_has(got, LAST_ID - 1, LAST_ID, 1, 2)
+            await until(lambda: got.figures.state == "online")
+            controller.ahead_s = 60.0  # its clock goes on, so that this is later
+            controller.forget(restart_at=1)
+            await proxy.make("cut", seconds=0.3)
+            press(controller, True, True, True)  # past the newest that was seen
+            await until_has(got, LAST_ID - 1, LAST_ID, 1, 1, 2, 2, 3)
+            controller.ahead_s = 120.0
+            controller.forget(restart_at=1)
+            press(controller, True)
+            await until_has(got, LAST_ID - 1, LAST_ID, 1, 1, 1, 2, 2, 3)
+            assert not lost(got)
 
     run(work)
 
 
 def test_a_clock_that_jumps_costs_no_result(path: Path) -> None:
     async def work() -> None:
-        async with (
-            run_controller(BY_COMMAND) as running,
-            FaultProxy("127.0.0.1", running.port) as proxy,
-        ):
-            controller = running.controller
-            async with reading(path, settings_for(proxy.port)) as got:
+        async with over_proxy(path) as (got, controller, proxy):
+            for jump_s in (0.0, -7200.0, 86_400.0):
+                controller.ahead_s = jump_s
+                press(controller, True)
+                await until(lambda: ids(got)[-1:] == [controller.next_id - 1])
+                await proxy.make("cut", seconds=0.2)
+                press(controller, True, True)
+                await until(lambda: ids(got)[-1:] == [controller.next_id - 1])
                 await until(lambda: got.figures.state == "online")
-                for jump_s in (0.0, -7200.0, 86_400.0):
-                    controller.ahead_s = jump_s
-                    press(controller, True)
-                    await until(lambda: ids(got)[-1:] == [controller.next_id - 1])
-                    await proxy.make("cut", seconds=0.2)
-                    press(controller, True, True)
-                    await until(lambda: ids(got)[-1:] == [controller.next_id - 1])
-                    await until(lambda: got.figures.state == "online")
-                await until_has(got, *range(1, 10))
-                assert not lost(got)
-                assert all(
-                    gap.from_us <= gap.to_us for gap in got.gaps if gap.from_us and gap.to_us
-                )
+            await until_has(got, *range(1, 10))
+            assert not lost(got)
+            assert all(gap.from_us <= gap.to_us for gap in got.gaps if gap.from_us and gap.to_us)
 
     run(work)
 
