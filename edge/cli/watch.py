@@ -39,6 +39,9 @@ words = Catalogue(
         "state": ("state", "状态"),
         "tag": ("tag", "变量"),
         "value": ("value", "值"),
+        "verdict.ok": ("ok", "合格"),
+        "verdict.nok": ("not ok", "不合格"),
+        "verdict.unknown": ("not judged", "未判定"),
         "quality": ("quality", "质量"),
         "good": ("good", "好"),
         "uncertain": ("uncertain", "不确定"),
@@ -248,6 +251,8 @@ def _values(values: list[Live], room: int) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
+    from protocols.inspection import RESULT
+
     table = Table(box=None, pad_edge=False)
     for key in ("source", "tag", "value", "quality", "time"):
         table.add_column(words(key), no_wrap=True)
@@ -255,16 +260,30 @@ def _values(values: list[Live], room: int) -> RenderableType:
         sample = live.sample
         key, style = _QUALITIES.get(sample.quality, ("bad", "red"))
         at = datetime.fromtimestamp(sample.time_us / 1e6).astimezone()
+        shown = _result(sample.value) if live.name == RESULT else ""
         table.add_row(
             Text(live.device),
             Text(live.name),
-            Text(f"{_short(sample.value)} {live.unit}".strip()),
+            Text(shown or f"{_short(sample.value)} {live.unit}".strip()),
             Text(words(key), style),
             f"{at:%H:%M:%S}.{at.microsecond // 1000:03}",
         )
     if len(values) > room:
         table.caption = words("more", count=len(values) - room)
     return table
+
+
+def _result(text: Any) -> str:
+    """A result of inspection as people read it; empty for what is none."""
+    from protocols.inspection import parse_result
+
+    try:
+        found = parse_result(str(text))
+    except ValueError:
+        return ""
+    value = "" if found.value is None else f"{found.value:.6g} {found.unit}".strip()
+    parts = (found.serial or "-", found.characteristic, value, words(f"verdict.{found.verdict}"))
+    return "  ".join(filter(None, parts))
 
 
 def _short(value: Any) -> str:

@@ -14,11 +14,12 @@ import pytest
 
 from deploy.local.broker import LocalBroker
 from edge.journal import Gap, JournalSettings, SampleBatch, SampleClass, TelemetryJournal
+from edge.sources.qdas import QdasSettings
 from edge.sources.results import Results
 from edge.status import SourceFigures
 from protocols.aqdef import read
 from protocols.aqdef.results import results as results_of
-from protocols.inspection import Result
+from protocols.inspection import RESULT, Result
 from protocols.sparkplug.datatypes import DataType
 from tests.edge.cli.invoke import invoke, invoke_json
 from tests.edge.hub import Hub
@@ -225,24 +226,34 @@ async def test_a_running_gateway_is_watched(tmp_path: Path, broker: LocalBroker)
             port = int(plc.endpoint.rstrip("/").rpartition(":")[2])
             tags = [{"name": n, "node": f"ns=2;s={n}"} for n in ("Force", "Serial")]
             config = edge_config(tmp_path / "data", broker.port, port, tags)
+            folder = tmp_path / "in"
+            folder.mkdir()
+            (folder / "a.dfq").write_text(
+                "K2002/1 Gap\nK2111/1 3\nK2142/1 mm\nK0001/1 2.5\nK0014/1 S1\n"
+            )
+            room = {"kind": "qdas", "device": "room", "watch_dir": folder, "settle_s": 0}
+            config.sources.append(QdasSettings.model_validate(room))
             gateway = agent(config, tmp_path)
             code, told = await asyncio.to_thread(invoke_json, "watch", "--once", "--config", file)
             assert (code, "no agent answers" in told["error"]) == (2, True)
             with gateway:
                 await asyncio.to_thread(gateway.start)
-                await until(lambda: len(hub.samples) >= 2, "the first samples")
+                await until(lambda: len(hub.samples) >= 3, "the first samples")
                 code, told = await asyncio.to_thread(
                     invoke_json, "watch", "--once", "--config", file
                 )
                 assert code == 0
-                assert {(v["tag"], v["value"]) for v in told["values"]} == {
+                assert {(v["tag"], v["value"]) for v in told["values"] if v["tag"] != RESULT} == {
                     ("Force", 1.5),
                     ("Serial", "0012"),
                 }
-                (source,) = told["sources"]
-                assert (source["device"], source["samples"]) == (DEVICE, 2)
+                counts = {source["device"]: source["samples"] for source in told["sources"]}
+                assert counts == {DEVICE: 2, "room": 1}
                 only = ("--only", "F*", "--config", file)
                 code, said = await asyncio.to_thread(invoke, "watch", "--once", *only)
                 assert (code, "Force" in said, "Serial" in said) == (0, True, False)
+                only = ("--only", "Insp*", "--config", file)
+                code, said = await asyncio.to_thread(invoke, "watch", "--once", *only)
+                assert (code, "S1  Gap  2.5 mm  ok" in said) == (0, True)
                 code, told = await asyncio.to_thread(invoke_json, "journal", "ls", *only[2:])
                 assert told["stream"]["next"] >= 1
