@@ -191,8 +191,10 @@ def _restore_hub(stand: Stand, fault: Fault) -> Iterator[None]:
     stand.hub["api"].start()
     if cars:
         stand.pass_again(cars)
-    for service in (stand.hub["calls"], stand.hub["ingest"], stand.plant):
-        service.start()
+    for name, service in stand.hub.items():
+        if name != "api":
+            service.start()
+    stand.plant.start()
 
 
 def _cell(stand: Stand, fault: Fault) -> Cell:
@@ -230,12 +232,14 @@ _LINK_FAULTS: Mapping[FaultName, tuple[tuple[float, float], tuple[float, float]]
 }
 """How long each lasts, and between which values."""
 
+_INGEST = _at("ingest", "ingest-2")
+
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
         Kind("kill agent", _kill, _each("agent"), 6, _SHORT, Cost.VALUES),
         Kind("kill PLC", _kill, _each("plc"), 3, _SHORT, Cost.VALUES),
-        Kind("kill ingest", _kill, _at("ingest"), 3, _SHORT),
+        Kind("kill ingest", _kill, _INGEST, 3, _SHORT),
         Kind("kill calls", _kill, _at("calls"), 3, _SHORT),
         Kind("kill API", _kill, _at("api"), 1, _SHORT),
         Kind("kill broker", _kill_broker, _at("broker"), 3, _SHORT),
@@ -243,7 +247,7 @@ KINDS: Mapping[str, Kind] = {
         Kind("forgetful broker", _forgetful_broker, _at("broker"), 2, _SHORT),
         Kind("hang agent", _hang, _each("agent"), 3, _LONG, Cost.VALUES),
         Kind("hang PLC", _hang, _each("plc"), 2, _LONG, Cost.VALUES),
-        Kind("hang ingest", _hang, _at("ingest"), 2, _LONG),
+        Kind("hang ingest", _hang, _INGEST, 2, (3.0, 8.0)),
         Kind("hang calls", _hang, _at("calls"), 2, _LONG),
         Kind("hang broker", _hang_broker, _at("broker"), 2, _LONG),
         Kind("hang database", _hang_database, _at("database"), 2, _LONG),
@@ -282,7 +286,7 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             *("hub restored", _restore_hub, _at("hub"), 1, _SHORT),
             value=(3.0, 10.0),
-            needs=lambda _place: ["database", "ingest", "calls", "api", "hub"],
+            needs=lambda _place: ["database", "ingest", "ingest-2", "calls", "api", "hub"],
         ),
     )
 }

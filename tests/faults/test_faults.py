@@ -19,8 +19,8 @@ ROOT = Path(__file__).parents[2]
 SEED = 17828
 CHOSEN = (
     *("kill agent", "kill PLC", "kill ingest", "kill calls", "kill broker", "kill database"),
-    *("hang agent", "half_open link", "forgetful broker", "PLC clock step", "disk full"),
-    *("torn journal", "bit-flipped journal", "torn calls", "bit-flipped calls"),
+    *("hang agent", "hang ingest", "half_open link", "forgetful broker", "PLC clock step"),
+    *("disk full", "torn journal", "bit-flipped journal", "torn calls", "bit-flipped calls"),
     *("PC replaced", "hub restored"),
 )
 FAULTS = len(CHOSEN)
