@@ -24,7 +24,8 @@ help:
 	@echo 'make bench   measure, against the bare thing in the same run'
 	@echo 'make bench-edge   the gateway alone: cost of a value, journal, outage'
 	@echo 'make bench-sources   sources beside the bare library, socket or file'
-	@echo 'make bench-hub   ingest from the broker to committed rows, beside bare COPY: few gateways, and 500'
+	@echo 'make bench-hub   ingest from the broker to committed rows, beside bare COPY: few gateways, 500, two workers'
+	@echo 'make bench-hub-queries   last values, trends and build windows over 50 million samples'
 	@echo 'make bench-calls  from control point to acknowledgement, at 10 and 200 calls a second, and at once'
 	@echo 'make bench-sequencing   the sequencing engine on public instances, for three quarters of an hour'
 	@echo 'make soak    faults on the whole stack for MINUTES=40 and at least FAULTS, by SEED, at RATE a second'
@@ -85,6 +86,11 @@ bench-sources: build
 .PHONY: bench-hub
 bench-hub: build
 	@$(BIN)/python -m tests.benchmarks.bench_ingest $(ARGS)
+
+# The main questions over 50 million samples and what those take of the disk: some minutes, 8 GB of it.
+.PHONY: bench-hub-queries
+bench-hub-queries: build
+	@$(BIN)/python -m tests.benchmarks.hub_queries $(ARGS)
 
 # How long a call takes from its control point until the gateway has it, beside the bare thing.
 .PHONY: bench-calls

@@ -12,13 +12,16 @@ the process which ingests, or copies; the database's own is the same on both sid
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -38,6 +41,8 @@ TAGS = 8000
 """Of all gateways together."""
 GROUPS = 4
 GOAL = AtLeast(0.8)
+ROWS_PER_COMMIT = 50_000
+"""Of bare COPY beside two workers."""
 SETTINGS = IngestSettings(rebirth_every_s=60)
 
 
@@ -175,6 +180,62 @@ def throughput(
     ]
 
 
+def work(database: Database, broker: BrokerSettings, stopping: Any) -> None:
+    """One of several workers, in a process of its own."""
+    with Ingest(database, broker, SETTINGS.model_copy(update={"shared": True})):
+        stopping.wait()
+
+
+@contextmanager
+def workers(database: Database, broker: BrokerSettings, number: int) -> Iterator[None]:
+    """So many, once each has groups."""
+    context = multiprocessing.get_context("spawn")
+    stopping = context.Event()
+    running = [
+        context.Process(target=work, args=(database, broker, stopping)) for _ in range(number)
+    ]
+    for process in running:
+        process.start()
+    try:
+        with database.connect("ingest", autocommit=True) as conn:
+            while conn.execute(
+                "SELECT count(DISTINCT worker) = %s AND bool_and(worker IS NOT NULL)"
+                " FROM ingest_lease WHERE name <> 'STATE'",
+                [number],
+            ).fetchone() != (True,):
+                time.sleep(0.1)
+        time.sleep(1)  # their subscriptions
+        yield
+    finally:
+        stopping.set()
+        for process in running:
+            process.join(10)
+            process.kill()
+
+
+def two_workers(
+    database: Database, broker: BrokerSettings, fleet: Fleet, rows: int, rounds: int
+) -> Row:
+    """Both together, beside the same rows by one bare COPY."""
+    records = max(1, rows // SAMPLES // fleet.gateways)
+    ours, bare = [], []
+    with workers(database, broker, 2):
+        for _ in range(rounds):
+            empty(database)
+            fleet.born(draw_epoch(), records)
+            ours.append(records * fleet.gateways * SAMPLES / fleet.run().seconds)
+            bare.append(bare_turn(database, fleet, records, ROWS_PER_COMMIT).rate)
+    ratios = sorted(mine / other for mine, other in zip(ours, bare, strict=True))
+    return Row(
+        "two workers",
+        statistics.median(ours),
+        statistics.median(bare),
+        "values/s",
+        f"{fleet.groups} groups; beside one COPY; ratios "
+        + ", ".join(f"{ratio:.2f}" for ratio in ratios),
+    )
+
+
 def lag(database: Database, broker: BrokerSettings, fleet: Fleet, rate: float) -> list[Row]:
     """From a record's sending to the answer that it is committed, at half of `rate` values/s."""
     seconds = 10
@@ -237,6 +298,8 @@ def main() -> None:
         with Fleet(broker, FEW, GROUPS, TAGS // FEW) as fleet:
             rate, found = throughput(few, database, broker, fleet, arguments.rows, arguments.rounds)
             rows += [*found, *lag(database, broker, fleet, rate)]
+            if kind is Mosquitto:  # the other one speaks no MQTT 5
+                rows.append(two_workers(database, broker, fleet, arguments.rows, arguments.rounds))
         with Fleet(broker, arguments.gateways, GROUPS, max(1, TAGS // arguments.gateways)) as fleet:
             _, found = throughput(many, database, broker, fleet, arguments.rows, arguments.rounds)
             rows += found
