@@ -71,6 +71,8 @@ class PrimaryHost:
         self._client.on_connect_fail = self._not_connected
         self._client.on_disconnect = self._disconnected
         self._client.on_message = self._arrived
+        if not will_delay_s:
+            self._client.direct = self._take
 
     def start(self) -> None:
         """Connect, and connect again whenever the connection is lost; returns at once."""
@@ -164,7 +166,9 @@ class PrimaryHost:
         self._reachable = False
 
     def _arrived(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
-        topic, payload = message.topic, bytes(message.payload)
+        self._take(message.topic, bytes(message.payload))
+
+    def _take(self, topic: str, payload: bytes) -> None:
         if topic == self._state_topic:
             self._on_own_state(payload)
         elif self._inbox is not None:

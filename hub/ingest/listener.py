@@ -39,6 +39,7 @@ class Listener:
         self._client.on_disconnect = self._disconnected
         self._client.on_subscribe = self._subscribed
         self._client.on_message = self._arrived
+        self._client.direct = self._take
 
     def start(self) -> None:
         """Connect, and connect again whenever the connection is lost; returns at once."""
@@ -122,7 +123,10 @@ class Listener:
             self._inbox.put(Joined(group))
 
     def _arrived(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
-        self._inbox.put(Message(message.topic, bytes(message.payload)))
+        self._take(message.topic, bytes(message.payload))
+
+    def _take(self, topic: str, payload: bytes) -> None:
+        self._inbox.put(Message(topic, payload))
 
 
 class Listeners:

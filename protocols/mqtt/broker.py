@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -80,7 +79,7 @@ def make_client(
     will: Will | None = None,
     largest_packet: int = LARGEST_PACKET,
     version: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv311,
-) -> mqtt.Client:
+) -> BoundedClient:
     """An MQTT client, configured but not connected: the caller connects and runs its loop.
 
     `clean_session` False asks the broker to keep subscriptions and queued QoS 1 messages; version 5

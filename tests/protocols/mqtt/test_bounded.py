@@ -81,3 +81,22 @@ def test_a_message_that_is_too_large_is_passed_over(
     for one in (again, sender):
         one.disconnect()
         one.loop_stop()
+
+
+def test_messages_of_qos_0_are_handed_on_directly(broker: LocalBroker) -> None:
+    """All of them, in order, whatever their length, with those between them that are paho's."""
+    client, got, _ = connected(broker)
+    client.direct = lambda topic, payload: got.put((topic, len(payload)))
+    sizes = [0, 1, 119, 120, 121, 16_373, 16_374, 16_375, PIECE, PIECE + 1, LARGEST + 1, 5] * 3
+    sender = mqtt.Client(CallbackAPIVersion.VERSION2)
+    sender.connect("127.0.0.1", broker.port)
+    sender.loop_start()
+    try:
+        for number, size in enumerate(sizes):
+            sender.publish("small", bytes(size), qos=number % 5 == 4).wait_for_publish(10)
+        expected = [("small", size) for size in sizes if size <= LARGEST]
+        assert [got.get(timeout=10) for _ in expected] == expected
+    finally:
+        for each in (client, sender):
+            each.disconnect()
+            each.loop_stop()
