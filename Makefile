@@ -6,17 +6,20 @@ BIN    := $(VENV)/bin
 PYX    := $(shell find protocols edge hub -name '*.pyx' -o -name '*.pxd')
 
 # The demo: cars to build, orders (a ROADEF instance folder or a CSV; generated if empty),
-# seconds per car, broker (embedded or mosquitto), KEEP=1 to leave it running until Ctrl-C.
+# seconds per car, broker (embedded or mosquitto), LINE=full for a line with twelve stations,
+# KEEP=1 to leave it running until Ctrl-C.
 CARS   ?=
 ORDERS ?=
 TAKT   ?=
 BROKER ?=
+LINE   ?=
 KEEP   ?=
 
 .PHONY: help
 help:
 	@echo 'make demo    one plant, two suppliers, on this machine, in about two minutes'
 	@echo '             CARS=60  ORDERS=folder or file  TAKT=seconds  BROKER=mosquitto  KEEP=1'
+	@echo '             LINE=full: a line with twelve stations, one of each kind, and the build record of a part'
 	@echo 'make day     a day of a plant, three suppliers, all that goes wrong, at SPEED=100 times real time:'
 	@echo '             CARS=1000  SEED=1  ORDERS=folder; its ledger of every call in .lineside/day-<time>'
 	@echo 'make test    lint, types, layering and the whole test suite'
@@ -38,7 +41,8 @@ help:
 .PHONY: demo
 demo: build
 	@$(BIN)/python -m deploy.local $(if $(CARS),--cars $(CARS)) $(if $(ORDERS),--orders '$(ORDERS)') \
-	  $(if $(TAKT),--takt $(TAKT)) $(if $(BROKER),--broker $(BROKER)) $(if $(filter-out 0,$(KEEP)),--keep)
+	  $(if $(TAKT),--takt $(TAKT)) $(if $(BROKER),--broker $(BROKER)) $(if $(LINE),--line $(LINE)) \
+  $(if $(filter-out 0,$(KEEP)),--keep)
 
 # A day of a plant over the wire: by default the largest that is handy, else one that is generated.
 SPEED  ?= 100

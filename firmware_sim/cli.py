@@ -22,6 +22,7 @@ from firmware_sim.proxy.control import send_command, serve_control
 from firmware_sim.proxy.faults import FaultCommand, FaultCommandError, FaultName
 from firmware_sim.proxy.proxy import FaultProxy
 from firmware_sim.shell import address_of, bad_option, fail, stop_on_signal
+from firmware_sim.stations import StationsSettings, run_stations
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -143,6 +144,47 @@ async def _serve_line(settings: LineSettings) -> None:
     async with run_line(settings) as running:
         print(f"ready {running.endpoint}", flush=True)
         await stop.wait()
+
+
+@app.command()
+def stations(
+    line_ledger: Annotated[Path, typer.Option(help="of the line's PLC, which builds the parts")],
+    directory: Annotated[Path, typer.Option(help="where stations put their files")],
+    board: Annotated[str, typer.Option(help="address of the gateway's pages")],
+    findings: Annotated[Path, typer.Option(help="append every finding to this file")],
+    tightening_port: Annotated[
+        list[int], typer.Option(help="port of a tightening controller; one for each")
+    ],
+    seed: Annotated[int, typer.Option(help="same seed, same findings")] = 1,
+    nok_rate: Annotated[float, typer.Option(help="share that is not in order")] = 0.05,
+) -> None:
+    """Run the stations that a part passes beside its line's PLC. Prints `ready`; SIGTERM ends
+    it."""
+    try:
+        settings = StationsSettings(
+            line_ledger=line_ledger,
+            directory=directory,
+            board=board,
+            findings=findings,
+            ports=tuple(tightening_port),
+            seed=seed,
+            nok_rate=nok_rate,
+        )
+    except ValidationError as error:
+        raise bad_option(error) from None
+    try:
+        asyncio.run(_work(settings))
+    except OSError as error:
+        fail(str(error))
+
+
+async def _work(settings: StationsSettings) -> None:
+    stop = asyncio.create_task(stop_on_signal().wait())
+    async with run_stations(settings) as working:
+        print("ready", flush=True)
+        await asyncio.wait({stop, working}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
 
 
 @app.command()

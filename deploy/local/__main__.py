@@ -11,11 +11,13 @@ from pathlib import Path
 
 from deploy.local.broker import EmbeddedBroker
 from deploy.local.demo import Screen, exit_code, run
+from deploy.local.full_line import FullLineStack
 from deploy.local.processes import end_in_order
-from deploy.local.stack import BROKERS, StackSettings
+from deploy.local.stack import BROKERS, LocalStack, StackSettings
 
 DEFAULT_CARS = 60
 DEFAULT_TAKT_S = 1.4
+STACKS = {"plain": LocalStack, "full": FullLineStack}
 
 
 def options(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -30,6 +32,12 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
         "--orders", type=Path, help="ROADEF 2005 instance folder or CSV file; generated if absent"
     )
     parser.add_argument("--seed", type=int, default=1, help="of the generated orders")
+    parser.add_argument(
+        "--line",
+        choices=sorted(STACKS),
+        default="plain",
+        help="full: the first supplier's line has twelve stations, one of each kind",
+    )
     parser.add_argument("--broker", choices=sorted(BROKERS), default=EmbeddedBroker.kind)
     parser.add_argument("--keep", action="store_true", help="leave it running until Ctrl-C")
     parser.add_argument(
@@ -57,7 +65,8 @@ def main() -> int:
         broker=chosen.broker,
         seed=chosen.seed,
     )
-    return exit_code(lambda: run(settings, keep=chosen.keep, screen=screen), screen)
+    stack = STACKS[chosen.line](settings, screen.say)
+    return exit_code(lambda: run(stack, keep=chosen.keep, screen=screen), screen)
 
 
 def _fresh_directory() -> Path:

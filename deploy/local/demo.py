@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 from deploy.local.processes import ProcessError
 from deploy.local.report import Period, figures, render
-from deploy.local.stack import LocalStack, StackSettings
-from deploy.local.verify import Verdict, verify
+from deploy.local.stack import LocalStack
+from deploy.local.verify import Verdict
 from deploy.local.world import SUPPLIERS
 
 GATEWAY_DOWN_S = 3.0
@@ -135,6 +135,8 @@ class Demo:
         with self._stack.database() as database:
             found = figures(database, [p for fault in self.faults if (p := fault.period())])
         self._screen.table(render(found, verdict))
+        if record := self._stack.build_record():
+            self._screen.table(record)
         return verdict
 
     def _plan_faults(self, cars: int) -> list[Fault]:
@@ -192,7 +194,7 @@ class Demo:
             if all(fault.over for fault in self.faults):
                 with self._stack.database() as database:
                     (to_pack,) = database.execute(TO_BE_PACKED).fetchone() or (0,)
-                    verdict = verify(database, self._stack.truths())
+                    verdict = self._stack.verify(database)
                 if verdict.problems and not to_pack:
                     self._stack.end_shift()
                 if not verdict.problems or time.monotonic() - self._changed_at > self.quiet_s:
@@ -216,9 +218,9 @@ def exit_code(work: Callable[[], bool], screen: Screen) -> int:
         return 130
 
 
-def run(settings: StackSettings, *, keep: bool, screen: Screen) -> bool:
+def run(stack: LocalStack, *, keep: bool, screen: Screen) -> bool:
     """Run the demo; true if nothing is missing and nothing is doubled."""
-    with LocalStack(settings, screen.say) as stack:
+    with stack:
         verdict = Demo(stack, screen).run()
         for problem in verdict.problems:
             screen.say(f"WRONG: {problem}")

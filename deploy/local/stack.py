@@ -23,7 +23,7 @@ from asyncua.client.client import Client
 from deploy.local.broker import EmbeddedBroker, LocalBroker, Mosquitto
 from deploy.local.ports import LOOPBACK, free_port, wait_listening
 from deploy.local.processes import Process, ProcessError
-from deploy.local.verify import LineTruth
+from deploy.local.verify import LineTruth, Verdict, verify
 from deploy.local.world import (
     CONTROL_POINT,
     PLANT,
@@ -110,6 +110,8 @@ class LocalStack:
         self.lines: dict[str, Process] = {}
         self.gateways: dict[str, Process] = {}
         self.plant: Process | None = None
+        self.boards: dict[str, str] = {}
+        """Where each gateway serves its pages."""
         self._endpoints: dict[str, str] = {}
 
     @property
@@ -205,6 +207,14 @@ class LocalStack:
             for supplier in self.settings.suppliers
         ]
 
+    def verify(self, database: psycopg.Connection[Any]) -> Verdict:
+        """Whether all that the lines did is in the database, once."""
+        return verify(database, self.truths())
+
+    def build_record(self) -> str:
+        """Of one part, to be shown at the end; here no station finds anything."""
+        return ""
+
     def calls_of(self, supplier: Supplier) -> Path:
         """Where a supplier's gateway keeps its calls."""
         return self.settings.directory / supplier.node / "data" / "calls.sqlite"
@@ -271,18 +281,24 @@ class LocalStack:
         board_port = free_port()
         endpoint = self._endpoints[supplier.line] = f"opc.tcp://{LOOPBACK}:{port}/"
         broker_port = self._broker_port(supplier)
-        write_yaml(config, gateway_config(supplier, endpoint, broker_port, board_port))
+        board = self.boards[supplier.node] = f"http://{LOOPBACK}:{board_port}/"
+        more = self._more_sources(supplier)
+        write_yaml(config, gateway_config(supplier, endpoint, broker_port, board_port, more))
         gateway = self._process(supplier.node, ["lineside-edge", "run", "--config", config])
         self.gateways[supplier.node] = gateway
         self._run(gateway)
         self._say(
             f"supplier {supplier.group}: line {supplier.line}, gateway {supplier.node}, "
-            f"board http://{LOOPBACK}:{board_port}/"
+            f"board {board}"
         )
 
     def _line_options(self) -> list[object]:
         """More options of each line PLC."""
         return []
+
+    def _more_sources(self, _supplier: Supplier) -> Sequence[Mapping[str, object]]:
+        """Of a gateway, beside the line's PLC."""
+        return ()
 
     def _broker_port(self, _supplier: Supplier) -> int:
         """Where a supplier's gateway finds the broker."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +46,11 @@ def tag_names() -> dict[str, str]:
 
 
 def gateway_config(
-    supplier: Supplier, endpoint: str, broker_port: int, board_port: int = 0
+    supplier: Supplier,
+    endpoint: str,
+    broker_port: int,
+    board_port: int = 0,
+    more_sources: Sequence[Mapping[str, object]] = (),
 ) -> Mapping[str, object]:
     """The gateway's configuration, as its `edge.yaml` says it."""
     tags = [
@@ -69,7 +73,8 @@ def gateway_config(
                 "sampling_ms": 0,
                 "queue_size": 1000,
                 "tags": tags,
-            }
+            },
+            *more_sources,
         ],
         "jis": [
             {

@@ -97,6 +97,27 @@ def test_all_arrives_once_over_a_killed_gateway_and_a_lost_broker(
         assert calls == acknowledged == built == shipped == CARS * per_car
 
 
+def test_a_full_line_ends_with_the_build_record_of_a_part(directory: Path) -> None:
+    """Twelve stations, each kind of source among them; the faults are the demo's."""
+    code, output = run_to_end(
+        directory, "--cars", CARS, "--takt", 1, "--line", "full", "--orders", SAMPLE_DAY
+    )
+    assert code == 0, output
+    assert "line SEAT1 has 12 stations" in output
+    _, _, record = output.partition("Build record of SEAT1-")
+    assert re.match(r"\S+ \(car \d+ SEAT-(FRONT|REAR)\)", record)
+    for station, characteristic in (
+        ("tightening-1", "Torque"),
+        ("tightening-2", "Angle"),
+        ("measuring-room", "Rail length"),
+        ("leak-tester", "Leak rate"),
+        ("end-of-line", "Heater current"),
+        ("hand-station", "Gap"),
+    ):
+        assert re.search(rf"{station} +│ {characteristic} ", record), record
+    assert "every call, event and sample is there once" in output
+
+
 def test_refuses_a_malformed_order_file_by_line(directory: Path) -> None:
     orders = directory / "orders.csv"
     orders.write_text("production_no,model,colour\n001,M1,RED\n001,M1,BLUE\n")

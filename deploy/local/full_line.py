@@ -1,0 +1,230 @@
+"""A supplier's line with one of each: beside its PLC a press, an oven and a dryer that are read by
+address, and the stations that find something of every part; and whether the hub has all of it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence, Set
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.stack import START_TIMEOUT_S, LocalStack, StackSettings, wait_for
+from deploy.local.verify import Verdict
+from deploy.local.world import SUPPLIERS, Supplier
+from firmware_sim.line.ledger import Result, read_ledger
+from firmware_sim.modbus.memory import ADDRESSES as MODBUS
+from firmware_sim.s7.memory import ADDRESSES as S7
+from firmware_sim.stations import STATIONS, Finding, read_findings
+from firmware_sim.stations.settings import (
+    CURRENT,
+    GAP,
+    HAND,
+    LEAK,
+    LEAKING,
+    MEASURED,
+    REASON,
+    SURFACE,
+    TESTER,
+    TIGHTENED,
+)
+
+READY = re.compile(r"^ready (\S+)", re.MULTILINE)
+SUPPLIER = SUPPLIERS[0]
+BY_ADDRESS = ("press", "oven", "dryer")
+"""An S7 PLC, Modbus over TCP, and Modbus on a serial port."""
+PLC_STATIONS = 3
+"""Of the line's own PLC, by OPC UA."""
+_READ = {"Force": "kN", "Stroke": "mm", "Parts": "", "Ok": ""}
+_SCAN = {"scan_s": 0.5, "settle_s": 0.5}
+"""What is written here appears whole."""
+_ONLINE = "SELECT count(*) FROM lineside.device WHERE online"
+_FOUND = """
+SELECT d.name, r.serial, r.characteristic, r.value, r.verdict, count(*)
+FROM lineside.inspection_result r
+JOIN lineside.tag t ON t.id = r.tag JOIN lineside.device d ON d.id = t.device
+GROUP BY 1, 2, 3, 4, 5
+"""
+_TOLD = """
+SELECT d.name, count(DISTINCT t.id) FROM lineside.device d JOIN lineside.tag t ON t.device = d.id
+WHERE EXISTS (SELECT FROM lineside.sample s WHERE s.tag_id = t.id) GROUP BY 1
+"""
+
+
+class FullLineStack(LocalStack):
+    """The local stack, in which the first supplier's line has twelve stations."""
+
+    def __init__(self, settings: StackSettings, say: Callable[[str], None]) -> None:
+        super().__init__(settings, say)
+        self._stations = settings.directory / SUPPLIER.node / "stations"
+        self._findings = self._stations / "findings.jsonl"
+        self._controllers = [free_port() for _ in TIGHTENED]
+
+    def verify(self, database: psycopg.Connection[Any]) -> Verdict:
+        """Each finding of each station is there too, once, and no part went past a station."""
+        verdict = super().verify(database)
+        found = Counter({Finding(*row[:5]): row[5] for row in database.execute(_FOUND)})
+        ledger = self._ledger(SUPPLIER)
+        entries = read_ledger(ledger, samples=False) if ledger.exists() else ()
+        built = {e.serial for e in entries if isinstance(e, Result) and e.result == "produced"}
+        check_findings(Counter(read_findings(self._findings)), found, built, verdict)
+        told = dict(database.execute(_TOLD).fetchall())
+        silent = [name for name in BY_ADDRESS if told.get(name, 0) < len(_READ)]
+        verdict.add("devices that did not tell each of their values", silent)
+        return verdict
+
+    def build_record(self) -> str:
+        """Of the last part, as the hub answers for its serial."""
+        *_, last = read_findings(self._findings)
+        return draw_record(self.url, last.serial)
+
+    def _more_sources(self, supplier: Supplier) -> Sequence[Mapping[str, object]]:
+        if supplier is not SUPPLIER:
+            return ()
+        endpoints = {
+            "press": self._device("s7"),
+            "oven": self._device("modbus"),
+            "dryer": self._device("modbus", "--serial"),
+        }
+        return [
+            _polled("press", "s7", endpoints["press"], S7),
+            _polled("oven", "modbus", endpoints["oven"], MODBUS),
+            _polled("dryer", "modbus", endpoints["dryer"], MODBUS),
+            *(
+                {"kind": "open_protocol", "device": name, "host": LOOPBACK, "port": port}
+                for name, port in zip(TIGHTENED, self._controllers, strict=True)
+            ),
+            {"kind": "qdas", "device": MEASURED, **self._folder(MEASURED), "time_zone": "UTC"},
+            {
+                "kind": "drop",
+                "device": LEAK,
+                **self._folder(LEAK),
+                "columns": {"serial": "Serial", "time": "Time"},
+                "measured": [_measured(LEAKING)],
+            },
+            {
+                "kind": "drop",
+                "device": TESTER,
+                **self._folder(TESTER),
+                "files": "*.json",
+                "columns": {"serial": "part.serial", "time": "at"},
+                "measured": [_measured(CURRENT)],
+            },
+            {
+                "kind": "manual",
+                "device": HAND,
+                "characteristics": [
+                    {"name": GAP.characteristic, "unit": GAP.unit, "lower": GAP.lower,
+                     "upper": GAP.upper},
+                    {"name": SURFACE, "check": True},
+                ],
+                "reasons": [REASON],
+            },
+        ]  # fmt: skip
+
+    def _folder(self, station: str) -> Mapping[str, object]:
+        folder = self._stations / station
+        folder.mkdir(parents=True, exist_ok=True)
+        return {"watch_dir": str(folder), **_SCAN}
+
+    def _device(self, *command: str) -> str:
+        """Start a device that is read by address; where it is."""
+        name = "-".join(part.strip("-") for part in command)
+        process = self._process(f"plc-{name}", ["lineside-sim", *command])
+        self._run(process)
+        if not wait_for(lambda: READY.search(process.tail()) is not None, START_TIMEOUT_S):
+            raise process.failure("is not ready")
+        found = READY.search(process.tail())
+        return found[1] if found else ""
+
+    def _start_supplier(self, supplier: Supplier) -> None:
+        super()._start_supplier(supplier)
+        if supplier is not SUPPLIER:
+            return
+        stations = self._process(
+            "stations",
+            [
+                *("lineside-sim", "--verbose", "stations", "--seed", self.settings.seed),
+                *("--line-ledger", self._ledger(supplier), "--directory", self._stations),
+                *("--board", self.boards[supplier.node], "--findings", self._findings),
+                *(part for port in self._controllers for part in ("--tightening-port", port)),
+            ],
+        )
+        self.lines["stations"] = stations
+        self._run(stations)
+        count = PLC_STATIONS + len(BY_ADDRESS) + len(STATIONS)
+        self._say(f"line {supplier.line} has {count} stations: {', '.join(BY_ADDRESS + STATIONS)}")
+
+    def _lines_are_read(self) -> bool:
+        self.check_alive()
+        with self.database() as database:
+            (online,) = database.execute(_ONLINE).fetchone() or (0,)
+        return bool(online == len(self.settings.suppliers) + len(BY_ADDRESS) + len(STATIONS))
+
+
+def check_findings(
+    expected: Counter[Finding], found: Counter[Finding], built: Set[str], verdict: Verdict
+) -> None:
+    """Add to the verdict what is missing at the hub, doubled or changed, and what no station has
+    found. What stations say beyond their findings (that a screw was tightened) is theirs."""
+    verdict.add("results that the hub does not have", expected - found)
+    known = {_what(finding) for finding in expected}
+    said = Counter({finding: times for finding, times in found.items() if _what(finding) in known})
+    verdict.add("results that the hub has too often, or otherwise", said - expected)
+    for station in STATIONS:
+        seen = {finding.serial for finding in expected if finding.station == station}
+        verdict.add(f"parts that went past {station}", sorted(built - seen))
+
+
+def _what(finding: Finding) -> tuple[str, str, str]:
+    return finding.station, finding.serial, finding.characteristic
+
+
+def draw_record(url: str, serial: str) -> str:
+    """All that was measured of a part, as a table."""
+    answer = httpx.get(f"{url}v1/parts/{quote(serial, safe='')}/results")
+    answer.raise_for_status()
+    record = answer.json()
+    cars = [f"car {call['production_no']} {call['part_group']}" for call in record["calls"]]
+    table = Table(title=f"Build record of {serial} ({', '.join(cars)})")
+    for column in ("station", "characteristic", "value", "limits", "verdict", "tool, operator"):
+        table.add_column(column)
+    for row in record["results"]:
+        value = "" if row["value"] is None else f"{row['value']:g} {row['unit']}"
+        lower, upper = ("" if row[end] is None else f"{row[end]:g}" for end in ("lower", "upper"))
+        limits = f"{lower} … {upper}" if lower or upper else ""
+        who = ", ".join(part for part in (row["tool"], row["operator"]) if part)
+        table.add_row(row["device"], row["characteristic"], value, limits, row["verdict"], who)
+    console = Console(width=110)
+    with console.capture() as text:
+        console.print(table)
+    return text.get()
+
+
+def _polled(
+    device: str, kind: str, endpoint: str, addresses: Mapping[str, str]
+) -> Mapping[str, object]:
+    tags = [
+        {"name": name, "address": addresses[name], "unit": unit} for name, unit in _READ.items()
+    ]
+    where: dict[str, object] = {"serial_port": endpoint, "parity": "none"}
+    host, colon, port = endpoint.rpartition(":")
+    if colon and port.isdecimal():
+        where = {"host": host, "port": int(port)}
+    return {"kind": kind, "device": device, **where, "poll_s": 0.5, "tags": tags}
+
+
+def _measured(limits: Any) -> Mapping[str, object]:
+    return {
+        "name": limits.characteristic,
+        "column": limits.characteristic,
+        "unit": limits.unit,
+        "lower": limits.lower,
+        "upper": limits.upper,
+    }
