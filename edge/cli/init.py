@@ -200,6 +200,8 @@ def _source(kind: str, address: str | None, device: str | None) -> dict[str, Any
         endpoint = address if "://" in address else f"opc.tcp://{bare}"
         return source | {"endpoint": endpoint, "tags": None}
     host, port = _place(address, 0)
+    if kind == "open_protocol":  # nobody has the codes of the example, and few its time zone
+        source |= {"serial": None, "time_zone": None}
     return source | {"host": host} | ({"port": port} if port else {})
 
 

@@ -177,7 +177,8 @@ class OpenProtocolSource:
             return
         zone = UTC if self._settings.time_zone == "UTC" else ZoneInfo(self._settings.time_zone)
         now = datetime.now(zone)
-        off_s = (at.replace(tzinfo=zone) - now).total_seconds()
+        # Its seconds are cut off, not rounded.
+        off_s = (at.replace(tzinfo=zone) - now).total_seconds() + 0.5
         self._figures.clock_offset_ms = off_s * 1000
         if self._settings.set_time and abs(off_s) > _CLOCK_OFF_S:
             local = now.replace(tzinfo=None, microsecond=0)

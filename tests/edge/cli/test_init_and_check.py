@@ -71,6 +71,15 @@ def test_an_address_with_its_port(file: Path) -> None:
     assert (source.device, source.host, source.port) == ("press-9", "10.0.0.5", 1102)
 
 
+def test_a_controller_without_the_codes_of_the_example(file: Path) -> None:
+    options = ("--kind", "open_protocol", "--address", "10.0.0.6", "--yes")
+    assert invoke("init", "--config", file, *options)[0] == 0
+    source: Any = load(file, {}).sources[0]
+    assert (source.host, source.port, source.serial, source.time_zone) == (
+        "10.0.0.6", 4545, [], "UTC",
+    )  # fmt: skip
+
+
 def test_a_folder_in_place_of_an_address(file: Path) -> None:
     options = ("--kind", "qdas", "--address", "measured", "--yes")
     assert invoke("init", "--config", file, *options)[0] == 0
