@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from protocols.open_protocol.fields import TIME_WIDTH, Field, Kind, Layout, Value
+from protocols.open_protocol.fields import TIME_WIDTH, DataError, Field, Kind, Layout, Value
 from protocols.open_protocol.frames import Message
 
 _H, _F, _T, _B = Kind.HUNDREDTHS, Kind.FLAG, Kind.TEXT, Kind.BITS
@@ -318,8 +318,13 @@ def newest(mid: int) -> int:
 
 def read(message: Message, encoding: str = "latin-1") -> dict[str, Value]:
     """What a message says, by name; of a newer revision what is known of it. Raises `DataError`,
-    `LookupError` for a MID that has no layout here."""
-    return _layout(message.mid, message.revision).read(message, encoding)
+    also for a message that has no layout here."""
+    try:
+        layout = _layout(message.mid, message.revision)
+    except LookupError:
+        what = f"MID {message.mid:04} revision {message.revision}"
+        raise DataError(f"{what} is not known here") from None
+    return layout.read(message, encoding)
 
 
 def make(

@@ -94,10 +94,7 @@ def read_tightening(
 ) -> Tightening:
     """What MID 0061 or 0065 says. `torque_unit` is that of a controller whose revision does not say
     it. Raises `DataError`."""
-    try:
-        said = read(message, encoding)
-    except LookupError:
-        raise DataError(f"MID {message.mid:04} revision {message.revision} is not known") from None
+    said = read(message, encoding)
     tightening_id = _number(said, "tightening_id")
     if tightening_id is None:
         raise DataError(f"MID {message.mid:04}: there is no tightening id")

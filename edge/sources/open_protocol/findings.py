@@ -35,9 +35,11 @@ class Findings:
         return at.replace(tzinfo=self._zone).astimezone(UTC)
 
     def of(self, tightening: Tightening, message: Message, now: datetime) -> Iterator[Result]:
-        """Its results. The key has the time, too: a controller may begin its ids anew."""
+        """Its results. The key has the time, too, since a controller may begin its ids anew; or of
+        one without a clock what it sent."""
         at = self.measured_at(tightening)
-        stamp = "no time" if tightening.at is None else tightening.at.isoformat()
+        raw_sha256 = hashlib.sha256(message.raw or message.encode()).hexdigest()
+        stamp = raw_sha256[:16] if tightening.at is None else tightening.at.isoformat()
         known = tightening.identifiers[self._identifier : self._identifier + 1]
         serial, code = self._results.part(known[0]) if known else (None, None)
         operation = Result(
@@ -49,7 +51,7 @@ class Findings:
             tool=_clean(tightening.tool or self.tool or "") or None,
             programme=_clean(_programme(tightening)) or None,
             measured_at=at or now,
-            raw_sha256=hashlib.sha256(message.raw or message.encode()).hexdigest(),
+            raw_sha256=raw_sha256,
         )
         yield operation
         if tightening.what != TIGHTENING:

@@ -121,6 +121,8 @@ class Seen:
 
     def _is_last(self, tightening_id: int, at_us: int | None) -> bool:
         """Whether it is the newest that was seen, and no later one with the same number."""
+        if not tightening_id:
+            return False  # the controller has no ids
         later = at_us is not None and self.last_us is not None and at_us > self.last_us
         return tightening_id == self.last and not later
 

@@ -119,6 +119,12 @@ def test_the_error_names_the_value() -> None:
         read(Message(61, b"99" + good[2:]))
 
 
+def test_what_has_no_layout_is_refused() -> None:
+    for strange in (Message(4711), Message(15, revision=999)):
+        with pytest.raises(DataError, match="is not known here"):
+            read(strange)
+
+
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="programme: b'1000' has 4"):
         make(18, {"programme": 1000})

@@ -87,6 +87,13 @@ def test_at_first_what_is_there_counts_as_seen() -> None:
     assert (seen.last, seen.holes) == (700, [])
 
 
+def test_results_of_a_controller_without_ids_are_all_new() -> None:
+    seen = Seen()
+    for at_us in (10, 20, 20, None, None):
+        assert seen.note(0, at_us) == ("new", [])
+    assert seen.holes == []
+
+
 def test_all_of_a_controller_that_was_empty_is_missing() -> None:
     seen = Seen()
     seen.note_empty(5)
