@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import textwrap
 from enum import Enum
 from typing import Any
@@ -174,11 +175,22 @@ def _commented(key: str, field: FieldInfo, inner: type[BaseModel] | None) -> lis
 def _skeleton(model: type[BaseModel]) -> list[str]:
     lines = []
     for name, field in model.model_fields.items():
-        value = yaml_lines({field.alias or name: _default(field)})[0]
+        key, default = field.alias or name, _default(field)
+        inner = model_for(field.annotation, None)
+        if isinstance(default, list):
+            value = f"{key}:" if inner is not None else f"{key}: {_in_one_line(default)}"
+        else:
+            value = yaml_lines({key: default})[0]
         lines.append(f"{value}  # {field.title}")
-        if (inner := model_for(field.annotation, None)) is not None:
-            lines += [f"  {line}" for line in _skeleton(inner)]
+        if inner is not None:
+            block = _skeleton(inner)
+            lines += _item(block) if default == [] else [f"  {line}" for line in block]
     return lines
+
+
+def _in_one_line(values: list[Any]) -> str:
+    """A list as flow YAML, which JSON is."""
+    return json.dumps(values, ensure_ascii=False)
 
 
 def _default(field: FieldInfo) -> Any:

@@ -13,6 +13,13 @@ from edge.filters import FilterSettings
 DeviceName = Annotated[
     str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^/+#\s][^/+#]*$")
 ]
+CharacteristicName = Annotated[
+    str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+Limit = Annotated[float, Field(allow_inf_nan=False)]
+Words = Annotated[list[Annotated[str, StringConstraints(min_length=1)]], Field(max_length=30)]
+OK_WORDS = ("ok", "io", "i.o.", "pass", "passed", "good", "true", "1", "合格")
+NOK_WORDS = ("nok", "nio", "n.i.o.", "ng", "fail", "failed", "bad", "false", "0", "不合格")
 TagName = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^\S.*$")]
 
 

@@ -7,14 +7,16 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from edge.sources.folder.settings import FolderSettings
-from edge.sources.settings import TextEncoding
+from edge.sources.settings import (
+    NOK_WORDS,
+    OK_WORDS,
+    CharacteristicName,
+    Limit,
+    TextEncoding,
+    Words,
+)
 
 Column = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Name = Annotated[
-    str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
-]
-Limit = Annotated[float, Field(allow_inf_nan=False)]
-Words = Annotated[list[Annotated[str, StringConstraints(min_length=1)]], Field(max_length=30)]
 
 
 class MeasuredColumn(BaseModel):
@@ -22,7 +24,7 @@ class MeasuredColumn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Name = Field(title="Name of the characteristic")
+    name: CharacteristicName = Field(title="Name of the characteristic")
     column: Column = Field(title="Column with its value, or with a word for ok or not ok")
     unit: str = Field(default="", max_length=40, title="Unit, such as Nm")
     lower: Limit | None = Field(default=None, title="Lower limit, in that unit")
@@ -81,11 +83,11 @@ class DropSettings(FolderSettings):
         description="Not needed for 2026-11-29T06:00:00, 29.11.2026 06:00 and 11/29/2026 6:00.",
     )
     ok_words: Words = Field(
-        default=["ok", "io", "i.o.", "pass", "passed", "good", "true", "1", "合格"],
+        default=[*OK_WORDS],
         title="Words for ok, in whatever case",
     )
     nok_words: Words = Field(
-        default=["nok", "nio", "n.i.o.", "ng", "fail", "failed", "bad", "false", "0", "不合格"],
+        default=[*NOK_WORDS],
         title="Words for not ok, in whatever case",
     )
 

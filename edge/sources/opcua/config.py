@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from edge.sources.opcua.tags import Reading, TagSettings
+from edge.sources.opcua.vision_config import MachineVisionSettings
 from edge.sources.settings import DeviceName
 
 Endpoint = Annotated[str, StringConstraints(pattern=r"^opc\.tcp://[^\s@]+$")]
@@ -156,6 +157,10 @@ class OpcUaSettings(BaseModel):
         default=None, title="Secured channel; without it nothing is signed or encrypted"
     )
     tags: list[TagSettings] = Field(default=[], title="The values to read")
+    machine_vision: MachineVisionSettings | None = Field(
+        default=None,
+        title="Results that a vision system tells as events (OPC 40100-1, Machine Vision)",
+    )
 
     @model_validator(mode="after")
     def _one_user(self) -> OpcUaSettings:

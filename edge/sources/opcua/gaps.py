@@ -50,14 +50,15 @@ class GapWatch:
         self.overflows = 0
         self._device = device
         self._slack_us = _SLACK_US + 1000 * cycle_ms
-        self._interruption = "agent stopped"
+        self.interruption = "agent stopped"
+        """Why the subscription ended last."""
         self._resumed: Losses = {}
         self._overflowed: dict[str, tuple[int | None, int]] = {}
         self._missed: list[str] = []
 
     def interrupted(self, cause: str) -> None:
         """The subscription has ended; `cause` stands in the gap if anything was missed."""
-        self._interruption = cause
+        self.interruption = cause
 
     def missed(self, what: str) -> None:
         """Messages of the server came neither by themselves nor when they were asked for."""
@@ -98,12 +99,12 @@ class GapWatch:
         since_us = min(known_us for known_us, _ in self._resumed.values())
         if newest_us is not None:
             since_us = max(since_us, newest_us - self._slack_us)
-        lost = self._but_owed(self._interruption, since_us, self._resumed)
+        lost = self._but_owed(self.interruption, since_us, self._resumed)
         self._resumed = {}
         if lost:
             from_us = max(since_us, min(known_us for known_us, _ in lost.values()))
             to_us = max(time_us for _, time_us in lost.values())
-            yield Gap(self._device, min(from_us, to_us), to_us, self._interruption)
+            yield Gap(self._device, min(from_us, to_us), to_us, self.interruption)
 
     def _overflow_gap(self) -> Iterator[Gap]:
         if not self._overflowed:

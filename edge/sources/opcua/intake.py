@@ -16,6 +16,7 @@ from edge.filters import Filter, Sample, make_filter
 from edge.journal import Gap, SampleBatch, TelemetryJournal
 from edge.journal.records import Other
 from edge.sources.opcua.config import OpcUaSettings
+from edge.sources.opcua.events import VisionEvents
 from edge.sources.opcua.gaps import GapWatch
 from edge.sources.opcua.structures import TypeBook
 from edge.sources.opcua.tags import TagSettings
@@ -119,6 +120,8 @@ class Intake:
         )
         self.vanished: set[int] = set()
         """Positions whose nodes the server says are no more, until the subscription was told."""
+        self.events: VisionEvents | None = None
+        """Whose events are taken, if any."""
         self._strangers = 0
 
     def begin(self, positions: Iterable[int]) -> None:
@@ -130,17 +133,20 @@ class Intake:
 
     def take(self, message: ua.NotificationMessage, now_us: int) -> list[SampleBatch | Gap]:
         """The records of one message that has notifications, gaps first."""
+        told: list[SampleBatch | Gap] = []
         try:
             self._out.let_through_left()
             for notification in message.NotificationData:
                 if isinstance(notification, ua.DataChangeNotification):
                     self._take_items(notification.MonitoredItems, now_us)
+                elif isinstance(notification, ua.EventNotificationList) and self.events:
+                    told += self.events.take(notification.Events or (), now_us)
         except BaseException:  # the message is not taken: nothing of it may come with the next
             self._out.clear()
             raise
         batches = self._out.take_out()
         newest_us = max((max(b.times_us) for b in batches), default=None)
-        return [*self.gaps.take_out(newest_us, now_us), *batches]
+        return [*self.gaps.take_out(newest_us, now_us), *batches, *told]
 
     def due(self, now_us: int) -> list[SampleBatch]:
         """What filters have held for long enough; to be asked for every second or so."""

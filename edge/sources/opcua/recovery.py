@@ -120,6 +120,8 @@ def mark_of(settings: OpcUaSettings) -> str:
     items = settings.model_dump_json(
         include={"publishing_ms", "sampling_ms", "queue_size", "read", "tags", "endpoint"}
     )
+    if settings.machine_vision is not None:
+        items += settings.machine_vision.node
     return hashlib.sha256(items.encode()).hexdigest()[:16]
 
 

@@ -21,6 +21,7 @@ from edge.sources.base import DeviceListener
 from edge.sources.opcua.clock import ClockWatch, boot_id, watch_clocks
 from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.opcua.connect import Connector, close
+from edge.sources.opcua.events import VisionEvents
 from edge.sources.opcua.history import Backfill, Ledger, tags_with_history
 from edge.sources.opcua.intake import Intake
 from edge.sources.opcua.items import Items
@@ -54,7 +55,7 @@ class OpcUaSource:
         self._journal = journal
         self._listener = listener
         self._figures = figures
-        self._kept = _Kept(settings, journal)
+        self._kept = _Kept(settings, journal, figures)
         self._sessions = 0
 
     @property
@@ -129,8 +130,14 @@ class OpcUaSource:
 class _Kept:
     """What one session leaves to the next."""
 
-    def __init__(self, settings: OpcUaSettings, journal: TelemetryJournal) -> None:
+    def __init__(
+        self, settings: OpcUaSettings, journal: TelemetryJournal, figures: SourceFigures
+    ) -> None:
         self.intake = Intake(settings, journal)
+        if settings.machine_vision is not None:
+            self.intake.events = VisionEvents(
+                settings, settings.machine_vision, journal, self.intake.gaps, figures
+            )
         self.memory = Memory.load(journal.bookmarks, settings)
         self.ledger = Ledger(settings.device, journal)
         self.items = Items(settings, self.intake)
@@ -175,8 +182,8 @@ class _Session:
 
     async def _read(self, online: Callable[[], None]) -> None:
         settings, client, memory = self._settings, self._client, self._memory
-        if not settings.tags:  # read by nobody, but the hand-over of calls wants to know
-            online()
+        if not settings.tags and self._intake.events is None:
+            online()  # read by nobody, but the hand-over of calls wants to know
             await self._beat()
         server = await identify(client)
         memory.doubt()
@@ -187,6 +194,8 @@ class _Session:
             client, settings, self._journal, self._intake, memory, self._figures, self._items
         )
         await self._items.prepare(client, await subscription.nodes([*range(len(settings.tags))]))
+        if self._intake.events is not None:
+            await self._intake.events.prepare(client)
         if held is None:
             await subscription.create(server)
         gaps = self._intake.gaps
@@ -262,13 +271,20 @@ class _Session:
     def _deliver(self, message: ua.NotificationMessage) -> asyncio.Future[int] | None:
         """Take one message into the journal, with what must be known to go on after it."""
         gaps, figures = self._intake.gaps, self._figures
-        records = self._intake.take(message, time.time_ns() // 1000)
+        now_us = time.time_ns() // 1000
+        records = self._intake.take(message, now_us)
+        self._hear(now_us)
         self._end_if_told(message)
         marks = {**self._ledger.add(gaps.debts), **self._intake.marks()}
         gaps.debts.clear()
         figures.overflows = gaps.overflows
         figures.last_sample_us = gaps.newest_us
-        if not records and not marks:
+        values_alone = all(
+            isinstance(n, ua.DataChangeNotification) for n in message.NotificationData
+        )
+        # What a filter dropped comes often. The number of another message must outlive a restart:
+        # it would be missed there, and no value may come for hours to bring the next number.
+        if not records and not marks and values_alone:
             return None
         marks.update(self._memory.marks(self._settings.device))
         return self._submit(records, marks)
@@ -287,9 +303,12 @@ class _Session:
         self._submit(gaps, {_clock_mark(self._settings.device): mark} if mark else {})
 
     def _let_due_through(self) -> None:
-        records = self._intake.due(time.time_ns() // 1000)
+        now_us = time.time_ns() // 1000
+        records, events = self._intake.due(now_us), self._intake.events
         if records:
             self._submit(records, self._intake.marks())
+        if events is not None and events.due(now_us):
+            self._submit([], events.marks())
 
     def _count(self, records: Sequence[SampleBatch | Gap], durable: asyncio.Future[int]) -> None:
         if durable.cancelled() or durable.exception() is not None:
@@ -306,8 +325,15 @@ class _Session:
         """The server had nothing to tell. The first time after it was made a subscription may do so
         although first values are yet to come."""
         self._signs_of_life += 1
-        if self._signs_of_life > 1 or len(self._memory.refused) == len(self._settings.tags):
+        if self._signs_of_life > 1 or len(self._memory.refused) >= len(self._settings.tags):
             self._begun.set()
+        self._hear(time.time_ns() // 1000)
+
+    def _hear(self, now_us: int) -> None:
+        """The server has told all it had."""
+        events = self._intake.events
+        if events is not None and events.position in self._memory.items:
+            events.hear(now_us)
 
     def _end_if_told(self, message: ua.NotificationMessage) -> None:
         for notification in message.NotificationData:

@@ -32,6 +32,7 @@ _BUILT_IN = 25
 _ENUMERATION = 29
 _ABSTRACT = (26, 27, 28)
 """Number, Integer, UInteger: a field of these travels as a variant."""
+_STRUCTURE = ua.NodeId(ua.Int32(ua.ObjectIds.Structure))
 _HAS_SUBTYPE = ua.NodeId(ua.Int32(ua.ObjectIds.HasSubtype))
 _BROKEN = (
     ua.UaError, NotEnoughData, struct.error, ValueError, TypeError, IndexError, AttributeError,
@@ -129,6 +130,18 @@ class TypeBook:
             if node in self._enumerations
             for position in positions
         }
+
+    async def learn_structures(self, client: Client) -> None:
+        """Ask of what all structures of the server's own are made, since values of any type may
+        hold any of them. As `learn` otherwise."""
+        self._asked.clear()
+        found: dict[ua.NodeId, None] = {}
+        layer = [_STRUCTURE]
+        while layer and len(found) < _MOST_TYPES:
+            below = await _subtypes(client, layer[:NODES_PER_READ])
+            layer = [*layer[NODES_PER_READ:], *(node for node in below if node not in found)]
+            found.update(dict.fromkeys(below))
+        await self._learn_types(client, [node for node in found if node.NamespaceIndex])
 
     async def _learn_types(self, client: Client, types: list[ua.NodeId]) -> None:
         """These types, and those of their fields, breadth first."""
@@ -234,6 +247,30 @@ class TypeBook:
             raise Unreadable(f"the server does not tell what {node.to_string()} is")
 
         return read_by_name
+
+
+async def _subtypes(client: Client, types: list[ua.NodeId]) -> list[ua.NodeId]:
+    """The types just below these, as far as one answer names them."""
+    results = await client.uaclient.browse(
+        ua.BrowseParameters(
+            NodesToBrowse=[
+                ua.BrowseDescription(
+                    NodeId=node,
+                    BrowseDirection=ua.BrowseDirection.Forward,
+                    ReferenceTypeId=_HAS_SUBTYPE,
+                    IncludeSubtypes=False,
+                    NodeClassMask=0,
+                    ResultMask=0,
+                )
+                for node in types
+            ]
+        )
+    )
+    return [
+        ua.NodeId(reference.NodeId.Identifier, reference.NodeId.NamespaceIndex)
+        for result in results
+        for reference in result.References or ()
+    ]
 
 
 @cache

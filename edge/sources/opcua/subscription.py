@@ -53,6 +53,7 @@ class Subscription:
         figures.refused_nodes = len(memory.refused)
         self._id = memory.receipts.subscription_id
         self._namespaces: list[str] = []
+        self._tags = len(settings.tags)
 
     async def create(self, server: str) -> None:
         """Make it, with all tags the server accepts. `server` says which one it is."""
@@ -73,6 +74,7 @@ class Subscription:
         self._id = result.SubscriptionId
         self._memory.items.clear()
         await self._monitor(self._subscribed(range(len(settings.tags))))
+        await self._monitor_events()
         interval_s = result.RevisedPublishingInterval / 1000
         self._memory.begin(server, self._id, interval_s * result.RevisedMaxKeepAliveCount)
 
@@ -80,7 +82,10 @@ class Subscription:
         """Try the refused nodes again."""
         self._intake.gaps.interrupted("node refused")
         async with self._mending():
-            await self._monitor(self._subscribed(sorted(self._memory.refused)))
+            refused = sorted(self._memory.refused)
+            await self._monitor(self._subscribed(p for p in refused if p < self._tags))
+            if self._tags in refused:
+                await self._monitor_events()
 
     async def lost(self, positions: list[int]) -> None:
         """The server says of monitored items that their nodes are gone: let go of those, and ask
@@ -164,6 +169,38 @@ class Subscription:
         await self.note(refused, accepted)
         return again
 
+    async def _monitor_events(self) -> None:
+        """Ask for the events, if any are wanted."""
+        events, journal = self._intake.events, self._journal
+        if events is None:
+            return
+        position = events.position
+        if position not in self._memory.refused:  # else a gap is open already
+            gaps = events.missed(time.time_ns() // 1000)
+            self._figures.gaps += len(gaps)
+            await journal.submit(*gaps, bookmarks=events.marks())
+        self._namespaces = await self._client.get_namespace_array()
+        while True:
+            try:
+                request = events.request(self._namespaces)
+            except ValueError as error:
+                await self.note([(position, str(error))], [])
+                return
+            (result,) = await self._client.uaclient.create_monitored_items(
+                ua.CreateMonitoredItemsParameters(
+                    SubscriptionId=self._id,
+                    TimestampsToReturn=ua.TimestampsToReturn.Both,
+                    ItemsToCreate=[request],
+                )
+            )
+            if result.StatusCode.is_good():
+                self._memory.items[position] = result.MonitoredItemId
+                await self.note([], [position])
+                return
+            if not events.fallback(result.StatusCode):
+                await self.note([(position, result.StatusCode.name)], [])
+                return
+
     def _subscribed(self, positions: Iterable[int]) -> list[int]:
         settings = self._settings
         return [p for p in positions if not settings.polled(settings.tags[p])]
@@ -201,6 +238,8 @@ class Subscription:
             await self._journal.submit(*gaps, bookmarks=marks)
 
     def _refusal(self, position: int, why: str) -> str:
+        if position == self._tags and self._intake.events is not None:
+            return f"events of node {self._intake.events.node} refused: {why}"
         tag = self._settings.tags[position]
         return f"tag {tag.name}: node {tag.node} refused: {why}"
 

@@ -108,7 +108,7 @@ def convert(variant: ua.Variant, expand: Expand) -> float | int | Other:
         return microseconds(value) // 1000 if value >= EPOCH else None
     if variant.is_array and variant.VariantType in _ARRAYS and _is_flat(variant):
         return list(value)
-    plain = _jsonable(value, expand)
+    plain = jsonable(value, expand)
     if isinstance(plain, str):
         return plain
     return json.dumps(plain, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -149,7 +149,8 @@ def _is_flat(variant: ua.Variant) -> bool:
     return not variant.Dimensions or len(variant.Dimensions) < 2
 
 
-def _jsonable(value: Any, expand: Expand) -> Any:
+def jsonable(value: Any, expand: Expand) -> Any:
+    """A value as JSON has it, by the rules above. Raises `Unreadable`."""
     if value is None or isinstance(value, (bool, str)):
         return value if not isinstance(value, str) else _clean(value)
     if isinstance(value, int):
@@ -157,9 +158,9 @@ def _jsonable(value: Any, expand: Expand) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else _NOT_FINITE[str(value)]
     if isinstance(value, (list, tuple)):
-        return [_jsonable(item, expand) for item in value]
+        return [jsonable(item, expand) for item in value]
     if isinstance(value, dict):
-        return {_clean(str(name)): _jsonable(item, expand) for name, item in value.items()}
+        return {_clean(str(name)): jsonable(item, expand) for name, item in value.items()}
     if isinstance(value, datetime):
         return value.isoformat() if value >= EPOCH else None
     if isinstance(value, bytes):
@@ -180,18 +181,18 @@ def _of_ua_type(value: Any, expand: Expand) -> Any:
     if isinstance(value, ua.StatusCode):
         return value.name
     if isinstance(value, ua.Variant):
-        return _jsonable(value.Value, expand)
+        return jsonable(value.Value, expand)
     if isinstance(value, ua.DataValue):
-        return _jsonable(value.Value.Value if value.Value is not None else None, expand)
+        return jsonable(value.Value.Value if value.Value is not None else None, expand)
     if isinstance(value, ua.XmlElement):
         return _clean(value.Value or "")
     if isinstance(value, ua.ExtensionObject):
         if not value.Body and value.TypeId.is_null():
             return None
-        return _jsonable(expand(value), expand)
+        return jsonable(expand(value), expand)
     if dataclasses.is_dataclass(value):  # a structure of the standard
         return {
-            field.name: _jsonable(getattr(value, field.name), expand)
+            field.name: jsonable(getattr(value, field.name), expand)
             for field in dataclasses.fields(value)
             if field.name not in ("Encoding", "TypeId")
         }

@@ -29,6 +29,7 @@ from protocols.mqtt.broker import BrokerSettings, make_client
 from protocols.sparkplug.session import HostState
 from tests.edge.cli.invoke import invoke, invoke_json
 from tests.edge.sources.plc import run_plc
+from tests.fixtures.node_opcua import URI as NODE_OPCUA_URI
 from tests.fixtures.node_opcua import needs_node_opcua, run_node_opcua
 
 pytestmark = pytest.mark.anyio
@@ -112,6 +113,26 @@ async def test_a_server_that_does_not_trust_us_is_told_how_by_its_maker(tmp_path
     assert "Basic256Sha256 SignAndEncrypt" in found[0].what
     assert (found[1].verdict, "own.der" in found[1].what) == ("failed", True)
     assert "from the server's folder pki/rejected to pki/trusted/certs" in found[1].remedy
+
+
+@needs_node_opcua
+async def test_a_vision_system_must_tell_events_of_the_model() -> None:
+    async with run_node_opcua(nodesets=["machineVision"]) as server, run_plc() as plc:
+        verdicts = {}
+        for name, endpoint, node in (
+            ("server", server.endpoint, "i=2253"),
+            ("camera", server.endpoint, f"nsu={NODE_OPCUA_URI};s=Camera"),
+            ("folder", server.endpoint, "i=85"),
+            ("no model", plc.endpoint, "i=2253"),
+        ):
+            settings = OpcUaSettings.model_validate(
+                {"device": "camera", "endpoint": endpoint, "machine_vision": {"node": node}}
+            )
+            found = await all_of(opcua.look(settings))
+            verdicts[name] = (found[-1].verdict, found[-1].what)
+    assert [verdict for verdict, _ in verdicts.values()] == ["ok", "ok", "failed", "failed"]
+    assert "node i=85 tells no events" in verdicts["folder"][1]
+    assert "does not have the model" in verdicts["no model"][1]
 
 
 async def test_each_address_of_a_device_is_read() -> None:
