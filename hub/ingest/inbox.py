@@ -58,10 +58,14 @@ class Inbox:
         return self._bytes
 
     def put(self, arrival: Arrival) -> None:
-        """Append; waits while the inbox is full. Once it is closed, drops."""
-        size = _OVERHEAD_BYTES + (len(arrival.payload) if isinstance(arrival, Message) else 0)
+        """Append; a message waits while the inbox is full. Once it is closed, drops."""
+        size = _OVERHEAD_BYTES
+        if isinstance(arrival, Message):
+            size += len(arrival.payload)
         with self._changed:
-            while self._bytes >= self._max_bytes and not self._closed:
+            while (
+                isinstance(arrival, Message) and self._bytes >= self._max_bytes and not self._closed
+            ):
                 self._changed.wait()
             if self._closed:
                 return

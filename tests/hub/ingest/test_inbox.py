@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from hub.ingest.inbox import Arrival, Connected, Inbox, Message
+from hub.ingest.inbox import Arrival, Connected, Inbox, Joined, Message
 
 
 def message(size: int) -> Message:
@@ -35,6 +35,13 @@ def test_full_inbox_holds_the_putter_until_something_is_taken() -> None:
     assert inbox.take(0) == [message(1000)]
     thread.join(10)
     assert inbox.take(1) == [message(1)]
+
+
+def test_full_inbox_holds_nobody_who_puts_no_message() -> None:
+    inbox = Inbox(1000)
+    inbox.put(message(1000))
+    inbox.put(Joined("seatworks"))
+    assert inbox.take(0) == [message(1000), Joined("seatworks")]
 
 
 def test_closed_inbox_lets_go() -> None:

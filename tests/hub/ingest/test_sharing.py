@@ -22,10 +22,11 @@ from hub.ingest.leases import Division, divide
 from hub.ingest.lives import Lives
 from hub.store import Database
 from protocols.mqtt.broker import make_client
+from protocols.sparkplug import DataType, Metric
 from protocols.sparkplug.session import Arrival, HostState, SeqChecker
 from protocols.sparkplug.topics import DeviceTopic, NodeTopic, state_topic
 from tests.hub.ingest.conftest import eventually, rows
-from tests.hub.ingest.node import WAIT_S, Node, broker_settings
+from tests.hub.ingest.node import BASE_MS, WAIT_S, Node, broker_settings
 
 EPOCHS = {"seatworks": 4711, "trimworks": 4712}
 A, B, C = sorted(uuid4() for _ in range(3))
@@ -232,6 +233,28 @@ def test_a_lost_worker_s_group_goes_on_without_a_rebirth(
         group,
     )
     assert online
+
+
+def test_a_node_that_is_not_ours_is_asked_when_its_group_moves(
+    workers: Workers, mosquitto: LocalBroker, hub: psycopg.Connection
+) -> None:
+    """What it said while nobody listened, nobody keeps: its births say how things stand."""
+    workers.start()
+    workers.start()
+    eventually(workers.divided, "each has a group")
+    with Node(mosquitto) as node:
+        node.node_birth([Metric("bdSeq", datatype=DataType.Int64, value=0)])
+        node.device_birth("pump", [Metric("pressure", 6, BASE_MS, DataType.Double, 1.5)])
+        eventually(lambda: values(hub) == [1.5], "the value of the birth")
+        node.forget_rebirths()
+        lost = workers.has("seatworks")
+        assert lost is not None
+        workers.signal(lost, signal.SIGKILL)
+        node.asked_for_rebirth()
+        node.node_birth([Metric("bdSeq", datatype=DataType.Int64, value=0)])
+        node.device_birth("pump", [Metric("pressure", 6, BASE_MS + 1, DataType.Double, 2.5)])
+        node.device_data("pump", [Metric(None, 6, BASE_MS + 2, DataType.Double, 3.5)])
+        eventually(lambda: values(hub) == [1.5, 2.5, 3.5], "each value once")
 
 
 def test_a_stopped_worker_that_goes_on_doubles_nothing(
