@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from hub.api.app import create_app
+from hub.api.connections import BoundedHttp, open_files
 from hub.api.settings import ApiSettings, PartName
 from hub.calls.events import EventConsumer
 from hub.calls.pass_through import PassThrough
@@ -150,12 +151,14 @@ class _Server(uvicorn.Server):
 
 def _serve_http(app: FastAPI, listener: socket.socket, settings: ApiSettings) -> None:
     """Serve until a signal; uvicorn takes the signals itself and hands them on at its end."""
+    BoundedHttp.most = open_files()
     _Server(
         uvicorn.Config(
             app,
             log_config=None,
             access_log=False,
             lifespan="on",
+            http=BoundedHttp,
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=DRAIN_S,

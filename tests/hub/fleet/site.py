@@ -42,12 +42,14 @@ class Gateway:
         return self.folder / "data/identity"
 
     @classmethod
-    def make(cls, folder: Path, port: int, node: str = "gw-seat") -> Gateway:
+    def make(
+        cls, folder: Path, port: int, node: str = "gw-seat", group: str = "seatworks"
+    ) -> Gateway:
         folder.mkdir()
         made = cls(folder, port)
         made.config.write_text(
             "version: 1\n"
-            f"gateway:\n  group: seatworks\n  node: {node}  # as the hub knows it\n"
+            f"gateway:\n  group: {group}\n  node: {node}  # as the hub knows it\n"
             f"data_dir: data\nbroker:\n  host: localhost\n  port: {port}\n  # the plant's\n"
             "status:\n  port: 0\n"
         )
