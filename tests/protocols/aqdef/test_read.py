@@ -176,7 +176,7 @@ def test_size_is_bounded() -> None:
 LINES = st.lists(
     st.sampled_from(HEAD.splitlines())
     | st.from_regex(r"K[0-9X][0-9]{3}(/[0-9]{1,2}){0,2} [0-9a,]{0,3}", fullmatch=True)
-    | st.from_regex("K00(01|04|14|20|21)/[0-2](/[0-2])? [0-9a,]{0,3}", fullmatch=True)
+    | st.from_regex("K00(01|02|04|08|14|20|21|97)/[0-2](/[0-2])? [0-9a,]{0,3}", fullmatch=True)
     | st.text("0123456789.,-eK/ \x0f\x14\x1a\r", max_size=20),
     max_size=30,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from protocols.aqdef import AqdefError, read, write
 from protocols.aqdef.contents import results_as_content
 from protocols.aqdef.results import results
 from protocols.inspection import Result
+from tests.protocols.aqdef.test_read import LINES
 
 GOLDEN = Path(__file__).parent / "golden"
 SHA = "0" * 64
@@ -110,6 +112,24 @@ def test_what_is_said_of_values_that_are_no_results() -> None:
         ["x.dfq:7", "'x' is no number"],
         ["x.dfq:8", "measured_at"],
     ]
+
+
+PLAIN = st.lists(
+    st.from_regex(r"K00(01|20|21)/[12] [0-9]{1,3}|K0002/[12] (0|1|255)", fullmatch=True)
+    | st.from_regex(r"K00(08|12|14|97)/[0-2] [ab1]", fullmatch=True)
+    | st.from_regex("[0-9](\x14[01](\x141.1.2026 1:0[0-2])?)?(\x0f[0-9]?)?", fullmatch=True)
+    | st.sampled_from(
+        ["K0004/0 1.1.2026 1:00", "K2004/2 1", "K1001/2 Q", "K2002/3 A", "K4092/1 E"]
+    ),
+    max_size=15,
+)
+
+
+@given(LINES | PLAIN)
+def test_any_lines_are_results_or_refused(lines: list[str]) -> None:
+    with contextlib.suppress(AqdefError):
+        found = of(HEAD + "\n".join(lines), serials=("K0014", "K1001"))
+        assert len({(r.key, r.characteristic) for r in found}) == len(found)
 
 
 NAMES = st.text("abC 12-/äΩ座", min_size=1, max_size=8).map(str.strip).filter(bool)
