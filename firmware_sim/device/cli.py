@@ -1,4 +1,4 @@
-"""`lineside-sim s7`, `modbus`, `open-protocol` and `misbehave`: devices at a line."""
+"""`lineside-sim s7`, `modbus`, `open-protocol`, `vision` and `misbehave`: devices at a line."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from firmware_sim.modbus.unit import run_modbus
 from firmware_sim.open_protocol import ControllerSettings, run_controller
 from firmware_sim.s7.plc import run_s7
 from firmware_sim.shell import address_of, bad_option, fail, stop_on_signal
+from firmware_sim.vision import CameraSettings, run_camera
 
 Host = Annotated[str, typer.Option(help="address to listen on")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="port to listen on; 0: a free one")]
@@ -37,6 +38,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(s7)
     app.command()(modbus)
     app.command()(open_protocol)
+    app.command()(vision)
     app.command()(misbehave)
 
 
@@ -131,6 +133,35 @@ def open_protocol(
     except ValidationError as error:
         raise bad_option(error) from None
     _run(run_controller(settings), control_port)
+
+
+def vision(
+    host: Host = "127.0.0.1",
+    port: Port = 0,
+    seed: Seed = 1,
+    cycle_s: Annotated[float, typer.Option(help="seconds between two parts")] = 2.0,
+    nok_rate: Annotated[float, typer.Option(help="share that is not in order")] = 0.05,
+    ledger: LedgerPath = None,
+) -> None:
+    """Run a vision system that tells its results by OPC UA events (Machine Vision). Prints `ready`
+    and its address; its content is in firmware_sim/vision/camera.py; SIGTERM ends it."""
+    try:
+        settings = CameraSettings(
+            host=host, port=port, seed=seed, cycle_s=cycle_s, nok_rate=nok_rate, ledger=ledger
+        )
+    except ValidationError as error:
+        raise bad_option(error) from None
+    try:
+        asyncio.run(_look(settings))
+    except OSError as error:
+        fail(str(error))
+
+
+async def _look(settings: CameraSettings) -> None:
+    stop = stop_on_signal()
+    async with run_camera(settings) as camera:
+        print(f"ready {camera.endpoint}", flush=True)
+        await stop.wait()
 
 
 def misbehave(

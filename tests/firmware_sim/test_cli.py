@@ -178,3 +178,9 @@ def test_modbus_units_serve_on_a_port_and_on_a_pseudo_terminal() -> None:
         ready, path, *_ = first_line(process).split()
         assert ready == "ready"
         assert Path(path).is_char_device()
+
+
+def test_a_vision_system_says_where_it_is() -> None:
+    with sim("vision", "--cycle-s", 0) as process:
+        assert first_line(process).startswith("ready opc.tcp://127.0.0.1:")
+    assert "less than or equal to 1" in refusal("vision", "--nok-rate", 2)

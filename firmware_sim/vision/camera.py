@@ -1,0 +1,138 @@
+"""A camera that looks at gaps and clips, and raises an event for each part."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from asyncua import ua
+from asyncua.common.events import get_event_obj_from_type_node
+from asyncua.server.server import Server
+
+from firmware_sim.line.ledger import Ledger, Sample
+from firmware_sim.line.quick import QuickServer
+from firmware_sim.vision.model import OWN, Model, add_model
+from firmware_sim.vision.settings import CameraSettings
+from protocols.opcua.machine_vision import COMPLETED, RESULT_FIELDS
+
+NODE = f"nsu={OWN};s=Camera"
+"""Of the camera; the server's own object tells its events too."""
+GAP_MM = (2.5, 4.0)
+_GOOD_MM = 3.2
+_V = ua.VariantType
+
+
+@dataclass
+class Camera:
+    """A camera that is on."""
+
+    settings: CameraSettings
+    server: Server
+    model: Model
+    ledger: Ledger | None
+    tellers: list[ua.NodeId]
+    endpoint: str = ""
+    parts: int = 0
+
+    def __post_init__(self) -> None:
+        self._chance = random.Random(self.settings.seed)  # noqa: S311  a simulation
+
+    async def run(self) -> None:
+        """Look at parts for ever."""
+        while True:
+            await asyncio.sleep(self.settings.cycle_s or 3600)
+            if self.settings.cycle_s:
+                await self.inspect()
+
+    async def inspect(self, **more: tuple[Any, ua.VariantType]) -> str:
+        """Look at one part and tell of it; its serial. `more` stand in place of fields."""
+        self.parts += 1
+        now = datetime.now(UTC)
+        serial = f"V{self.settings.seed:03}{self.parts:07}"
+        result_id = f"{int(now.timestamp() * 1000):x}-{self.parts}"
+        ok = self._chance.random() >= self.settings.nok_rate
+        width = _GOOD_MM + self._chance.gauss(0, 0.1) if ok else GAP_MM[1] + 0.5
+        gap = self.model.gap(round(width, 3), round(self._chance.uniform(0.9, 1), 3))
+        content = [ua.Variant(ok), ua.Variant(gap), ua.Variant(True)]
+        fields: dict[str, tuple[Any, ua.VariantType]] = {
+            "ResultId": (self.model.id_of("ResultId", result_id), _V.ExtensionObject),
+            "CreationTime": (now, _V.DateTime),
+            "ResultState": (COMPLETED, _V.Int32),
+            "IsPartial": (False, _V.Boolean),
+            "IsSimulated": (False, _V.Boolean),
+            "PartId": (self.model.id_of("PartId", serial), _V.ExtensionObject),
+            "JobId": (self.model.id_of("JobId", "job-1"), _V.ExtensionObject),
+            "InternalRecipeId": (
+                self.model.id_of("InternalRecipeId", "door left"),
+                _V.ExtensionObject,
+            ),
+            "InternalConfigurationId": (
+                self.model.id_of("InternalConfigurationId", "as delivered"),
+                _V.ExtensionObject,
+            ),
+            "ResultContent": (content, _V.Variant),
+            **more,
+        }
+        if self.ledger is not None:
+            self.ledger.add(Sample("Camera", time.time_ns() // 1000, "String", serial))
+        await self._raise(fields, now)
+        return serial
+
+    async def _raise(self, fields: dict[str, tuple[Any, ua.VariantType]], now: datetime) -> None:
+        """asyncua tells an event to those alone who listen at the object that raises it."""
+        event: Any = await get_event_obj_from_type_node(self.model.event_type)
+        event.EventId = self._chance.randbytes(16)
+        event.SourceName = "Camera"
+        event.SourceNode = self.tellers[0]
+        event.Time = event.ReceiveTime = now
+        event.Message = ua.LocalizedText("a part was inspected")
+        for name in RESULT_FIELDS:
+            event.add_property(name, *fields.get(name, (None, _V.Null)))
+        for teller in self.tellers:
+            event.emitting_node = teller
+            await self.server.iserver.subscription_service.trigger_event(event)
+
+
+@asynccontextmanager
+async def run_camera(settings: CameraSettings) -> AsyncIterator[Camera]:
+    """Run a vision system for as long as the context lasts. Raises `OSError` if the port is taken
+    or the ledger cannot be written."""
+    ledger = None if settings.ledger is None else Ledger(settings.ledger)
+    with nullcontext() if ledger is None else closing(ledger):
+        server = Server(QuickServer())
+        server.set_endpoint(f"opc.tcp://{settings.host}:{settings.port}/")
+        server.socket_address = (settings.host, settings.port)
+        server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        server.set_identity_tokens([ua.AnonymousIdentityToken])
+        await server.init()
+        await server.set_application_uri("urn:lineside:vision")
+        server.set_server_name("Lineside vision system")
+        model = await add_model(server)
+        index = await server.get_namespace_index(OWN)
+        objects = server.get_objects_node()
+        node = await objects.add_object(f"ns={index};s=Camera", f"{index}:Camera")
+        tellers = [node, server.get_node(ua.NodeId(ua.Int32(ua.ObjectIds.Server)))]
+        for teller in tellers:
+            await teller.set_event_notifier([ua.EventNotifier.SubscribeToEvents])
+        # asyncua reports a taken port with a traceback; ask the system first.
+        socket.create_server((settings.host, settings.port)).close()
+        camera = Camera(settings, server, model, ledger, [t.nodeid for t in tellers])
+        try:
+            await server.start()
+            port = server.bserver.port if server.bserver is not None else settings.port
+            camera.endpoint = f"opc.tcp://{settings.host}:{port}/"
+            looking = asyncio.create_task(camera.run())
+            try:
+                yield camera
+            finally:
+                looking.cancel()
+                await asyncio.gather(looking, return_exceptions=True)
+        finally:
+            await server.stop()

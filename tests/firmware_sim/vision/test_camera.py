@@ -1,0 +1,148 @@
+"""The simulated vision system, as a client and as a gateway hear it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asyncua import Client, ua
+
+from deploy.local.ports import free_port
+from edge.sources.opcua import OpcUaSettings
+from firmware_sim.line.ledger import Sample, read_ledger
+from firmware_sim.proxy.proxy import FaultProxy
+from firmware_sim.vision import Camera, CameraSettings, run_camera
+from firmware_sim.vision.camera import GAP_MM, NODE
+from protocols.inspection import RESULT, Result, parse_result
+from protocols.opcua.machine_vision import NAMESPACE, RESULT_READY
+from tests.edge.sources.reading import Reading, reading, run, settings_for, until
+
+BY_COMMAND = CameraSettings(cycle_s=0, nok_rate=0.3)
+VISION: dict[str, Any] = {
+    "node": NODE,
+    "verdict": "ResultContent.0",
+    "measured": [
+        {"name": "Gap", "value": "ResultContent.1.Width", "lower": GAP_MM[0], "upper": GAP_MM[1]},
+        {"name": "Score", "value": "ResultContent.1.Score"},
+        {"name": "Clip", "value": "ResultContent.2"},
+    ],
+}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.sqlite"
+
+
+def settings_of(endpoint: str) -> OpcUaSettings:
+    return settings_for(endpoint, machine_vision=VISION)
+
+
+def results(got: Reading) -> list[Result]:
+    return [parse_result(text) for text in got.values(RESULT)]
+
+
+def parts(got: Reading) -> Counter[str | None]:
+    return Counter(r.serial for r in results(got) if r.characteristic == "Vision")
+
+
+def test_a_plain_client_hears_the_event_of_the_model() -> None:
+    heard: list[Any] = []
+
+    class Handler:
+        def event_notification(self, event: Any) -> None:
+            heard.append(event)
+
+    async def work() -> None:
+        async with run_camera(BY_COMMAND) as camera, Client(camera.endpoint) as client:
+            index = await client.get_namespace_index(NAMESPACE)
+            subscription = await client.create_subscription(50, Handler())
+            node = ua.NodeId(ua.Int32(RESULT_READY), ua.Int16(index))
+            await subscription.subscribe_events(evtypes=client.get_node(node))
+            await camera.inspect()
+            await until(lambda: bool(heard))
+            assert heard[0].EventType == node
+            assert heard[0].ResultState == 1
+
+    run(work)
+
+
+def test_a_gateway_has_each_part_once_over_faults(path: Path) -> None:
+    async def look(camera: Camera, count: int) -> list[str]:
+        return [await camera.inspect() for _ in range(count)]
+
+    async def work() -> None:
+        ledger = path.with_name("ledger.jsonl")
+        settings = BY_COMMAND.model_copy(update={"ledger": ledger})
+        async with run_camera(settings) as camera:
+            port = int(camera.endpoint.rstrip("/").rpartition(":")[2])
+            async with (
+                FaultProxy("127.0.0.1", port) as proxy,
+                reading(path, settings_of(f"opc.tcp://127.0.0.1:{proxy.port}/")) as got,
+            ):
+                await until(lambda: got.figures.state == "online")
+                await look(camera, 10)
+                await until(lambda: len(parts(got)) == 10)
+                await proxy.make("cut", seconds=0.5)
+                await until(lambda: got.figures.state == "offline")
+                await look(camera, 10)
+                await until(lambda: len(parts(got)) == 20)
+                told = [e.value for e in read_ledger(ledger) if isinstance(e, Sample)]
+                assert parts(got) == Counter(told)
+                assert got.gaps == []
+                verdicts = {(r.characteristic, r.serial): r.verdict for r in results(got)}
+                assert {verdicts["Gap", serial] for serial in parts(got)} == {"ok", "nok"}
+                for serial in parts(got):
+                    assert verdicts["Gap", serial] == verdicts["Vision", serial]
+
+    run(work)
+
+
+def test_content_that_makes_no_sense_stops_nothing(path: Path) -> None:
+    kinds = ua.VariantType
+    unknown = ua.ExtensionObject(ua.NodeId.from_string("ns=9;i=1"), ua.ByteString(b"xx"))
+    senseless: list[dict[str, Any]] = [
+        {"ResultId": ("text", kinds.String)},
+        {"ResultId": (unknown, kinds.ExtensionObject)},
+        {"ResultContent": ([1.5, 2.5], kinds.Double)},
+        {"ResultContent": ("no list", kinds.String)},
+        {"PartId": (5, kinds.Int32), "ResultState": ("five", kinds.String)},
+        {"CreationTime": (12, kinds.Int64)},
+    ]
+
+    async def work() -> None:
+        async with (
+            run_camera(BY_COMMAND) as camera,
+            reading(path, settings_of(camera.endpoint)) as got,
+        ):
+            await until(lambda: got.figures.state == "online")
+            for fields in senseless:
+                await camera.inspect(**fields)
+            last = await camera.inspect()
+            await until(lambda: parts(got)[last] == 1)
+            assert got.gaps == []
+            assert len({r.key for r in results(got)}) == len(senseless) + 1
+
+    run(work)
+
+
+def test_a_camera_that_is_switched_off_and_on_leaves_a_gap(path: Path) -> None:
+    async def work() -> None:
+        port = free_port()
+        again = BY_COMMAND.model_copy(update={"port": port, "seed": 2})
+        async with reading(path, settings_of(f"opc.tcp://127.0.0.1:{port}/")) as got:
+            async with run_camera(again) as camera:
+                await until(lambda: got.figures.state == "online")
+                first = await camera.inspect()
+                await until(lambda: parts(got)[first] == 1)
+            await until(lambda: got.figures.state == "offline")
+            async with run_camera(again.model_copy(update={"seed": 3})) as camera:
+                await until(lambda: got.figures.state == "online")
+                second = await camera.inspect()
+                await until(lambda: parts(got)[second] == 1)
+            (gap,) = got.gaps
+            assert gap.cause.startswith("machine vision results: connection lost")
+
+    run(work)
