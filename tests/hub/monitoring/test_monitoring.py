@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import socket
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,8 @@ from hub.store import Database
 from tests.hub.calls.world import OWNER, PLANT, POINT, eventually, make_world, passed_at
 from tests.hub.serving import refused, serve
 
-ALERTS = Path(__file__).parents[3] / "deploy" / "prometheus" / "alerts.yaml"
+DEPLOY = Path(__file__).parents[3] / "deploy"
+ALERTS = DEPLOY / "prometheus" / "alerts.yaml"
 
 
 class Part:
@@ -147,8 +151,9 @@ def selected(expression: Any) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
-def test_each_alert_is_made_of_figures_that_exist(rule: dict[str, Any], database: Database) -> None:
+@pytest.fixture
+def series(database: Database) -> set[str]:
+    """Names of all that hub and gateway really tell."""
     make_world(database)
     with database.connect("ingest") as connection:
         release(connection, OWNER, PLANT, POINT, "0000001", passed_at(1))
@@ -156,14 +161,59 @@ def test_each_alert_is_made_of_figures_that_exist(rule: dict[str, Any], database
     of_hub = registry_of(database, Workers({"ingest": Part()}), IngestFigures(lambda: 0))
     names = {sample.name for family in of_hub.collect() for sample in family.samples}
     gateway = Figures()
-    gateway.sources["press"] = SourceFigures("press")
+    gateway.sources["press"] = SourceFigures("press", clock_offset_ms=1.0)
     gateway.lines["P1/TRIM1"] = LineFigures()
-    names |= {name for name, _ in figures(exposition(gateway, ("seatworks", "gw"))[0].decode())}
-    looked_at = selected(promql_parser.parse(rule["expr"]))
-    assert looked_at
-    assert looked_at <= names
-    assert rule["labels"]["severity"] in ("warning", "critical")
-    assert rule["annotations"].keys() == {"summary", "action"}
+    gateway.identity.not_after = datetime.now(UTC)
+    told = figures(exposition(gateway, ("seatworks", "gw"))[0].decode())
+    return names | {name for name, _ in told}
+
+
+def test_each_alert_is_made_of_figures_that_exist(series: set[str]) -> None:
+    for rule in rules():
+        looked_at = selected(promql_parser.parse(rule["expr"]))
+        assert looked_at, rule["alert"]
+        assert looked_at <= series, rule["alert"]
+        assert rule["labels"]["severity"] in ("warning", "critical")
+        assert rule["annotations"].keys() == {"summary", "action"}
+
+
+def test_the_dashboard_is_made_of_figures_that_exist(series: set[str]) -> None:
+    board = json.loads((DEPLOY / "grafana" / "dashboards" / "lineside.json").read_text())
+    panels = board["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    places = [
+        (panel["gridPos"]["x"] + x, panel["gridPos"]["y"] + y)
+        for panel in panels
+        for x in range(panel["gridPos"]["w"])
+        for y in range(panel["gridPos"]["h"])
+    ]
+    assert len(set(places)) == len(places)
+    assert max(x for x, _ in places) < 24
+    for panel in panels:
+        if panel["type"] == "row":
+            continue
+        assert panel["targets"], panel["title"]
+        for target in panel["targets"]:
+            assert target["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+            expression = target["expr"]
+            for span in ("$__rate_interval", "$__range"):
+                expression = expression.replace(span, "5m")
+            looked_at = selected(promql_parser.parse(expression))
+            assert looked_at, panel["title"]
+            assert looked_at <= series, panel["title"]
+    for variable in board["templating"]["list"]:
+        if variable["type"] == "query":
+            asked = re.fullmatch(r"label_values\((\w+).*, (\w+)\)", variable["definition"])
+            assert asked is not None
+            assert asked[1] in series
+
+
+def test_the_dashboard_is_provisioned() -> None:
+    folder = DEPLOY / "grafana" / "provisioning"
+    (provider,) = YAML(typ="safe").load(folder / "dashboards" / "lineside.yaml")["providers"]
+    assert provider["type"] == "file"
+    (source,) = YAML(typ="safe").load(folder / "datasources" / "prometheus.yaml")["datasources"]
+    assert source["type"] == "prometheus"
 
 
 _OF_EACH = """
@@ -171,6 +221,8 @@ INSERT INTO gateway_status (gateway, owner, partner, online, since)
     SELECT id, owner, partner, false, now() FROM gateway ON CONFLICT DO NOTHING;
 INSERT INTO gateway_traffic (gateway, owner, partner)
     SELECT id, owner, partner FROM gateway ON CONFLICT DO NOTHING;
+INSERT INTO stream_cursor (gateway, owner, partner, stream, epoch)
+    SELECT id, owner, partner, 'telemetry', 1 FROM gateway ON CONFLICT DO NOTHING;
 INSERT INTO gateway_certificate (serial, owner, gateway, public_key, pem, how, not_after)
     SELECT g.id::text, owner, id, '', '', 'enrolled', now() + interval '90 d' FROM gateway g;
 INSERT INTO exception (owner, plant, kind, subject, severity, told, source_at)
