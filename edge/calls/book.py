@@ -221,23 +221,30 @@ class CallBook:
         call = Call.model_validate_json(row["change_body"])
         return Work(call, False, "replace", call.revision)
 
-    def offer(self, work: Work, strobes: tuple[int, int] | None) -> None:
-        """The PLC is about to be shown it; `strobes` as in `Work`."""
+    def offer(self, work: Work, strobes: tuple[int, int] | None) -> bool:
+        """The PLC is about to be shown it; `strobes` as in `Work`. False if it is due no more: the
+        plant or the line has said something since it was asked for."""
+        key = str(work.call.key)
         if work.command == "build":
             before, strobe = strobes or (None, None)
-            self._db.execute(
+            offered = self._db.execute(
                 "UPDATE call SET state = 'offered', strobe_before = ?, strobe = ?"
                 " WHERE key = ? AND state IN ('received', 'offered')",
-                (before, strobe, str(work.call.key)),
+                (before, strobe, key),
             )
-        else:
-            self._update(str(work.call.key), shown=json.dumps(work.plain()))
+            return offered.rowcount > 0
+        row = self.find(key)
+        if row is None or not _is_due(row, work):
+            return False
+        self._update(key, shown=json.dumps(work.plain()))
+        return True
 
     def settle(self, work: Work, accepted: bool, reason: str, at: datetime) -> None:
-        """The PLC has answered a command, or cannot be asked. `at`: when it answered."""
+        """The PLC has answered a command, or cannot be asked. `at`: when it answered. What was not
+        before it and is due no more has had its answer."""
         key = str(work.call.key)
         row = self.find(key)
-        if row is None:
+        if row is None or (row["shown"] is None and not _is_due(row, work)):
             return
         self._update(key, shown=None)
         if work.command in ("rework", "scrap"):
@@ -469,6 +476,16 @@ class CallBook:
         cursor = self._db.cursor()
         cursor.row_factory = sqlite3.Row
         return cursor.execute(query, parameters)
+
+
+def _is_due(row: sqlite3.Row, work: Work) -> bool:
+    """Whether a command is what the line is to be told still."""
+    if work.command in ("rework", "scrap"):
+        return bool(row["redo"] == work.command)
+    if work.command == "replace":
+        due = row["change_due"] == 1 and Call.model_validate_json(row["change_body"]).revision
+        return due == work.revision
+    return (row["wish_due"], row["wish_revision"]) == (1, work.revision)
 
 
 def _concerns_line(row: sqlite3.Row, call: Call) -> bool:

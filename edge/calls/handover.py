@@ -78,8 +78,8 @@ class HandOver:
                 if not shown:
                     return
                 continue
-            if not shown:
-                await self._desk.run(self._desk.store.offer, work)
+            if not shown and not await self._desk.run(self._desk.store.offer, work):
+                return
             if not await self._written(work, shown=shown):
                 return
             shown = True
@@ -105,7 +105,8 @@ class HandOver:
                 state = await self._plc.hand_over_state()
             strobe = next_strobe(state, self._plc.strobes)
             strobes = state.strobe, strobe
-            await self._desk.run(self._desk.store.offer, work, strobes)
+            if not await self._desk.run(self._desk.store.offer, work, strobes):
+                return
             if not await self._written(work, shown=False):
                 return
             await self._plc.write_strobe(strobe)

@@ -299,10 +299,11 @@ class CallStore:
         """What the line's PLC is to be told next: see `CallBook.next_work`."""
         return self._book.next_work(line)
 
-    def offer(self, work: Work, strobes: tuple[int, int] | None = None) -> None:
-        """It is about to be shown to the PLC; `strobes` as in `Work`."""
+    def offer(self, work: Work, strobes: tuple[int, int] | None = None) -> bool:
+        """It is about to be shown to the PLC; `strobes` as in `Work`. False if it is due no
+        more."""
         with self._transaction():
-            self._book.offer(work, strobes)
+            return self._book.offer(work, strobes)
 
     def decide(self, event: Event) -> bool:
         """Store what became of a hand-over, with its event. False if it was decided before."""

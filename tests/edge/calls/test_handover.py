@@ -62,12 +62,13 @@ class FailingStore(CallStore):
     cut_before: str = ""
     cut_after: str = ""
 
-    def offer(self, work: Work, strobes: tuple[int, int] | None = None) -> None:
+    def offer(self, work: Work, strobes: tuple[int, int] | None = None) -> bool:
         if self.cut_before == "offer":
             raise PowerCutError("offer")
-        super().offer(work, strobes)
+        offered = super().offer(work, strobes)
         if self.cut_after == "offer":
             raise PowerCutError("offer")
+        return offered
 
     def settle(self, work: Work, accepted: bool, reason: str, at: datetime) -> None:
         if self.cut_before == "settle":

@@ -429,6 +429,36 @@ def test_what_the_plc_has_before_it_as_its_part_leaves_is_answered_once(inbox: I
     assert inbox.work() is None
 
 
+@pytest.mark.parametrize("commands", [True, False])
+def test_what_was_answered_between_asking_for_work_and_showing_it_is_not_shown(
+    inbox: Inbox, commands: bool
+) -> None:
+    inbox.take(FIRST)
+    inbox.accept(FIRST)
+    inbox.take(change(FIRST, 2, part_no="B1"))
+    work = inbox.store.next_work(NAME)
+    assert work is not None
+    for kind in ("produced", "inspected", "packed", "shipped"):
+        inbox.happens(kind, verdict="ok" if kind == "inspected" else None)
+    if commands:
+        assert not inbox.store.offer(work)
+    else:
+        inbox.store.settle(work, accepted=False, reason="it takes no commands", at=AT)
+    assert inbox.told("refused_change") == [("refused_change", 2, "too late: its part is shipped")]
+    assert inbox.work() is None
+
+
+def test_a_call_that_is_cancelled_between_asking_for_work_and_showing_it_is_not_built(
+    inbox: Inbox,
+) -> None:
+    inbox.take(FIRST)
+    work = inbox.store.next_work(NAME)
+    assert work is not None
+    inbox.take(instruct("cancel", 2))
+    assert not inbox.store.offer(work)
+    assert inbox.told() == [("dropped", 2, None)]
+
+
 def test_nobody_is_asked_about_a_part_that_has_left(inbox: Inbox) -> None:
     inbox.take(FIRST)
     inbox.accept(FIRST)
