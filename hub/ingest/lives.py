@@ -8,9 +8,11 @@ meanwhile. Once it was cut off that is no longer known: it forgets, and nodes ar
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from hub.ingest.inbox import Message
+from protocols.sparkplug import PayloadError, decode
+from protocols.sparkplug.session import bd_seq_of
 from protocols.sparkplug.topics import DeviceTopic, NodeTopic
 
 logger = logging.getLogger(__name__)
@@ -61,3 +63,17 @@ class Lives:
         """What was kept may no longer hold."""
         self._nodes.clear()
         self._bytes = 0
+
+
+def died(lived: Sequence[Life]) -> bool:
+    """Whether a node is dead by what was heard of it last. The will of an earlier connect, come
+    late, does not count."""
+    try:
+        said = {
+            topic.type: bd_seq_of(decode(message.payload))
+            for topic, message in lived
+            if topic.type in ("NBIRTH", "NDEATH")
+        }
+    except PayloadError:
+        return False
+    return "NDEATH" in said and said["NDEATH"] in (None, said.get("NBIRTH"))

@@ -28,7 +28,7 @@ from hub.ingest.figures import IngestFigures
 from hub.ingest.host import Host
 from hub.ingest.inbox import Arrival, Connected, Inbox, Joined, Message
 from hub.ingest.leases import LeaseLostError, connection_name
-from hub.ingest.lives import LIFE, Lives
+from hub.ingest.lives import LIFE, Lives, died
 from hub.ingest.records import RecordReader, Taken
 from hub.ingest.registry import Gateway, registered
 from hub.ingest.session import Delivery, Device, Session
@@ -252,7 +252,8 @@ class Worker:
         self._groups.add(group)
         for node, messages in self._lives.of(group):
             session = self._session(group, node)
-            if session is None:
+            # Of one that has died the other will have noted it; else its silence tells.
+            if session is None or died(messages):
                 continue
             for topic, message in messages:
                 self._life(message, session, topic)

@@ -19,11 +19,11 @@ import pytest
 from deploy.local.broker import LocalBroker, Mosquitto
 from hub.ingest.inbox import Message
 from hub.ingest.leases import Division, divide
-from hub.ingest.lives import Lives
+from hub.ingest.lives import Life, Lives, died
 from hub.store import Database
 from protocols.mqtt.broker import make_client
-from protocols.sparkplug import DataType, Metric
-from protocols.sparkplug.session import Arrival, HostState, SeqChecker
+from protocols.sparkplug import DataType, Metric, encode
+from protocols.sparkplug.session import Arrival, HostState, SeqChecker, death_payload
 from protocols.sparkplug.topics import DeviceTopic, NodeTopic, state_topic
 from tests.hub.ingest.conftest import eventually, rows
 from tests.hub.ingest.node import BASE_MS, WAIT_S, Node, broker_settings
@@ -69,6 +69,17 @@ def test_lives_are_kept_in_order_and_bounded() -> None:
     assert kept() == [born, second, died]
     hear("DBIRTH", "c", 71)
     assert kept() == []  # too much: the nodes are asked
+
+
+def test_a_node_is_dead_by_the_death_of_its_own_connect() -> None:
+    def life(kind: Any, bd_seq: int) -> Life:
+        topic = NodeTopic("g", kind, "n")
+        return topic, Message(str(topic), encode(death_payload(bd_seq)))
+
+    assert not died([life("NBIRTH", 7)])
+    assert not died([life("NBIRTH", 7), life("NDEATH", 6)])
+    assert died([life("NBIRTH", 7), life("NDEATH", 7)])
+    assert not died([(NodeTopic("g", "NBIRTH", "n"), Message("", b"no payload"))])
 
 
 def test_a_sequence_is_joined_in_the_middle() -> None:
