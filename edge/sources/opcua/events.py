@@ -2,12 +2,14 @@
 
 They come in the same subscription as values, and are acknowledged, asked for again and taken over
 with it. A subscription that is made anew does not bring the events of the time without one: that
-time is a gap, whether there were any or not.
+time is a gap, whether there were any or not; unless the system still holds the last result that
+was seen and all after it (`missed.py`).
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import struct
 from collections.abc import Sequence
@@ -17,7 +19,7 @@ from typing import Any
 from asyncua import Client, ua
 from asyncua.ua.ua_binary import variant_to_binary
 
-from edge.journal import Gap, SampleBatch, TelemetryJournal
+from edge.journal import Gap, Origin, SampleBatch, TelemetryJournal
 from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.opcua.connect import node_id
 from edge.sources.opcua.gaps import GapWatch
@@ -72,8 +74,15 @@ class VisionEvents:
         self._findings = Findings(settings.device, vision, self._results)
         self._slack_us = _SLACK_US + 1000 * settings.publishing_ms
         self._bookmark = f"{settings.device}/events"
-        self._heard_us = int(journal.bookmarks.get(self._bookmark) or 0)
+        kept = json.loads(journal.bookmarks.get(self._bookmark) or "{}")
+        self._heard_us: int = kept.get("heard", 0)
         """Until when nothing can have been missed; 0: nothing was subscribed before."""
+        self._last: str = kept.get("key", "")
+        self._last_us: int = kept.get("made", 0)
+        """Key and time of the newest result that was seen."""
+        self._source: str = kept.get("source", "")
+        """Who told it."""
+        self._unmarked = False
         self._marked_us = self._heard_us
         self._unreadable = Condition(logger, f"source {settings.device}: results")
         self._fields = Condition(logger, f"source {settings.device}: fields of results")
@@ -126,13 +135,56 @@ class VisionEvents:
         self._filters = self._filters and not again
         return again
 
-    def missed(self, now_us: int) -> list[Gap]:
-        """A subscription is made anew: what cannot be known of the time without one."""
+    @property
+    def resumes(self) -> bool:
+        """Whether there is a time without a subscription to account for."""
+        return bool(self._heard_us)
+
+    def resume(
+        self, held: Sequence[ua.ExtensionObject], now_us: int, *, whole: bool
+    ) -> list[SampleBatch | Gap]:
+        """The records of a time without a subscription, of the results that the system holds, and
+        whether those are all that it holds. Without the last one seen among them it is not known
+        what was forgotten."""
         since_us, self._heard_us = self._heard_us, now_us
         if not since_us:
             return []
+        now = datetime.fromtimestamp(now_us / 1e6, UTC)
+        from_us = self._last_us or since_us
+        found: list[Result] = []
+        for each in held:
+            try:
+                found += self._of_held(each, now)
+            except (*_BROKEN, Unreadable) as error:
+                self._unreadable.fail(f"a result that the system holds: {str(error)[:200]}")
+                whole = False
+        found.sort(key=lambda result: result.measured_at)
+        known = whole and bool(self._last) and any(r.key == self._last for r in found)
+        fresh = [r for r in found if _us(r) >= from_us and r.key != self._last]
+        self._see(fresh)
+        batches = self._results.batches(fresh, Origin.HISTORY)
+        if known:
+            return [*batches]
         cause = f"machine vision results: {self._gaps.interruption}"
-        return [Gap(self._device, min(since_us, now_us), now_us, cause)]
+        return [Gap(self._device, min(since_us, now_us), now_us, cause), *batches]
+
+    def _of_held(self, held: ua.ExtensionObject, now: datetime) -> list[Result]:
+        fields = jsonable(held, self.types.expand)
+        if not isinstance(fields, dict):
+            raise ValueError("it is no structure")
+        made = fields.get("CreationTime")
+        fields["CreationTime"] = datetime.fromisoformat(made) if isinstance(made, str) else None
+        fields["SourceName"] = self._source
+        digest = hashlib.sha256(held.Body or b"").hexdigest()
+        return self._findings.of(fields, now=now, sha256=digest)
+
+    def _see(self, results: Sequence[Result]) -> None:
+        """Remember the newest."""
+        for result in results:
+            if _us(result) >= self._last_us:
+                self._last, self._last_us = result.key, _us(result)
+                self._source = result.tool or self._source
+                self._unmarked = True
 
     def hear(self, now_us: int) -> None:
         """The server has told all it had."""
@@ -140,12 +192,20 @@ class VisionEvents:
 
     def due(self, now_us: int) -> bool:
         """Whether `marks` should be kept now."""
-        return self._heard_us != self._marked_us and now_us - self._marked_us > _HEARD_EVERY_US
+        return self._unmarked or (
+            self._heard_us != self._marked_us and now_us - self._marked_us > _HEARD_EVERY_US
+        )
 
     def marks(self) -> dict[str, str]:
         """The bookmark of what was heard."""
-        self._marked_us = self._heard_us
-        return {self._bookmark: str(self._heard_us)}
+        self._marked_us, self._unmarked = self._heard_us, False
+        kept = {
+            "heard": self._heard_us,
+            "key": self._last,
+            "made": self._last_us,
+            "source": self._source,
+        }
+        return {self._bookmark: json.dumps(kept)}
 
     def take(self, events: Sequence[Any], now_us: int) -> list[SampleBatch | Gap]:
         """The records of some events, gaps first. One that cannot be read is a gap."""
@@ -165,6 +225,7 @@ class VisionEvents:
                 gaps.append(Gap(self._device, now_us, now_us, f"machine vision results: {what}"))
             else:
                 self._unreadable.recover()
+        self._see(results)
         return [*gaps, *self._results.batches(results)]
 
     def _gap(self, now_us: int, why: str) -> Gap:
@@ -201,6 +262,10 @@ class VisionEvents:
         else:
             self._fields.recover()
         return fields
+
+
+def _us(result: Result) -> int:
+    return round(result.measured_at.timestamp() * 1e6)
 
 
 class _OverflowError(Exception):

@@ -276,6 +276,8 @@ class _Session:
         self._hear(now_us)
         self._end_if_told(message)
         marks = {**self._ledger.add(gaps.debts), **self._intake.marks()}
+        if self._intake.events is not None and self._intake.events.due(now_us):
+            marks |= self._intake.events.marks()
         gaps.debts.clear()
         figures.overflows = gaps.overflows
         figures.last_sample_us = gaps.newest_us

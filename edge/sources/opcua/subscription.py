@@ -15,8 +15,10 @@ from asyncua.ua.ua_binary import struct_from_binary
 from edge.journal import Gap, TelemetryJournal
 from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.opcua.connect import node_id
+from edge.sources.opcua.events import VisionEvents
 from edge.sources.opcua.intake import Intake
 from edge.sources.opcua.items import Items
+from edge.sources.opcua.missed import held_results
 from edge.sources.opcua.recovery import Memory
 from edge.status import SourceFigures
 
@@ -171,14 +173,10 @@ class Subscription:
 
     async def _monitor_events(self) -> None:
         """Ask for the events, if any are wanted."""
-        events, journal = self._intake.events, self._journal
+        events = self._intake.events
         if events is None:
             return
         position = events.position
-        if position not in self._memory.refused:  # else a gap is open already
-            gaps = events.missed(time.time_ns() // 1000)
-            self._figures.gaps += len(gaps)
-            await journal.submit(*gaps, bookmarks=events.marks())
         self._namespaces = await self._client.get_namespace_array()
         while True:
             try:
@@ -196,10 +194,24 @@ class Subscription:
             if result.StatusCode.is_good():
                 self._memory.items[position] = result.MonitoredItemId
                 await self.note([], [position])
+                await self._resume_events(events)
                 return
             if not events.fallback(result.StatusCode):
                 await self.note([(position, result.StatusCode.name)], [])
                 return
+
+    async def _resume_events(self, events: VisionEvents) -> None:
+        """Account for the time without a subscription: by what the system holds, or by a gap."""
+        now_us = time.time_ns() // 1000
+        held: list[ua.ExtensionObject] = []
+        whole = False
+        if events.resumes:
+            node = node_id(events.node, self._namespaces)
+            device = self._settings.device
+            held, whole = await held_results(self._client, node, self._namespaces, device)
+        records = events.resume(held, now_us, whole=whole)
+        self._figures.gaps += sum(isinstance(record, Gap) for record in records)
+        await self._journal.submit(*records, bookmarks=events.marks())
 
     def _subscribed(self, positions: Iterable[int]) -> list[int]:
         settings = self._settings

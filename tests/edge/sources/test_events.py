@@ -125,7 +125,7 @@ def test_what_happens_while_the_link_or_the_agent_is_away_comes_once(path: Path)
 
 
 @needs_node_opcua
-def test_a_subscription_that_is_lost_leaves_a_gap_that_names_the_results(path: Path) -> None:
+def test_what_was_not_heard_is_fetched_or_a_gap_that_names_the_results(path: Path) -> None:
     async def work() -> None:
         async with (
             run_node_opcua(nodesets=["machineVision"]) as server,
@@ -134,7 +134,19 @@ def test_a_subscription_that_is_lost_leaves_a_gap_that_names_the_results(path: P
             await until(lambda: got.figures.state == "online")
             await server.raise_results(a_result(1))
             await until(lambda: parts(got)["SN0001"] == 1)
+            await server.stop()
+            await server.start()
+            await server.raise_results(*(a_result(n) for n in range(2, 12)))
+            await until(lambda: len(parts(got)) == 11)
+            await until(lambda: got.figures.state == "online")
+            told = {(r.serial, r.characteristic): r for r in results(got)}
+            assert told["SN0007", "Width"].value == 4.007
+            assert told["SN0007", "Label"].verdict == "ok"
+            assert told["SN0007", "Vision"].tool == "Camera"
+            assert got.gaps == []
+
             first_us = time.time_ns() // 1000
+            await server.forget_results()
             await server.restart()
             await until(lambda: bool(got.gaps))
             (gap,) = got.gaps
@@ -143,8 +155,8 @@ def test_a_subscription_that_is_lost_leaves_a_gap_that_names_the_results(path: P
             assert gap.to_us is not None
             assert gap.from_us <= first_us < gap.to_us
             await until(lambda: got.figures.state == "online")
-            await server.raise_results(a_result(2))
-            await until(lambda: parts(got)["SN0002"] == 1)
+            await server.raise_results(a_result(12))
+            await until(lambda: parts(got)["SN0012"] == 1)
 
     run(work)
 

@@ -221,6 +221,23 @@ def test_whatever_an_event_holds_it_is_results_or_a_gap(
             assert isinstance(record, Gap)
 
 
+def test_results_that_are_held_and_cannot_be_read_are_a_gap(journal: TelemetryJournal) -> None:
+    vision = MachineVisionSettings()
+    of_device = OpcUaSettings(device="camera", endpoint="opc.tcp://x:1", machine_vision=vision)
+    watch = GapWatch("camera", 100, None)
+    events = VisionEvents(of_device, vision, journal, watch, SourceFigures("camera"))
+    unknown = ua.ExtensionObject(ua.NodeId.from_string("ns=9;i=1"), ua.ByteString(b"xx"))
+    held: list[Any] = [unknown, None, 5, "text"]
+    assert events.resume(held, 1_800_000_000_000_000, whole=True) == []  # nothing was heard before
+    (gap,) = events.resume(held, 1_800_000_001_000_000, whole=True)
+    assert gap == Gap(
+        "camera",
+        1_800_000_000_000_000,
+        1_800_000_001_000_000,
+        "machine vision results: agent stopped",
+    )
+
+
 def _variant(value: Any) -> ua.Variant:
     if isinstance(value, list):
         inner = [ua.Variant(each) for each in value]
