@@ -68,7 +68,7 @@ class VisionEvents:
         self.node = vision.node
         self.types = TypeBook(settings.device)
         self._device = settings.device
-        self._queue_size = settings.queue_size
+        self._wanted = vision.queue_size
         self._gaps = gaps
         self._results = Results(settings.device, journal, figures, vision.forms)
         self._findings = Findings(settings.device, vision, self._results)
@@ -82,6 +82,8 @@ class VisionEvents:
         """Key and time of the newest result that was seen."""
         self._source: str = kept.get("source", "")
         """Who told it."""
+        self._queue: int = kept.get("queue", vision.queue_size)
+        """Events that the server's queue takes."""
         self._unmarked = False
         self._marked_us = self._heard_us
         self._unreadable = Condition(logger, f"source {settings.device}: results")
@@ -124,7 +126,7 @@ class VisionEvents:
                 ClientHandle=ua.UInt32(self.position),
                 SamplingInterval=0,
                 Filter=wanted,
-                QueueSize=self._queue_size,
+                QueueSize=self._wanted,
                 DiscardOldest=True,
             ),
         )
@@ -134,6 +136,10 @@ class VisionEvents:
         again = self._filters and status.value in _FILTER_REFUSALS
         self._filters = self._filters and not again
         return again
+
+    def accepted(self, queue_size: int) -> None:
+        """The server has the monitored item, with a queue of so many events."""
+        self._queue = queue_size or self._wanted
 
     @property
     def resumes(self) -> bool:
@@ -186,9 +192,9 @@ class VisionEvents:
                 self._source = result.tool or self._source
                 self._unmarked = True
 
-    def hear(self, now_us: int) -> None:
-        """The server has told all it had."""
-        self._heard_us = max(self._heard_us, now_us - self._slack_us)
+    def hear(self, until_us: int) -> None:
+        """The server has told all that it had until then."""
+        self._heard_us = max(self._heard_us, until_us - self._slack_us)
 
     def due(self, now_us: int) -> bool:
         """Whether `marks` should be kept now."""
@@ -204,33 +210,38 @@ class VisionEvents:
             "key": self._last,
             "made": self._last_us,
             "source": self._source,
+            "queue": self._queue,
         }
         return {self._bookmark: json.dumps(kept)}
 
     def take(self, events: Sequence[Any], now_us: int) -> list[SampleBatch | Gap]:
-        """The records of some events, gaps first. One that cannot be read is a gap."""
+        """The records of some events, gaps first. One that cannot be read is a gap. So is it when
+        they fill the server's queue: not all servers say that they dropped what came before."""
         results: list[Result] = []
         gaps: list[Gap] = []
         now = datetime.fromtimestamp(now_us / 1e6, UTC)
-        for event in events:
-            if event.ClientHandle != self.position:
-                continue
+        ours = [event for event in events if event.ClientHandle == self.position]
+        overflowed = len(ours) >= self._queue
+        for event in ours:
             try:
                 results += self._results_of(event.EventFields, now)
             except _OverflowError:
-                gaps.append(self._gap(now_us, "the server's queue of events overflowed"))
+                overflowed = True
             except _BROKEN as error:
                 what = f"an event cannot be read: {str(error)[:200]}"
                 self._unreadable.fail(f"{what}; it is lost, and a gap says so")
                 gaps.append(Gap(self._device, now_us, now_us, f"machine vision results: {what}"))
             else:
                 self._unreadable.recover()
+        if overflowed:
+            gaps.append(self._overflow(now_us))
         self._see(results)
         return [*gaps, *self._results.batches(results)]
 
-    def _gap(self, now_us: int, why: str) -> Gap:
+    def _overflow(self, now_us: int) -> Gap:
         since_us = min(self._heard_us, now_us) or None
-        return Gap(self._device, since_us, now_us, f"machine vision results: {why}")
+        cause = f"machine vision results: the server's queue of {self._queue} was full"
+        return Gap(self._device, since_us, now_us, cause)
 
     def _results_of(self, values: Sequence[ua.Variant], now: datetime) -> list[Result]:
         if len(values) != len(_FIELDS):

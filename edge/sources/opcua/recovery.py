@@ -121,7 +121,7 @@ def mark_of(settings: OpcUaSettings) -> str:
         include={"publishing_ms", "sampling_ms", "queue_size", "read", "tags", "endpoint"}
     )
     if settings.machine_vision is not None:
-        items += settings.machine_vision.node
+        items += settings.machine_vision.model_dump_json(include={"node", "queue_size"})
     return hashlib.sha256(items.encode()).hexdigest()[:16]
 
 

@@ -29,6 +29,7 @@ from edge.sources.opcua.poll import Poller
 from edge.sources.opcua.publishing import PublishPump, SubscriptionLostError
 from edge.sources.opcua.recovery import Memory, identify, let_go, take_over
 from edge.sources.opcua.subscription import Subscription
+from edge.sources.opcua.values import EPOCH, microseconds
 from edge.status import SourceFigures
 from edge.supervise import keep_running, until_one_ends
 
@@ -273,7 +274,7 @@ class _Session:
         gaps, figures = self._intake.gaps, self._figures
         now_us = time.time_ns() // 1000
         records = self._intake.take(message, now_us)
-        self._hear(now_us)
+        self._hear(min(now_us, _published_us(message)))
         self._end_if_told(message)
         marks = {**self._ledger.add(gaps.debts), **self._intake.marks()}
         if self._intake.events is not None and self._intake.events.due(now_us):
@@ -331,11 +332,11 @@ class _Session:
             self._begun.set()
         self._hear(time.time_ns() // 1000)
 
-    def _hear(self, now_us: int) -> None:
-        """The server has told all it had."""
+    def _hear(self, until_us: int) -> None:
+        """The server has told all that it had until then."""
         events = self._intake.events
         if events is not None and events.position in self._memory.items:
-            events.hear(now_us)
+            events.hear(until_us)
 
     def _end_if_told(self, message: ua.NotificationMessage) -> None:
         for notification in message.NotificationData:
@@ -359,6 +360,11 @@ class _Session:
 
     async def _wait_for_loss(self) -> None:
         await asyncio.shield(self._lost)
+
+
+def _published_us(message: ua.NotificationMessage) -> int:
+    """When the server made a message, which may be long before it comes."""
+    return microseconds(message.PublishTime) if message.PublishTime >= EPOCH else 0
 
 
 def _clock_mark(device: str) -> str:

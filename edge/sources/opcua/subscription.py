@@ -193,6 +193,7 @@ class Subscription:
             )
             if result.StatusCode.is_good():
                 self._memory.items[position] = result.MonitoredItemId
+                events.accepted(result.RevisedQueueSize)
                 await self.note([], [position])
                 await self._resume_events(events)
                 return

@@ -89,6 +89,12 @@ class MachineVisionSettings(BaseModel):
     programme: Member | None = Field(
         default=None, title="Where the programme is; absent: ExternalRecipeId, or InternalRecipeId"
     )
+    queue_size: int = Field(
+        default=1000,
+        ge=2,
+        le=10_000,
+        title="Results that the server holds until they are fetched",
+    )
     simulated: bool = Field(default=False, title="Take results that the system says are simulated")
     ok_words: Words = Field(default=[*OK_WORDS], title="Words for ok, in whatever case")
     nok_words: Words = Field(default=[*NOK_WORDS], title="Words for not ok, in whatever case")

@@ -161,6 +161,24 @@ def test_what_was_not_heard_is_fetched_or_a_gap_that_names_the_results(path: Pat
     run(work)
 
 
+@needs_node_opcua
+def test_a_queue_that_overflows_is_a_gap_though_the_server_says_nothing(path: Path) -> None:
+    async def work() -> None:
+        async with (
+            run_node_opcua(nodesets=["machineVision"]) as server,
+            reading(path, camera(server.endpoint, queue_size=10)) as got,
+        ):
+            await until(lambda: got.figures.state == "online")
+            await server.raise_results(*(a_result(n) for n in range(1, 51)))
+            await until(lambda: parts(got)["SN0050"] == 1)
+            assert len(parts(got)) == 10
+            assert [gap.cause for gap in got.gaps] == [
+                "machine vision results: the server's queue of 10 was full"
+            ]
+
+    run(work)
+
+
 def test_a_server_without_the_model_is_read_all_the_same(path: Path) -> None:
     async def work() -> None:
         async with run_plc(Force=1.0) as plc:

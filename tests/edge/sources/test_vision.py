@@ -238,6 +238,20 @@ def test_results_that_are_held_and_cannot_be_read_are_a_gap(journal: TelemetryJo
     )
 
 
+def test_a_server_that_says_that_its_queue_overflowed_leaves_a_gap(
+    journal: TelemetryJournal,
+) -> None:
+    vision = MachineVisionSettings()
+    of_device = OpcUaSettings(device="camera", endpoint="opc.tcp://x:1", machine_vision=vision)
+    watch = GapWatch("camera", 100, None)
+    events = VisionEvents(of_device, vision, journal, watch, SourceFigures("camera"))
+    said = [ua.Variant(ua.NodeId.from_string("i=3035"))]
+    said += [ua.Variant(None)] * (len(RESULT_FIELDS) + 4)
+    (gap,) = events.take([ua.EventFieldList(ua.UInt32(0), said)], 1_800_000_000_000_000)
+    assert isinstance(gap, Gap)
+    assert gap.cause == "machine vision results: the server's queue of 1000 was full"
+
+
 def _variant(value: Any) -> ua.Variant:
     if isinstance(value, list):
         inner = [ua.Variant(each) for each in value]
