@@ -152,9 +152,8 @@ def stations(
     directory: Annotated[Path, typer.Option(help="where stations put their files")],
     board: Annotated[str, typer.Option(help="address of the gateway's pages")],
     findings: Annotated[Path, typer.Option(help="append every finding to this file")],
-    tightening_port: Annotated[
-        list[int], typer.Option(help="port of a tightening controller; one for each")
-    ],
+    tightening_port: Annotated[int, typer.Option(help="port of the tightening controller")],
+    vision_port: Annotated[int, typer.Option(help="port of the vision system")],
     seed: Annotated[int, typer.Option(help="same seed, same findings")] = 1,
     nok_rate: Annotated[float, typer.Option(help="share that is not in order")] = 0.05,
 ) -> None:
@@ -166,7 +165,8 @@ def stations(
             directory=directory,
             board=board,
             findings=findings,
-            ports=tuple(tightening_port),
+            tightening_port=tightening_port,
+            vision_port=vision_port,
             seed=seed,
             nok_rate=nok_rate,
         )

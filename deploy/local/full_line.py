@@ -28,12 +28,16 @@ from firmware_sim.stations.settings import (
     HAND,
     LEAK,
     LEAKING,
+    LOOKED_AT,
     MEASURED,
     REASON,
+    SEEN,
     SURFACE,
     TESTER,
     TIGHTENED,
+    Limits,
 )
+from firmware_sim.vision.camera import NODE as CAMERA
 
 READY = re.compile(r"^ready (\S+)", re.MULTILINE)
 SUPPLIER = SUPPLIERS[0]
@@ -64,7 +68,7 @@ class FullLineStack(LocalStack):
         super().__init__(settings, say)
         self._stations = settings.directory / SUPPLIER.node / "stations"
         self._findings = self._stations / "findings.jsonl"
-        self._controllers = [free_port() for _ in TIGHTENED]
+        self._tightening_port, self._vision_port = free_port(), free_port()
 
     def verify(self, database: psycopg.Connection[Any]) -> Verdict:
         """Each finding of each station is there too, once, and no part went past a station."""
@@ -96,17 +100,29 @@ class FullLineStack(LocalStack):
             _polled("press", "s7", endpoints["press"], S7),
             _polled("oven", "modbus", endpoints["oven"], MODBUS),
             _polled("dryer", "modbus", endpoints["dryer"], MODBUS),
-            *(
-                {"kind": "open_protocol", "device": name, "host": LOOPBACK, "port": port}
-                for name, port in zip(TIGHTENED, self._controllers, strict=True)
-            ),
+            {
+                "kind": "open_protocol",
+                "device": TIGHTENED,
+                "host": LOOPBACK,
+                "port": self._tightening_port,
+            },
+            {
+                "kind": "opcua",
+                "device": SEEN,
+                "endpoint": f"opc.tcp://{LOOPBACK}:{self._vision_port}/",
+                "machine_vision": {
+                    "node": CAMERA,
+                    "verdict": "ResultContent.0",
+                    "measured": [{**_limited(LOOKED_AT), "value": "ResultContent.1.Width"}],
+                },
+            },
             {"kind": "qdas", "device": MEASURED, **self._folder(MEASURED), "time_zone": "UTC"},
             {
                 "kind": "drop",
                 "device": LEAK,
                 **self._folder(LEAK),
                 "columns": {"serial": "Serial", "time": "Time"},
-                "measured": [_measured(LEAKING)],
+                "measured": [{**_limited(LEAKING), "column": LEAKING.characteristic}],
             },
             {
                 "kind": "drop",
@@ -114,14 +130,13 @@ class FullLineStack(LocalStack):
                 **self._folder(TESTER),
                 "files": "*.json",
                 "columns": {"serial": "part.serial", "time": "at"},
-                "measured": [_measured(CURRENT)],
+                "measured": [{**_limited(CURRENT), "column": CURRENT.characteristic}],
             },
             {
                 "kind": "manual",
                 "device": HAND,
                 "characteristics": [
-                    {"name": GAP.characteristic, "unit": GAP.unit, "lower": GAP.lower,
-                     "upper": GAP.upper},
+                    _limited(GAP),
                     {"name": SURFACE, "check": True},
                 ],
                 "reasons": [REASON],
@@ -153,7 +168,7 @@ class FullLineStack(LocalStack):
                 *("lineside-sim", "--verbose", "stations", "--seed", self.settings.seed),
                 *("--line-ledger", self._ledger(supplier), "--directory", self._stations),
                 *("--board", self.boards[supplier.node], "--findings", self._findings),
-                *(part for port in self._controllers for part in ("--tightening-port", port)),
+                *("--tightening-port", self._tightening_port, "--vision-port", self._vision_port),
             ],
         )
         self.lines["stations"] = stations
@@ -220,10 +235,9 @@ def _polled(
     return {"kind": kind, "device": device, **where, "poll_s": 0.5, "tags": tags}
 
 
-def _measured(limits: Any) -> Mapping[str, object]:
+def _limited(limits: Limits) -> Mapping[str, object]:
     return {
         "name": limits.characteristic,
-        "column": limits.characteristic,
         "unit": limits.unit,
         "lower": limits.lower,
         "upper": limits.upper,

@@ -20,15 +20,18 @@ from firmware_sim.stations.settings import (
     HAND,
     LEAK,
     LEAKING,
+    LOOKED_AT,
     MEASURED,
     REASON,
     ROOM,
+    SEEN,
     SURFACE,
     TESTER,
     TIGHTENED,
     Limits,
     StationsSettings,
 )
+from firmware_sim.vision import Camera, CameraSettings, run_camera
 
 _LOOK_S = 0.2
 
@@ -38,19 +41,19 @@ async def run_stations(settings: StationsSettings) -> AsyncIterator[asyncio.Task
     """Run them for as long as the context lasts; the task ends only by what goes wrong. Raises
     `OSError`."""
     async with AsyncExitStack() as open_:
-        controllers = []
-        for number, (name, port) in enumerate(zip(TIGHTENED, settings.ports, strict=True), 1):
-            chosen = ControllerSettings(
-                name=name, port=port, cycle_s=0, seed=settings.seed + number,
-                nok_rate=settings.nok_rate,
-            )  # fmt: skip
-            running = await open_.enter_async_context(run_controller(chosen))
-            running.controller.select(number)
-            controllers.append(running.controller)
+        tool = ControllerSettings(
+            name=TIGHTENED, port=settings.tightening_port, cycle_s=0, seed=settings.seed,
+            nok_rate=settings.nok_rate,
+        )  # fmt: skip
+        controller = (await open_.enter_async_context(run_controller(tool))).controller
+        eye = CameraSettings(
+            port=settings.vision_port, cycle_s=0, seed=settings.seed, nok_rate=settings.nok_rate
+        )
+        camera = await open_.enter_async_context(run_camera(eye))
         person = await open_.enter_async_context(Person(settings.board, HAND, "Li Na"))
         settings.findings.parent.mkdir(parents=True, exist_ok=True)
         ledger = open_.enter_context(settings.findings.open("a", encoding="utf-8", buffering=1))
-        working = asyncio.create_task(_Line(settings, controllers, person, ledger).run())
+        working = asyncio.create_task(_Line(settings, controller, camera, person, ledger).run())
         try:
             yield working
         finally:
@@ -62,12 +65,14 @@ class _Line:
     def __init__(
         self,
         settings: StationsSettings,
-        controllers: list[Controller],
+        controller: Controller,
+        camera: Camera,
         person: Person,
         ledger: TextIO,
     ) -> None:
         self._settings = settings
-        self._controllers = controllers
+        self._controller = controller
+        self._camera = camera
         self._person = person
         self._ledger = ledger
 
@@ -83,22 +88,21 @@ class _Line:
                 tail.read_on()
                 for entry in tail.entries[done:]:
                     if isinstance(entry, Result) and entry.result == "produced":
-                        self._machines(entry.serial)
+                        await self._machines(entry.serial)
                         waiting.put_nowait(entry.serial)
                 done = len(tail.entries)
                 await asyncio.sleep(_LOOK_S)
 
-    def _machines(self, serial: str) -> None:
+    async def _machines(self, serial: str) -> None:
         chance = self._chance(serial)
-        for controller in self._controllers:
-            controller.identify(serial)
-            kept = controller.tighten()
-            if kept is not None:
-                for name in ("Torque", "Angle"):
-                    ok = kept.values[f"{name.lower()}_status"] == 1
-                    self._find(
-                        controller.settings.name, serial, name, kept.values[name.lower()], ok
-                    )
+        self._controller.identify(serial)
+        kept = self._controller.tighten()
+        if kept is not None:
+            said = kept.values
+            for name, measured in (("Torque", "torque"), ("Angle", "angle")):
+                self._find(TIGHTENED, serial, name, said[measured], said[f"{measured}_status"] == 1)
+        seen = await self._camera.inspect(serial)
+        self._find(SEEN, serial, LOOKED_AT.characteristic, seen.gap_mm, seen.ok)
         now = datetime.now(UTC).replace(microsecond=0)
         room = [(limits, self._measure(MEASURED, serial, limits, chance)) for limits in ROOM]
         leak = (LEAKING, self._measure(LEAK, serial, LEAKING, chance))

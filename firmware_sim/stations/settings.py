@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from firmware_sim.vision.camera import GAP_MM
+
 
 class Limits(NamedTuple):
     """What a station measures, and between what it must lie."""
@@ -17,13 +19,14 @@ class Limits(NamedTuple):
     upper: float
 
 
-TIGHTENED = ("tightening-1", "tightening-2")
-MEASURED, LEAK, TESTER, HAND = "measuring-room", "leak-tester", "end-of-line", "hand-station"
-STATIONS = (*TIGHTENED, MEASURED, LEAK, TESTER, HAND)
+TIGHTENED, SEEN, MEASURED = "tightening", "vision", "measuring-room"
+LEAK, TESTER, HAND = "leak-tester", "end-of-line", "hand-station"
+STATIONS = (TIGHTENED, SEEN, MEASURED, LEAK, TESTER, HAND)
 """Those that find something of each part; named as their gateway's devices."""
 ROOM = (Limits("Rail length", "mm", 419.8, 420.2), Limits("Rail width", "mm", 59.9, 60.1))
 LEAKING = Limits("Leak rate", "ml/min", 0.0, 5.0)
 CURRENT = Limits("Heater current", "A", 3.6, 4.4)
+LOOKED_AT = Limits("Trim gap", "mm", *GAP_MM)
 GAP = Limits("Gap", "mm", 0.4, 0.9)
 SURFACE = "Surface"
 REASON = "scratch"
@@ -38,8 +41,7 @@ class StationsSettings(BaseModel):
     directory: Path = Field(description="with a folder of each station that writes files")
     board: str = Field(description="address of the gateway's pages, where a person enters results")
     findings: Path = Field(description="append every finding to this file")
-    ports: tuple[int, ...] = Field(
-        min_length=len(TIGHTENED), max_length=len(TIGHTENED), description="of the controllers"
-    )
+    tightening_port: int = Field(ge=0, le=65_535, description="of the tightening controller")
+    vision_port: int = Field(ge=0, le=65_535, description="of the vision system")
     seed: int = 1
     nok_rate: float = Field(default=0.05, ge=0, le=1, description="of each thing that is measured")

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from asyncua import ua
 from asyncua.common.events import get_event_obj_from_type_node
@@ -27,6 +27,14 @@ NODE = f"nsu={OWN};s=Camera"
 GAP_MM = (2.5, 4.0)
 _GOOD_MM = 3.2
 _V = ua.VariantType
+
+
+class Inspected(NamedTuple):
+    """What it saw of a part."""
+
+    serial: str
+    gap_mm: float
+    ok: bool
 
 
 @dataclass
@@ -51,15 +59,19 @@ class Camera:
             if self.settings.cycle_s:
                 await self.inspect()
 
-    async def inspect(self, **more: tuple[Any, ua.VariantType]) -> str:
-        """Look at one part and tell of it; its serial. `more` stand in place of fields."""
+    async def inspect(
+        self, serial: str | None = None, **more: tuple[Any, ua.VariantType]
+    ) -> Inspected:
+        """Look at one part and tell of it; without a serial it has one of its own. `more` stand in
+        place of fields."""
         self.parts += 1
         now = datetime.now(UTC)
-        serial = f"V{self.settings.seed:03}{self.parts:07}"
+        serial = serial or f"V{self.settings.seed:03}{self.parts:07}"
         result_id = f"{int(now.timestamp() * 1000):x}-{self.parts}"
         ok = self._chance.random() >= self.settings.nok_rate
         width = _GOOD_MM + self._chance.gauss(0, 0.1) if ok else GAP_MM[1] + 0.5
-        gap = self.model.gap(round(width, 3), round(self._chance.uniform(0.9, 1), 3))
+        gap_mm = round(width, 3)
+        gap = self.model.gap(gap_mm, round(self._chance.uniform(0.9, 1), 3))
         content = [ua.Variant(ok), ua.Variant(gap), ua.Variant(True)]
         fields: dict[str, tuple[Any, ua.VariantType]] = {
             "ResultId": (self.model.id_of("ResultId", result_id), _V.ExtensionObject),
@@ -83,7 +95,7 @@ class Camera:
         if self.ledger is not None:
             self.ledger.add(Sample("Camera", time.time_ns() // 1000, "String", serial))
         await self._raise(fields, now)
-        return serial
+        return Inspected(serial, gap_mm, ok)
 
     async def _raise(self, fields: dict[str, tuple[Any, ua.VariantType]], now: datetime) -> None:
         """asyncua tells an event to those alone who listen at the object that raises it."""

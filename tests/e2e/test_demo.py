@@ -107,8 +107,8 @@ def test_a_full_line_ends_with_the_build_record_of_a_part(directory: Path) -> No
     _, _, record = output.partition("Build record of SEAT1-")
     assert re.match(r"\S+ \(car \d+ SEAT-(FRONT|REAR)\)", record)
     for station, characteristic in (
-        ("tightening-1", "Torque"),
-        ("tightening-2", "Angle"),
+        ("tightening", "Torque"),
+        ("vision", "Trim gap"),
         ("measuring-room", "Rail length"),
         ("leak-tester", "Leak rate"),
         ("end-of-line", "Heater current"),

@@ -13,7 +13,7 @@ from deploy.local.verify import Verdict
 from firmware_sim.stations import STATIONS, Finding
 
 Found = Counter[Finding]
-TORQUE = Finding("tightening-1", "S-1", "Torque", 25.0, "ok")
+TORQUE = Finding("tightening", "S-1", "Torque", 25.0, "ok")
 BESIDE = replace(TORQUE, characteristic="Tightening", value=None)
 
 

@@ -7,8 +7,6 @@ import csv
 import json
 from pathlib import Path
 
-import pytest
-
 from deploy.local.ports import free_port
 from firmware_sim.line.ledger import Ledger, Result
 from firmware_sim.stations import STATIONS, Finding, StationsSettings, read_findings, run_stations
@@ -24,7 +22,8 @@ def settings(directory: Path, seed: int = 1) -> StationsSettings:
         directory=directory,
         board=f"http://127.0.0.1:{free_port()}/",
         findings=directory / "findings.jsonl",
-        ports=(0, 0),
+        tightening_port=0,
+        vision_port=0,
         seed=seed,
     )
 
@@ -82,11 +81,3 @@ def test_the_same_seed_finds_the_same(tmp_path: Path) -> None:
         set(asyncio.run(findings(tmp_path / name, seed))) for name, seed in seeds.items()
     )
     assert first == again != other
-
-
-@pytest.mark.parametrize("ports", [(), (0,), (0, 0, 0)])
-def test_each_controller_has_a_port(tmp_path: Path, ports: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="ports"):
-        StationsSettings(
-            line_ledger=tmp_path, directory=tmp_path, board="", findings=tmp_path, ports=ports
-        )

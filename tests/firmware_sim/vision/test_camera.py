@@ -71,7 +71,7 @@ def test_a_plain_client_hears_the_event_of_the_model() -> None:
 
 def test_a_gateway_has_each_part_once_over_faults(path: Path) -> None:
     async def look(camera: Camera, count: int) -> list[str]:
-        return [await camera.inspect() for _ in range(count)]
+        return [(await camera.inspect()).serial for _ in range(count)]
 
     async def work() -> None:
         ledger = path.with_name("ledger.jsonl")
@@ -120,7 +120,7 @@ def test_content_that_makes_no_sense_stops_nothing(path: Path) -> None:
             await until(lambda: got.figures.state == "online")
             for fields in senseless:
                 await camera.inspect(**fields)
-            last = await camera.inspect()
+            last = (await camera.inspect()).serial
             await until(lambda: parts(got)[last] == 1)
             assert got.gaps == []
             assert len({r.key for r in results(got)}) == len(senseless) + 1
@@ -135,12 +135,12 @@ def test_a_camera_that_is_switched_off_and_on_leaves_a_gap(path: Path) -> None:
         async with reading(path, settings_of(f"opc.tcp://127.0.0.1:{port}/")) as got:
             async with run_camera(again) as camera:
                 await until(lambda: got.figures.state == "online")
-                first = await camera.inspect()
+                first = (await camera.inspect()).serial
                 await until(lambda: parts(got)[first] == 1)
             await until(lambda: got.figures.state == "offline")
             async with run_camera(again.model_copy(update={"seed": 3})) as camera:
                 await until(lambda: got.figures.state == "online")
-                second = await camera.inspect()
+                second = (await camera.inspect()).serial
                 await until(lambda: parts(got)[second] == 1)
             (gap,) = got.gaps
             assert gap.cause.startswith("machine vision results: connection lost")
