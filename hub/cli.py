@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import sys
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -14,6 +13,7 @@ from hub.edi import cli as edi
 from hub.fleet import cli as fleet
 from hub.identity import cli as identity
 from hub.labels import cli as labels
+from hub.logs import set_up
 from hub.monitoring import cli as monitoring
 from hub.orders import cli as orders
 from hub.sequencing import cli as sequencing
@@ -28,15 +28,21 @@ app = typer.Typer(
 )
 
 
+class LogForm(StrEnum):
+    """How the log is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 @app.callback()
 def _logging(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
+    log: Annotated[
+        LogForm, typer.Option(envvar="LINESIDE_HUB_LOG", help="Lines for people, or JSON objects.")
+    ] = LogForm.TEXT,
 ) -> None:
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    set_up(log.value, verbose=verbose)
 
 
 for part in (

@@ -6,13 +6,12 @@ memory would stay with the agent for as long as it runs, and a reload would stop
 
 from __future__ import annotations
 
-import asyncio
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+from edge.apart import command, run_apart
 from edge.config.load import ConfigError, Problem
 from edge.config.model import EdgeConfig
 
@@ -23,7 +22,7 @@ class Reading:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter, and a path as one word
-            _command(path), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+            command("edge.config", path), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
         )
 
     def result(self) -> EdgeConfig:
@@ -34,19 +33,7 @@ class Reading:
 
 async def load_apart(path: Path) -> EdgeConfig:
     """`load`, without holding up the event loop. Raises `ConfigError`."""
-    process = await asyncio.create_subprocess_exec(
-        *_command(path), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-    )
-    try:
-        answer, _ = await process.communicate()
-    except asyncio.CancelledError:
-        process.kill()
-        raise
-    return _taken(path, answer)
-
-
-def _command(path: Path) -> list[str]:
-    return [sys.executable, "-P", "-m", "edge.config", str(path)]
+    return _taken(path, await run_apart("edge.config", path))
 
 
 def _taken(path: Path, answer: bytes) -> EdgeConfig:

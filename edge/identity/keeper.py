@@ -11,10 +11,10 @@ import asyncio
 import json
 import logging
 import random
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from edge.apart import run_apart
 from edge.backoff import Backoff
 from edge.identity.files import Enrolment, IdentityFiles
 from edge.link import Link, LinkError
@@ -119,16 +119,7 @@ class Keeper:
 
     async def _ask(self) -> None:
         """The hub, in a process of its own. Raises `RenewalError`."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "edge.identity", str(self._files.folder.parent)),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        try:
-            answer, _ = await process.communicate()
-        except asyncio.CancelledError:
-            process.kill()
-            raise
+        answer = await run_apart("edge.identity", self._files.folder.parent)
         try:
             refused = json.loads(answer).get("refused")
         except (ValueError, AttributeError):

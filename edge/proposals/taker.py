@@ -7,10 +7,10 @@ import asyncio
 import json
 import logging
 import random
-import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
+from edge.apart import run_apart
 from edge.config import EdgeConfig
 from edge.proposals.files import ProposalFiles, Trial, given_up
 from edge.proposals.settings import ProposalSettings
@@ -79,16 +79,7 @@ class Taker:
             self._condition.fail(str(error))
 
     async def _ask(self) -> int | None:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "edge.proposals", str(self._files.config)),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        try:
-            answer, _ = await process.communicate()
-        except asyncio.CancelledError:
-            process.kill()
-            raise
+        answer = await run_apart("edge.proposals", self._files.config)
         try:
             told = json.loads(answer)
         except ValueError:

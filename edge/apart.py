@@ -1,0 +1,25 @@
+"""Work in a process of its own, whose libraries would stay in the agent's memory for good."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+
+async def run_apart(module: str, path: Path) -> bytes:
+    """What `python -m module path` prints. If who waits is cancelled, it is killed."""
+    process = await asyncio.create_subprocess_exec(
+        *command(module, path), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        answer, _ = await process.communicate()
+    except asyncio.CancelledError:
+        process.kill()
+        raise
+    return answer
+
+
+def command(module: str, path: Path) -> list[str]:
+    """Of this interpreter, and nothing of the folder it is started in (-P)."""
+    return [sys.executable, "-P", "-m", module, str(path)]

@@ -1,0 +1,63 @@
+"""The hub's log: lines for people, or JSON objects, one a line, and no secret in either."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+from typing import Literal
+
+HIDDEN = "(hidden)"
+Format = Literal["text", "json"]
+
+_TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_SECRETS = (
+    re.compile(r"\b(lsk|lse)_[0-9a-f]{12}_\S+"),
+    re.compile(r"\b(whsec)_[A-Za-z0-9+/=]{8,}"),
+    re.compile(r"(?i)\b(bearer|basic) +[A-Za-z0-9._~+/=-]{8,}"),
+    re.compile(r"\b(eyJ)[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"),
+    re.compile(
+        r"(?i)\b(password|passwd|secret|token)(?=\s*[=:])\s*[=:]\s*(?:'[^']*'|\"[^\"]*\"|[^\s,;&]+)"
+    ),
+    re.compile(r"(//)[^/\s:@]*:[^/\s@]+(?=@)"),
+    re.compile(
+        r"(-----BEGIN )[A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
+    ),
+)
+"""API keys and tokens, webhook secrets, headers, JSON web tokens, settings, addresses, keys. What
+the first group finds stays, so that it can be told what was there."""
+
+
+def redacted(text: str) -> str:
+    """A text without what has the form of a secret."""
+    for form in _SECRETS:
+        text = form.sub(lambda found: f"{found[1]} {HIDDEN}", text)
+    return text
+
+
+class _Text(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return redacted(super().format(record))
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        told = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "thread": record.threadName,
+            "message": redacted(record.getMessage()),
+        }
+        if record.exc_info:
+            told["error"] = redacted(self.formatException(record.exc_info))
+        return json.dumps(told, ensure_ascii=False)
+
+
+def set_up(form: Format, *, verbose: bool) -> None:
+    """Log to the standard error output."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json() if form == "json" else _Text(_TEXT))
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
