@@ -6,6 +6,7 @@ import logging
 
 from asyncua import Client, ua
 
+from edge.sources.opcua.structures import referenced
 from protocols.opcua.machine_vision import (
     LIST_RESULTS,
     NAMESPACE,
@@ -30,36 +31,14 @@ async def held_results(
     these are all. A server that has no such method, or refuses it, holds none."""
     index = namespaces.index(NAMESPACE)
     try:
-        systems = [node, *await _below_objects(client)]
-        for system in systems:
+        (below,) = await referenced(client, [_OBJECTS], _HIERARCHICAL, most=_MOST_SYSTEMS)
+        for system in (node, *below[:_MOST_SYSTEMS]):
             methods = await _methods(client, system, index)
             if methods is not None:
                 return await _listed(client, *methods, index)
     except (ua.UaError, ValueError, TypeError, AttributeError) as error:
         logger.info("source %s: results of before cannot be fetched: %s", device, error)
     return [], False
-
-
-async def _below_objects(client: Client) -> list[ua.NodeId]:
-    (result,) = await client.uaclient.browse(
-        ua.BrowseParameters(
-            RequestedMaxReferencesPerNode=ua.UInt32(_MOST_SYSTEMS),
-            NodesToBrowse=[
-                ua.BrowseDescription(
-                    NodeId=_OBJECTS,
-                    BrowseDirection=ua.BrowseDirection.Forward,
-                    ReferenceTypeId=_HIERARCHICAL,
-                    IncludeSubtypes=True,
-                    NodeClassMask=ua.UInt32(ua.NodeClass.Object),
-                    ResultMask=ua.UInt32(0),
-                )
-            ],
-        )
-    )
-    return [
-        ua.NodeId(reference.NodeId.Identifier, reference.NodeId.NamespaceIndex)
-        for reference in (result.References or ())[:_MOST_SYSTEMS]
-    ]
 
 
 async def _methods(

@@ -138,7 +138,8 @@ class TypeBook:
         found: dict[ua.NodeId, None] = {}
         layer = [_STRUCTURE]
         while layer and len(found) < _MOST_TYPES:
-            below = await _subtypes(client, layer[:NODES_PER_READ])
+            found_below = await referenced(client, layer[:NODES_PER_READ], _HAS_SUBTYPE)
+            below = [node for each in found_below for node in each]
             layer = [*layer[NODES_PER_READ:], *(node for node in below if node not in found)]
             found.update(dict.fromkeys(below))
         await self._learn_types(client, [node for node in found if node.NamespaceIndex])
@@ -169,25 +170,10 @@ class TypeBook:
 
     async def _learn_parents(self, client: Client, types: list[ua.NodeId]) -> list[ua.NodeId]:
         """What types without a definition of their own are subtypes of."""
-        results = await client.uaclient.browse(
-            ua.BrowseParameters(
-                NodesToBrowse=[
-                    ua.BrowseDescription(
-                        NodeId=node,
-                        BrowseDirection=ua.BrowseDirection.Inverse,
-                        ReferenceTypeId=_HAS_SUBTYPE,
-                        IncludeSubtypes=False,
-                        NodeClassMask=0,
-                        ResultMask=0,
-                    )
-                    for node in types
-                ]
-            )
-        )
-        for node, result in zip(types, results, strict=True):
-            for reference in result.References or ():
-                parent = reference.NodeId
-                self._parents[node] = ua.NodeId(parent.Identifier, parent.NamespaceIndex)
+        found = await referenced(client, types, _HAS_SUBTYPE, ua.BrowseDirection.Inverse)
+        for node, parents in zip(types, found, strict=True):
+            if parents:
+                self._parents[node] = parents[-1]
         return [self._parents[node] for node in types if node in self._parents]
 
     def _note(self, node: ua.NodeId, definition: Any) -> list[ua.NodeId]:
@@ -249,27 +235,34 @@ class TypeBook:
         return read_by_name
 
 
-async def _subtypes(client: Client, types: list[ua.NodeId]) -> list[ua.NodeId]:
-    """The types just below these, as far as one answer names them."""
+async def referenced(
+    client: Client,
+    nodes: list[ua.NodeId],
+    reference: ua.NodeId,
+    direction: ua.BrowseDirection = ua.BrowseDirection.Forward,
+    most: int = 0,
+) -> list[list[ua.NodeId]]:
+    """The nodes that each of these refers to by a reference or subtypes of it, as far as one answer
+    names them; at most so many, if not 0."""
     results = await client.uaclient.browse(
         ua.BrowseParameters(
+            RequestedMaxReferencesPerNode=ua.UInt32(most),
             NodesToBrowse=[
                 ua.BrowseDescription(
                     NodeId=node,
-                    BrowseDirection=ua.BrowseDirection.Forward,
-                    ReferenceTypeId=_HAS_SUBTYPE,
-                    IncludeSubtypes=False,
+                    BrowseDirection=direction,
+                    ReferenceTypeId=reference,
+                    IncludeSubtypes=True,
                     NodeClassMask=0,
                     ResultMask=0,
                 )
-                for node in types
-            ]
+                for node in nodes
+            ],
         )
     )
     return [
-        ua.NodeId(reference.NodeId.Identifier, reference.NodeId.NamespaceIndex)
+        [ua.NodeId(r.NodeId.Identifier, r.NodeId.NamespaceIndex) for r in result.References or ()]
         for result in results
-        for reference in result.References or ()
     ]
 
 
