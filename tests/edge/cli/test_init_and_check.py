@@ -131,6 +131,9 @@ sources:
       certificate_file: own.der
       key_file: own.pem
       trust_any_server: true
+  - device: camera
+    endpoint: opc.tcp://127.0.0.1:4841
+    machine_vision: {}
 """
     )
     code, told = invoke_json("check", "--config", file)
