@@ -13,8 +13,9 @@ before: twenty a second, then as fast as it is answered. The bare side reads the
 socket and answers at once; a source has made the result durable before, so its rate is that of
 commits, and its cost mostly theirs: there is no goal for it.
 
-Q-DAS files are another thing: a folder of them is taken, each with its results onto the disk and
-into the archive, and beside it the same files are read as a script would that knows them.
+Files (Q-DAS, and CSV of a drop folder) are another thing: a folder of them is taken, each with its
+results onto the disk and into the archive, and beside it the same files are read as a script would
+that knows them.
 """
 
 from __future__ import annotations
@@ -29,13 +30,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.benchmarks.files_child import CHARACTERISTICS
 from tests.benchmarks.gateway import cpu_s, rss_mib
 from tests.benchmarks.report import AtLeast, AtMost, Goal, Row, report
 from tests.edge.plant import Child
 
 POLLED = ("s7", "modbus")
-KINDS = (*POLLED, "open_protocol", "qdas")
-FILES, LINES, CHARACTERISTICS = 20, 100, 10
+FILED = ("qdas", "drop")
+KINDS = (*POLLED, "open_protocol", *FILED)
+FILES, LINES = 20, 100
 POLL_S = 0.1
 WARM_UP_S = 2.0
 
@@ -156,23 +159,25 @@ def measure_results(directory: Path, seconds: float) -> list[Row]:
     return rows
 
 
-def measure_files(directory: Path) -> list[Row]:
+def measure_files(directory: Path, kind: str) -> list[Row]:
     """What a result costs that comes in a file."""
     told: dict[str, tuple[int, float, float]] = {}
     for side in ("bare", "ours"):
         folder = directory / side
         folder.mkdir()
         for n in range(FILES):
-            (folder / f"{n}.dfq").write_text(_dfq(n))
-        child = [sys.executable, "-m", "tests.benchmarks.files_child", side, folder, directory]
-        said = subprocess.run(child, check=True, capture_output=True, text=True).stdout.split()
+            name, text = (f"{n}.dfq", _dfq(n)) if kind == "qdas" else (f"{n}.csv", _csv(n))
+            (folder / name).write_text(text)
+        child = ["-m", "tests.benchmarks.files_child", side, kind, folder, directory]
+        command = [sys.executable, *child]
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
         told[side] = int(said[0]), float(said[1]), float(said[2])
     (count, cpu, wall), (read, bare_cpu, bare_wall) = told["ours"], told["bare"]
     what = (
         f"{FILES} files of {count // FILES} results; ours {count / wall:,.0f} results/s on disk "
         f"and archived; bare {read / bare_wall:,.0f} values/s in memory"
     )
-    return [Row("qdas: CPU per result", cpu / count * 1e6, bare_cpu / read * 1e6, "µs", what)]
+    return [Row(f"{kind}: CPU per result", cpu / count * 1e6, bare_cpu / read * 1e6, "µs", what)]
 
 
 def _dfq(n: int) -> str:
@@ -187,6 +192,16 @@ def _dfq(n: int) -> str:
     return f"K0100 {CHARACTERISTICS}\nK1001 P\n{described}{lines}"
 
 
+def _csv(n: int) -> str:
+    names = ";".join(f"C{c}" for c in range(1, CHARACTERISTICS + 1))
+    rows = "".join(
+        f"S{n}-{i};2026-11-29T{n % 24:02}:{i // 60:02}:{i % 60:02}"
+        + f";{2 + i % 7 / 10}" * CHARACTERISTICS + "\n"
+        for i in range(LINES)
+    )  # fmt: skip
+    return f"Serial;Time;{names}\n{rows}"
+
+
 def main() -> int:
     """Measure and report; exit code 1 if a goal was missed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -199,8 +214,8 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="bench-sources-") as scratch:
             if kind in POLLED:
                 rows += measure(Path(scratch), kind, options.tags, options.seconds)
-            elif kind == "qdas":
-                rows += measure_files(Path(scratch))
+            elif kind in FILED:
+                rows += measure_files(Path(scratch), kind)
             else:
                 rows += measure_results(Path(scratch), options.seconds)
     return 0 if report("sources", rows, GOALS) else 1
