@@ -23,6 +23,7 @@ from edge.journal import Gap, JournalError, TelemetryJournal
 from edge.link import LinkError
 from edge.reload import Difference, Line, lines_of, sources_of
 from edge.sources import SourceSettings, make_source
+from edge.sources.begun import PartsBegun
 from edge.status import Figures, SourceFigures
 from edge.status.figures import LineFigures
 from edge.supervise import END_S, Watchdog, keep_running
@@ -55,6 +56,7 @@ class Parts:
         """Running parts by name: `source DEVICE`, `line PLANT/LINE`, `uplink`, `call lane`."""
         self._watchdogs: dict[str, Watchdog] = {}
         """Of the sources, by device."""
+        self._begun = PartsBegun()
         self._changing = asyncio.Lock()
         """Held while parts are ended and begun anew."""
 
@@ -74,6 +76,7 @@ class Parts:
         self._journal.report(self._figures.journal)
         self._desk = Desk(store, ())
         self._desk.on_lost = self._calls_lost
+        self._desk.on_begun = self._begun.note
         if store.lost_by is not None:
             self._calls_lost(store.lost_by)
         self._desk_beat_at = time.monotonic()
@@ -212,7 +215,7 @@ class Parts:
         watchdog = Watchdog(
             figures,
             max(settings.silence_s, 3 * settings.timeout_s),
-            lambda: make_source(settings, self._journal, self, figures).run(),
+            lambda: make_source(settings, self._journal, self, figures, self._begun).run(),
             self._disk_waits,
             end_s=END_S + settings.timeout_s,
         )

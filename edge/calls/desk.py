@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 
 from edge.calls.store import CallsLostError, CallStore
 from edge.set_aside import is_damage
+from edge.sources.begun import PartBegun
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -20,13 +21,15 @@ class Desk:
     """Runs the store's functions one at a time, in the order asked for, off the loop.
 
     `lines` holds one event per line, set when a call is waiting to be handed over; `on_event` is
-    called after events were appended, `on_lost` with the reason after a damaged file was set aside.
+    called after events were appended, `on_begun` with the line and the part that its PLC has begun,
+    `on_lost` with the reason after a damaged file was set aside.
     """
 
     def __init__(self, store: CallStore, lines: Iterable[str]) -> None:
         self.store = store
         self.lines = {line: asyncio.Event() for line in lines}
         self.on_event: Callable[[], None] = lambda: None
+        self.on_begun: Callable[[str, PartBegun], None] = lambda _line, _part: None
         self.on_lost: Callable[[str], None] = lambda _reason: None
         self.watchers: set[Callable[[], None]] = set()
         """Called on the loop after something in the file has changed."""

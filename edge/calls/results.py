@@ -9,9 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 
 from edge.calls.desk import Desk
 from edge.calls.plc import LinePlc, SlotReading
+from edge.calls.store import TakenResult
+from edge.sources.begun import PartBegun
+from protocols.jis.messages import Call, Event
 
 logger = logging.getLogger(__name__)
 
@@ -76,8 +80,23 @@ class ResultReader:
                     result.reason,
                 )
         self._desk.on_event()
+        await self._tell_begun(taken)
         await self._plc.acknowledge(fresh)
         return True
+
+    async def _tell_begun(self, taken: Sequence[TakenResult]) -> None:
+        """Tell which part was begun last, if any was."""
+        events = [result.event for result in taken if isinstance(result.event, Event)]
+        begun = next((event for event in reversed(events) if event.kind == "started"), None)
+        if begun is None:
+            return
+        try:
+            row = await self._desk.run(self._desk.store.call, str(begun.key))
+            vin = Call.model_validate_json(row["body"]).vin
+        except KeyError:  # the PLC has it from elsewhere
+            vin = None
+        part = PartBegun(str(begun.key), begun.key.production_no, vin, begun.serial)
+        self._desk.on_begun(self._line, part)
 
     async def _give_up(self, expected: int, found: int, last: int | None) -> bool:
         """Whether the numbers before `found` have been waited for long enough."""

@@ -19,7 +19,7 @@ _PLACES = {"node": (), "address": ("unit_id", "order")}
 
 def cross_check(plain: Any) -> list[Finding]:
     """All that does not fit together in a configuration."""
-    return [*_devices(plain), *_tags(plain), *_jis(plain)]
+    return [*_devices(plain), *_tags(plain), *_jis(plain), *_parts_of(plain)]
 
 
 def _devices(plain: Any) -> Iterator[Finding]:
@@ -99,6 +99,17 @@ def _jis(plain: Any) -> Iterator[Finding]:
         ],
         "line {} is already jis entry {}; name it once",
     )
+
+
+def _parts_of(plain: Any) -> Iterator[Finding]:
+    lines = [f"{line.get('plant')}/{line.get('line')}" for _, line in _dicts(plain, "jis")]
+    for i, source in _dicts(plain, "sources"):
+        part_of = source.get("part_of")
+        wanted = part_of.get("line") if isinstance(part_of, dict) else None
+        if isinstance(wanted, str) and wanted not in lines:
+            near = difflib.get_close_matches(wanted, lines, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else "add an entry of jis for this line"
+            yield ("sources", i, "part_of", "line"), f"no line is {wanted!r}; {hint}"
 
 
 def _doubled(entries: list[tuple[Location, Any]], sentence: str) -> Iterator[Finding]:

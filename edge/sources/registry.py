@@ -8,6 +8,7 @@ from pydantic import BaseModel, Discriminator, Tag
 
 from edge.journal import TelemetryJournal
 from edge.sources.base import DeviceListener, Source
+from edge.sources.begun import PartsBegun
 from edge.sources.drop.config import DropSettings
 from edge.sources.manual.config import ManualSettings
 from edge.sources.modbus.config import ModbusSettings
@@ -59,9 +60,10 @@ def make_source(
     journal: TelemetryJournal,
     listener: DeviceListener,
     figures: SourceFigures,
+    begun: PartsBegun | None = None,
 ) -> Source:
-    """The source of one entry of `sources` in the configuration; it writes its `figures`. A kind's
-    library is loaded with the first source of the kind."""
+    """The source of one entry of `sources` in the configuration; it writes its `figures`, and hears
+    from `begun` what the lines build. A kind's library is loaded with the first source of it."""
     match settings.kind:
         case "opcua":
             from edge.sources.opcua.source import OpcUaSource
@@ -86,7 +88,7 @@ def make_source(
         case "open_protocol":
             from edge.sources.open_protocol.source import OpenProtocolSource
 
-            return OpenProtocolSource(settings, journal, listener, figures)
+            return OpenProtocolSource(settings, journal, listener, figures, begun)
         case "manual":
             from edge.sources.manual.source import ManualSource
 

@@ -46,6 +46,8 @@ class Controller:
     programme: int = 1
     identifiers: list[str] = field(default_factory=lambda: ["", "", "", ""])
     enabled: bool = True
+    takes_parts: bool = True
+    """Its settings let Open Protocol say which part it has."""
     error: str = ""
     """Of the alarm that is active."""
     ahead_s: float = 0.0

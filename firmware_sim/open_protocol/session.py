@@ -25,7 +25,7 @@ _ENDS = {17: 14, 37: 34, 54: 51, 63: 60, 73: 70}
 _ACKS = {15: 16, 35: 36, 52: 53, 61: 62, 71: 72, 74: 75, 76: 77}
 _OF = {74: 70, 76: 70}
 """Messages that come with another subscription."""
-_INVALID, _NO_PROGRAMME, _NOT_FOUND, _REVISION, _UNKNOWN = 1, 2, 15, 97, 99
+_INVALID, _NO_PROGRAMME, _NO_PART, _NOT_FOUND, _REVISION, _UNKNOWN = 1, 2, 8, 15, 97, 99
 _SUPPLIER = "LSD"
 
 
@@ -276,6 +276,8 @@ def _enable(controller: Controller, message: Message) -> Message:
 
 
 def _identify(controller: Controller, message: Message) -> Message:
+    if not controller.takes_parts:
+        return _error(message, _NO_PART)
     controller.identify(message.data.decode("latin-1").rstrip())
     return _accepted(message)
 

@@ -281,6 +281,7 @@ LAYOUTS: Mapping[int, Mapping[int, Layout]] = {
             ),
         ),
     ),
+    50: _plain(Field("vin", 25, _T)),
     52: {
         1: Layout((Field("vin", 25, _T),), numbered=False, open_ended=True),
         2: Layout((Field("vin", 25, _T), *_IDENTIFIERS)),

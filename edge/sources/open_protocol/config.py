@@ -10,6 +10,18 @@ from edge.sources.results import CodeForms
 from edge.sources.settings import BaseTag, DeviceName, TextEncoding, TimeZone
 
 
+class PartOf(BaseModel):
+    """The line whose parts the controller tightens."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    line: str = Field(max_length=129, title="The line, as plant/line of an entry of jis")
+    say: Literal["production_no", "vin", "serial"] = Field(
+        default="production_no",
+        title="What names the part: production_no, vin or serial",
+    )
+
+
 class OpenProtocolSettings(BaseModel):
     """One controller."""
 
@@ -29,6 +41,12 @@ class OpenProtocolSettings(BaseModel):
     )
     identifier: int = Field(
         default=1, ge=1, le=4, title="Which of the controller's identifiers is the part's: 1 is VIN"
+    )
+    part_of: PartOf | None = Field(
+        default=None,
+        title="Tell the controller each part that a line has begun, so that results name it",
+        description="As its VIN, when the line's PLC reports the start, and again after each "
+        "connection.",
     )
     lock_on_nok: bool = Field(
         default=False,
@@ -86,6 +104,12 @@ class OpenProtocolSettings(BaseModel):
         names = [form.form for form in self.serial]
         if len(set(names)) < len(names):
             raise ValueError("serial: two forms have the same name")
+        return self
+
+    @model_validator(mode="after")
+    def _told_is_read(self) -> OpenProtocolSettings:
+        if self.part_of is not None and self.identifier != 1:
+            raise ValueError("part_of names the part as VIN: leave identifier out, or set it to 1")
         return self
 
     @property

@@ -21,7 +21,8 @@ from zoneinfo import ZoneInfo
 
 from edge.journal import Gap, JournalError, Origin, SampleBatch, TelemetryJournal
 from edge.sources.base import DeviceListener
-from edge.sources.open_protocol.config import OpenProtocolSettings
+from edge.sources.begun import PartBegun, PartsBegun
+from edge.sources.open_protocol.config import OpenProtocolSettings, PartOf
 from edge.sources.open_protocol.findings import Findings
 from edge.sources.open_protocol.link import Link, RefusedError
 from edge.sources.open_protocol.seen import Hole, Seen
@@ -36,6 +37,7 @@ from protocols.open_protocol import (
     DataError,
     Message,
     Tightening,
+    Value,
     make,
     newest,
     read,
@@ -55,6 +57,8 @@ _CLOCK_OFF_S = 2.0
 _ASK_AGAIN = 3
 _AHEAD = 32
 """Fetched results that may be on their way to the disk."""
+_NAMED = 8
+"""Parts named that a controller may not have told back yet; some never tell them."""
 
 Record = SampleBatch | Gap
 
@@ -68,11 +72,13 @@ class OpenProtocolSource:
         journal: TelemetryJournal,
         listener: DeviceListener,
         figures: SourceFigures,
+        begun: PartsBegun | None = None,
     ) -> None:
         self._settings = settings
         self._journal = journal
         self._listener = listener
         self._figures = figures
+        self._begun = begun or PartsBegun()
         self._results = Results(settings.device, journal, figures, settings.serial)
         self._findings = Findings(settings, self._results)
         self._values = Values(settings.device, journal)
@@ -86,6 +92,7 @@ class OpenProtocolSource:
         self._unreadable = Condition(logger, f"source {settings.device}: results")
         self._old = Condition(logger, f"source {settings.device}: old results")
         self._lock = Condition(logger, f"source {settings.device}: lock of the tool")
+        self._part = Condition(logger, f"source {settings.device}: part of the line")
         self._start = FIRST_REVISION
         self._sessions = 0
 
@@ -153,9 +160,10 @@ class OpenProtocolSource:
         self._figures.enter("online")
         connected()
         self._listener.device_online(self.device)
-        await until_one_ends(
-            self._take_pushes(session), self._fetch(session), self._watch(session.link)
-        )
+        works = [self._take_pushes(session), self._fetch(session), self._watch(session.link)]
+        if (part_of := self._settings.part_of) is not None:
+            works.append(self._tell_parts(session, part_of))
+        await until_one_ends(*works)
 
     # The beginning of a session.
 
@@ -267,6 +275,7 @@ class OpenProtocolSource:
             if push.mid == 61:
                 await self._take_result(session, push)
                 continue
+            said: dict[str, Value] = {}
             try:
                 said = read(push, self._settings.text_encoding)
             except DataError as error:
@@ -276,7 +285,7 @@ class OpenProtocolSource:
                 await self._submit(self._values.take_out())
             link.acknowledge(push)
             if push.mid in _RELEASES:
-                await self._release(session, push.mid)
+                await self._release(session, push.mid, said.get("vin"))
 
     async def _take_result(self, session: _Session, push: Message) -> None:
         """A result: into the journal, then acknowledged."""
@@ -305,11 +314,13 @@ class OpenProtocolSource:
         now_us = _now_us()
         await self._submit([Gap(self.device, now_us, now_us, f"a result cannot be read: {error}")])
 
-    async def _release(self, session: _Session, mid: int) -> None:
+    async def _release(self, session: _Session, mid: int, vin: Value) -> None:
         """A programme was chosen or a part identified: a tool that was locked is released. What is
-        told first after a subscription is only how it is."""
+        told first after a subscription is only how it is, and what we have named nobody's doing."""
         if mid not in session.told:
             session.told.add(mid)
+        elif mid == 52 and vin in session.named:
+            session.named.remove(vin)
         elif self._locked:
             await self._command_tool(session.link, locked=False)
 
@@ -326,6 +337,38 @@ class OpenProtocolSource:
         self._locked = locked
         self._values.put(LOCKED, locked)
         await self._submit(self._values.take_out())
+
+    # The part of the line.
+
+    async def _tell_parts(self, session: _Session, part_of: PartOf) -> None:
+        """Name to the controller what its line begins; at first what it has begun last, which a
+        controller that was away or off may not know."""
+        told: PartBegun | None = None
+        while True:
+            told = await self._begun.other_than(part_of.line, told)
+            try:
+                await self._tell_part(session, told, part_of)
+            except (RefusedError, ValueError) as error:
+                self._part.fail(f"{told.call}: {error}; its results name another part, or none")
+            else:
+                self._part.recover()
+
+    async def _tell_part(self, session: _Session, part: PartBegun, part_of: PartOf) -> None:
+        """Raises `ValueError` for a part without a name that can be said, `RefusedError`."""
+        name: str | None = getattr(part, part_of.say)
+        if not name:
+            raise ValueError(f"it was begun without {part_of.say}")
+        if not name.isprintable():
+            raise ValueError(f"{name!r} is no text that a controller takes")
+        encoding = self._settings.text_encoding
+        name.encode(encoding)  # a part with ? in its name would be another one
+        message = make(50, {"vin": name}, encoding=encoding)
+        session.named.append(name.rstrip())
+        try:
+            await session.link.ask(message)
+        except RefusedError:
+            session.named.pop()
+            raise
 
     # What was missed.
 
@@ -484,6 +527,8 @@ class _Session:
         """What is told beside results."""
         self.told: set[int] = set()
         """Messages that told how it is, and from now on tell what happens."""
+        self.named: deque[Value] = deque(maxlen=_NAMED)
+        """The parts that we have named, until the controller tells them back."""
 
 
 def _now_us() -> int:

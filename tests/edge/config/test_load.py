@@ -117,6 +117,33 @@ def test_every_error_at_once_with_its_line_and_what_to_do(file: Path) -> None:
     ]
 
 
+def test_the_line_of_a_part_is_one_of_the_gateway(tmp_path: Path) -> None:
+    file = tmp_path / "edge.yaml"
+    file.write_text(
+        SOUND
+        + """\
+sources:
+  - {device: plc, endpoint: "opc.tcp://plc:4840"}
+  - {kind: open_protocol, device: n1, host: n1, part_of: {line: P1/SEAT1}}
+  - {kind: open_protocol, device: n2, host: n2, part_of: {line: P1/SAET1, say: vin}}
+  - {kind: open_protocol, device: n3, host: n3, part_of: {line: cockpit}}
+  - {kind: open_protocol, device: n4, host: n4, identifier: 2, part_of: {line: P1/SEAT1}}
+jis:
+  - {plant: P1, line: SEAT1, device: plc, part_groups: [SEAT]}
+"""
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert [(p.where, p.what) for p in caught.value.problems] == [
+        ("sources[2].part_of.line", "no line is 'P1/SAET1'; did you mean P1/SEAT1?"),
+        ("sources[3].part_of.line", "no line is 'cockpit'; add an entry of jis for this line"),
+        (
+            "sources[4]",
+            "part_of names the part as VIN: leave identifier out, or set it to 1",
+        ),
+    ]
+
+
 def test_a_folder_is_watched_once(tmp_path: Path) -> None:
     source = "  - {kind: qdas, device: %s, watch_dir: %s, time_zone: %s}\n"
     folders = [("a", "in", "UTC"), ("b", "./in/", "UTC"), ("c", "out", "Europe/Berln")]

@@ -10,6 +10,7 @@ from typing import Any
 
 from edge.journal import Gap, JournalSettings, SampleBatch, TelemetryJournal
 from edge.sources import SourceSettings, make_source
+from edge.sources.begun import PartsBegun
 from edge.sources.opcua import OpcUaSettings
 from edge.status import SourceFigures
 
@@ -65,13 +66,17 @@ class Reading:
 
 @asynccontextmanager
 async def reading(
-    path: Path, settings: SourceSettings, *, commit_ms: int = 1
+    path: Path,
+    settings: SourceSettings,
+    *,
+    commit_ms: int = 1,
+    begun: PartsBegun | None = None,
 ) -> AsyncIterator[Reading]:
     """A source of these settings that runs, with a journal at `path`."""
     journal = TelemetryJournal.open(path, JournalSettings(commit_ms=commit_ms, keep_free_mb=0))
     devices = Devices()
     figures = SourceFigures(settings.device)
-    task = asyncio.create_task(make_source(settings, journal, devices, figures).run())
+    task = asyncio.create_task(make_source(settings, journal, devices, figures, begun).run())
     try:
         yield Reading(journal, devices, figures)
     finally:

@@ -128,6 +128,8 @@ def test_what_has_no_layout_is_refused() -> None:
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="programme: b'1000' has 4"):
         make(18, {"programme": 1000})
+    with pytest.raises(ValueError, match="has 26 characters, not 25"):
+        make(50, {"vin": "X" * 26})
     with pytest.raises(ValueError, match="there is no colour"):
         make(18, {"colour": 1})
 
