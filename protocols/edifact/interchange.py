@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from protocols.edifact.problems import EdifactError, ErrorCode, Problem
-from protocols.edifact.syntax import Elements, Limits, Segment, join, split
+from protocols.edifact.syntax import CHARSETS, Elements, Limits, Segment, join, split
 
 _GROUPS = ("UNG", "UNE")
 
@@ -105,6 +105,13 @@ def _read_header(unb: Segment) -> Header:
     for at, component, name in ((1, 0, "0004"), (2, 0, "0010"), (4, 0, "0020")):
         if not unb.value(at, component):
             raise _refused(unb, "is missing", ErrorCode.MISSING, f"{name} (element {at + 1})")
+    if (charset := unb.value(0)) not in CHARSETS:  # such as one that no reader would take for it
+        raise _refused(
+            unb,
+            f"character set {_shown(charset)} is not known; known: {', '.join(CHARSETS)}",
+            ErrorCode.INVALID_VALUE,
+            "0001 (element 1)",
+        )
     date, time = unb.value(3, 0), unb.value(3, 1)
     try:
         # Six digits of a date up to syntax version 3, eight from version 4.
@@ -122,7 +129,7 @@ def _read_header(unb: Segment) -> Header:
         recipient=unb.value(2),
         reference=unb.value(4),
         prepared_at=prepared_at,
-        charset=unb.value(0),
+        charset=charset,
         syntax_version=unb.value(0, 1),
         sender_qualifier=unb.value(1, 1),
         recipient_qualifier=unb.value(2, 1),

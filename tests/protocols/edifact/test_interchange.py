@@ -49,6 +49,7 @@ def test_years_of_four_digits_from_syntax_version_4() -> None:
         (b"UNH+1+", b"BGM+1'UNH+1+", "segment 2 BGM: stands outside a message"),
         (b"261128:1405+", b"261328:1405+", "segment 1 UNB, S004 .*: 261328:1405 is no date"),
         (b"+SUPPLIER7:OD", b"+", "segment 1 UNB, 0010 .*: is missing"),
+        (b"UNB+UNOC", b"UNB+UN0C", "segment 1 UNB, 0001 .*: character set 'UN0C' is not known"),
         (b"UNB+", b"UNC+", "segment 1 UNC: an interchange begins with UNB"),
     ],
 )
