@@ -68,8 +68,10 @@ def split_chain(content: bytes) -> list[x509.Certificate]:
     while content:
         length = _der_length(content)
         try:
-            chain.append(x509.load_der_x509_certificate(content[:length]))
-        except ValueError as error:
+            certificate = x509.load_der_x509_certificate(content[:length])
+            _ = certificate.subject, certificate.issuer  # names are read, and refused, only now
+            chain.append(certificate)
+        except (ValueError, x509.InvalidVersion) as error:
             raise CertificateError(
                 f"the server sends a certificate that is none: {error}"
             ) from None
@@ -112,7 +114,12 @@ def hosts(certificate: x509.Certificate) -> list[str]:
 def _alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternativeName | None:
     try:
         return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (
+        x509.ExtensionNotFound,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+        ValueError,
+    ):
         return None
 
 

@@ -212,3 +212,16 @@ def test_a_chain_is_split_into_what_it_was_made_of(identities: list[Identity]) -
 def test_no_chain_is_read_from_anything_else(content: bytes) -> None:
     with pytest.raises(CertificateError):
         split_chain(content)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"\x0c\x05press", b"\x0c\x05\xb7ress"),  # a name that is no UTF-8
+        (b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x6e"),  # a version that there is not
+    ],
+)
+def test_a_certificate_that_is_read_only_in_part_is_none(old: bytes, new: bytes) -> None:
+    spoiled = make_identity("press").der.replace(old, new)
+    with pytest.raises(CertificateError):
+        split_chain(spoiled)
