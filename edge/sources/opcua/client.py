@@ -9,6 +9,7 @@ from asyncua import Client, ua
 from asyncua.crypto import security_policies
 from cryptography import x509
 
+from edge.sources.opcua import null_arrays
 from edge.sources.opcua.config import OpcUaSettings, SecuritySettings
 from edge.sources.opcua.identity import Application, choose_token
 from edge.sources.opcua.refusals import Attempt
@@ -17,6 +18,8 @@ APPLICATION_URI = "urn:lineside:edge"
 """What this gateway calls itself where it shows no certificate."""
 
 _SESSION_MS = 60_000
+
+null_arrays.read_as_none()
 
 
 class PlcClient(Client):

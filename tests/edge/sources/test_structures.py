@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from asyncua import ua
 from asyncua.common.structures104 import new_enum, new_struct, new_struct_field
+from asyncua.common.utils import Buffer
+from asyncua.ua.ua_binary import unpack_uatype
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -235,3 +237,10 @@ def test_an_array_longer_than_its_message_is_not_begun() -> None:
     value = structure(ua.NodeId.from_string("ns=2;i=1"), body)
     with pytest.raises(Unreadable, match="an array of 2147483647 in 0 bytes"):
         points().expand(value)
+
+
+def test_an_array_of_nothing_has_nothing_in_it() -> None:
+    """An item of it has no byte: two thousand million would be claimed by four."""
+    data = b"\x80" + struct.pack("<i", 2**31 - 1)
+    assert unpack_uatype(ua.VariantType.Variant, Buffer(data)).Value == []
+    assert unpack_uatype(ua.VariantType.Variant, Buffer(b"\x80\xff\xff\xff\xff")).Value is None
