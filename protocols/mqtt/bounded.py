@@ -105,6 +105,11 @@ class BoundedClient(mqtt.Client):
         return self._read_ahead(_PIECE)
 
     def _handle_on_message(self, message: mqtt.MQTTMessage) -> None:
+        try:
+            _ = message.topic
+        except UnicodeDecodeError:  # whoever asks for it would end the thread of the connection
+            logger.warning("a message is passed over: its topic is no UTF-8")
+            return
         size = self._in_packet["remaining_length"]
         if size <= self._largest_packet:
             super()._handle_on_message(message)

@@ -1,6 +1,7 @@
 """A message that is too large is passed over on a real connection, and stops nothing behind it."""
 
 import queue
+import socket
 from typing import Any
 
 import paho.mqtt.client as mqtt
@@ -100,3 +101,19 @@ def test_messages_of_qos_0_are_handed_on_directly(broker: LocalBroker) -> None:
         for each in (client, sender):
             each.disconnect()
             each.loop_stop()
+
+
+def test_a_topic_that_is_no_text_stops_nothing_behind_it(caplog: pytest.LogCaptureFixture) -> None:
+    """No real broker sends one; it would end the thread of the connection for good."""
+    client = BoundedClient(CallbackAPIVersion.VERSION2, client_id="text")
+    got: list[str] = []
+    client.on_message = lambda _client, _data, message: got.append(message.topic)
+    ours, broker = socket.socketpair()
+    with ours, broker:
+        ours.setblocking(False)
+        client._sock = ours
+        broker.sendall(b"\x30\x04\0\x01\xb2x" + b"\x30\x04\0\x01bx")
+        client.loop_read()
+        client._sock = None
+    assert got == ["b"]
+    assert "its topic is no UTF-8" in caplog.text
