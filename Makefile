@@ -32,6 +32,7 @@ help:
 	@echo 'make bench-calls  from control point to acknowledgement, at 10 and 200 calls a second, and at once'
 	@echo 'make bench-sequencing   the sequencing engine on public instances, for three quarters of an hour'
 	@echo 'make soak    faults on the whole stack for MINUTES=40 and at least FAULTS, by SEED, at RATE a second'
+	@echo 'make fuzz    spoiled messages for every decoder, INPUTS=1000000 in all, by SEED'
 	@echo 'make fuzz-calls  random plants, their calls over a channel that loses and doubles, EXAMPLES=100'
 	@echo 'make fuzz-api   requests drawn from the description of the API, EXAMPLES=100 of each'
 	@echo 'make peers   other makers'"'"' codecs, label printer, OPC UA server and PLCs, and a TimescaleDB, for the tests that want them'
@@ -136,6 +137,13 @@ fuzz-calls: build
 .PHONY: fuzz-api
 fuzz-api: build
 	@FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q --timeout 0 tests/hub/api/test_fuzz.py
+
+# Spoiled messages for every decoder of what comes over the network, INPUTS in all by SEED: each is
+# read or refused. Every decoder has a process of its own, with 512 MiB and a time for each input.
+INPUTS ?= 1000000
+.PHONY: fuzz
+fuzz: build
+	@$(BIN)/python -m tests.fuzz --inputs $(INPUTS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: peers
 peers: build

@@ -1,0 +1,1 @@
+"""Whatever comes over the network is read or refused: each decoder fed with spoiled messages."""
