@@ -71,7 +71,7 @@ def split_chain(content: bytes) -> list[x509.Certificate]:
             certificate = x509.load_der_x509_certificate(content[:length])
             _ = certificate.subject, certificate.issuer  # names are read, and refused, only now
             chain.append(certificate)
-        except (ValueError, x509.InvalidVersion) as error:
+        except (ValueError, TypeError, x509.InvalidVersion) as error:
             raise CertificateError(
                 f"the server sends a certificate that is none: {error}"
             ) from None

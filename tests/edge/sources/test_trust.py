@@ -218,6 +218,7 @@ def test_no_chain_is_read_from_anything_else(content: bytes) -> None:
     ("old", "new"),
     [
         (b"\x0c\x05press", b"\x0c\x05\xb7ress"),  # a name that is no UTF-8
+        (b"\x0c\x05press", b"\x03\x05\0ress"),  # a name of bits
         (b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x6e"),  # a version that there is not
     ],
 )
