@@ -9,7 +9,7 @@ from asyncua import Client, ua
 from asyncua.crypto import security_policies
 from cryptography import x509
 
-from edge.sources.opcua import null_arrays
+from edge.sources.opcua import claimed_arrays
 from edge.sources.opcua.config import OpcUaSettings, SecuritySettings
 from edge.sources.opcua.identity import Application, choose_token
 from edge.sources.opcua.refusals import Attempt
@@ -19,7 +19,7 @@ APPLICATION_URI = "urn:lineside:edge"
 
 _SESSION_MS = 60_000
 
-null_arrays.read_as_none()
+claimed_arrays.refuse()
 
 
 class PlcClient(Client):

@@ -20,12 +20,12 @@ from asyncua import Client, ua
 from asyncua.common.utils import Buffer, NotEnoughData
 from asyncua.ua.ua_binary import Primitives, from_binary, unpack_uatype
 
-from edge.sources.opcua import null_arrays
+from edge.sources.opcua import claimed_arrays
 from edge.sources.opcua.values import Unreadable
 
 logger = logging.getLogger(__name__)
 
-null_arrays.read_as_none()
+claimed_arrays.refuse()
 
 NODES_PER_READ = 200
 _MOST_TYPES = 1000

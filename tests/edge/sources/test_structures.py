@@ -244,3 +244,21 @@ def test_an_array_of_nothing_has_nothing_in_it() -> None:
     data = b"\x80" + struct.pack("<i", 2**31 - 1)
     assert unpack_uatype(ua.VariantType.Variant, Buffer(data)).Value == []
     assert unpack_uatype(ua.VariantType.Variant, Buffer(b"\x80\xff\xff\xff\xff")).Value is None
+
+
+@pytest.mark.parametrize("dimensions", [(1000, 1000), (2, 2, 0), (-3, -1), (4, 1)])
+def test_dimensions_that_do_not_fit_their_array_are_refused(dimensions: tuple[int, ...]) -> None:
+    data = b"\xc6" + struct.pack("<iiii", 3, 1, 2, 3)
+    data += struct.pack(f"<i{len(dimensions)}i", len(dimensions), *dimensions)
+    with pytest.raises(ua.UaError, match="an array of 3 with the dimensions"):
+        unpack_uatype(ua.VariantType.Variant, Buffer(data))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "dimensions", "value"),
+    [([1, 2, 3, 4], [2, 2], [[1, 2], [3, 4]]), ([1, 2], [2], [1, 2]), ([], [0, 2], [])],
+)
+def test_dimensions_that_fit(numbers: list[int], dimensions: list[int], value: list[Any]) -> None:
+    data = b"\xc6" + struct.pack(f"<i{len(numbers)}i", len(numbers), *numbers)
+    data += struct.pack(f"<i{len(dimensions)}i", len(dimensions), *dimensions)
+    assert unpack_uatype(ua.VariantType.Variant, Buffer(data)).Value == value
