@@ -208,8 +208,11 @@ def test_the_description_names_every_route_and_its_problems(client: httpx.Client
     for path, operations in schema["paths"].items():
         for operation in operations.values():
             assert operation["summary"]
-            if body := operation.get("requestBody"):
-                model = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+            for kind, content in operation.get("requestBody", {}).get("content", {}).items():
+                if kind != "application/json":
+                    assert content["example"], path
+                    continue
+                model = content["schema"]["$ref"].rpartition("/")[2]
                 assert schema["components"]["schemas"][model]["examples"], path
             for status, answer in operation["responses"].items():
                 if int(status) >= 400 and path not in ("/healthz", "/readyz"):
