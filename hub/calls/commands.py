@@ -38,6 +38,7 @@ from hub.calls.notify import CHANGES, Change
 from hub.calls.places import at_place, close_up, make_room, take_last
 from hub.calls.previews import refresh_demand
 from hub.calls.refused import RefusedError, UnknownError
+from hub.calls.retime import retime_line
 from hub.calls.telling import Telling
 from hub.orders.problems import did_you_mean
 from protocols.jis.messages import CallKey
@@ -243,6 +244,7 @@ def _put_back(
         told = telling.change(call, moved, "resequence", message_id=f"{by.message_id} place")
         if call.part in WITH_SUPPLIER:
             telling.instruct(told, "resume")
+    retime_line(telling, line)  # what was told within the tolerance may stand in another order now
 
 
 def cancel(connection: psycopg.Connection, tenant: str, plant: str, car: str, by: By) -> Done:

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hub.calls import commands, content, reorders, resequenced, retime
@@ -256,6 +256,12 @@ def _ending_pairs() -> set[Pair]:
     policy=st.sampled_from(["keep_empty", "compress"]),
     frozen_s=st.sampled_from([0, 300]),
     tolerance_s=st.sampled_from([0, 90]),
+)
+@example(  # the stop moves nobody by more than is tolerated, and the car comes before one not told
+    series=[("pass",), ("pull_out", 1), ("stop", 1), ("reinsert_before", 1, 2)],
+    policy="keep_empty",
+    frozen_s=0,
+    tolerance_s=90,
 )
 def test_no_series_of_commands_breaks_a_law(
     small_plant: Database,
