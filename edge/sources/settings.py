@@ -46,6 +46,15 @@ def _encoding(name: str) -> str:
 
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 TextEncoding = Annotated[str, AfterValidator(_encoding)]
+Silence = Annotated[
+    float,
+    Field(
+        ge=1,
+        le=86_400,
+        title="Silence after which this source alone is ended and begun anew, in seconds",
+        description="At least three times timeout_s. The page says late after half of it.",
+    ),
+]
 
 
 class TagClass(StrEnum):

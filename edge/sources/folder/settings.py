@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from edge.sources.results import CodeForms
-from edge.sources.settings import BaseTag, DeviceName, TimeZone
+from edge.sources.settings import BaseTag, DeviceName, Silence, TimeZone
 
 
 class FolderSettings(BaseModel):
@@ -46,13 +46,7 @@ class FolderSettings(BaseModel):
     timeout_s: float = Field(
         default=20.0, gt=0, le=600, title="How long the folder may take to answer, in seconds"
     )
-    silence_s: float = Field(
-        default=300.0,
-        ge=1,
-        le=86_400,
-        title="Silence after which this source alone is ended and begun anew, in seconds",
-        description="At least three times timeout_s. The page says late after half of it.",
-    )
+    silence_s: Silence = 300.0
     time_zone: TimeZone = Field(
         default="UTC", title="Time zone of the times in the files, such as Europe/Berlin"
     )

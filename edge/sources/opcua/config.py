@@ -17,7 +17,7 @@ from pydantic import (
 
 from edge.sources.opcua.tags import Reading, TagSettings
 from edge.sources.opcua.vision_config import MachineVisionSettings
-from edge.sources.settings import DeviceName
+from edge.sources.settings import DeviceName, Silence
 
 Endpoint = Annotated[str, StringConstraints(pattern=r"^opc\.tcp://[^\s@]+$")]
 Fingerprint = Annotated[
@@ -133,13 +133,7 @@ class OpcUaSettings(BaseModel):
     retry_nodes_s: float = Field(
         default=30.0, gt=0, title="How often a node that was refused is tried again, in seconds"
     )
-    silence_s: float = Field(
-        default=60.0,
-        ge=1,
-        le=86_400,
-        title="Silence after which this source alone is ended and begun anew, in seconds",
-        description="At least three times timeout_s. The page says late after half of it.",
-    )
+    silence_s: Silence = 60.0
     username: str | None = Field(default=None, title="User name; anonymous if absent")
     password: SecretStr | None = Field(default=None, title="Password; better kept in a file")
     password_file: Path | None = Field(default=None, title="File whose first line is the password")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from edge.sources.results import CodeForms
-from edge.sources.settings import BaseTag, DeviceName, TextEncoding, TimeZone
+from edge.sources.settings import BaseTag, DeviceName, Silence, TextEncoding, TimeZone
 
 
 class PartOf(BaseModel):
@@ -91,13 +91,7 @@ class OpenProtocolSettings(BaseModel):
         description="Controllers end a link that is silent for 15 s; so does the gateway after one "
         "and a half times this.",
     )
-    silence_s: float = Field(
-        default=60.0,
-        ge=1,
-        le=86_400,
-        title="Silence after which this source alone is ended and begun anew, in seconds",
-        description="At least three times timeout_s. The page says late after half of it.",
-    )
+    silence_s: Silence = 60.0
 
     @model_validator(mode="after")
     def _distinct(self) -> OpenProtocolSettings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from edge.sources.settings import DeviceName, TextEncoding, TimeZone
+from edge.sources.settings import DeviceName, Silence, TextEncoding, TimeZone
 
 
 class PolledSettings(BaseModel):
@@ -31,13 +31,7 @@ class PolledSettings(BaseModel):
         title="How soon a tag that was refused is tried again, in seconds",
         description="Each time it is refused again it takes twice as long, up to 16 times that.",
     )
-    silence_s: float = Field(
-        default=60.0,
-        ge=1,
-        le=86_400,
-        title="Silence after which this source alone is ended and begun anew, in seconds",
-        description="At least three times timeout_s. The page says late after half of it.",
-    )
+    silence_s: Silence = 60.0
     time_zone: TimeZone = Field(
         default="UTC",
         title="Time zone of the device's clock, such as Europe/Berlin: for values that are times",
