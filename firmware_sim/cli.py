@@ -21,7 +21,7 @@ from firmware_sim.plant.settings import DaySettings, PlantSettings
 from firmware_sim.proxy.control import send_command, serve_control
 from firmware_sim.proxy.faults import FaultCommand, FaultCommandError, FaultName
 from firmware_sim.proxy.proxy import FaultProxy
-from firmware_sim.shell import address_of, bad_option, fail, stop_on_signal
+from firmware_sim.shell import address_of, checked, fail, serve, stop_on_signal
 from firmware_sim.stations import StationsSettings, run_stations
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -99,51 +99,42 @@ def line(
 ) -> None:
     """Run a line PLC with an OPC UA server. Prints `ready opc.tcp://…` once clients can connect;
     writing true to Line.Ship ships part-filled racks; SIGTERM ends it."""
+    settings = checked(
+        LineSettings,
+        plant=plant,
+        line=line,
+        part_groups=frozenset(filter(None, part_groups.split(","))),
+        seed=seed,
+        speed=speed,
+        cycle_s=cycle_s,
+        steps=steps,
+        nok_rate=nok_rate,
+        rack_slots=rack_slots,
+        queue_slots=queue_slots,
+        result_backlog=result_backlog,
+        details=details,
+        missing_rate=missing_rate,
+        missing_s=missing_s,
+        mispack_rate=mispack_rate,
+        truck_racks=truck_racks,
+        truck_wait_s=truck_wait_s,
+        transport_s=transport_s,
+        delay_rate=delay_rate,
+        load_order=load_order,
+        ship_idle_s=ship_idle_s,
+        ledger=ledger,
+        state=state,
+        host=host,
+        port=port,
+        extra_tags=extra_tags,
+        extra_hz=extra_hz,
+        counters=counters,
+        counter_hz=counter_hz,
+    )
     try:
-        settings = LineSettings(
-            plant=plant,
-            line=line,
-            part_groups=frozenset(filter(None, part_groups.split(","))),
-            seed=seed,
-            speed=speed,
-            cycle_s=cycle_s,
-            steps=steps,
-            nok_rate=nok_rate,
-            rack_slots=rack_slots,
-            queue_slots=queue_slots,
-            result_backlog=result_backlog,
-            details=details,
-            missing_rate=missing_rate,
-            missing_s=missing_s,
-            mispack_rate=mispack_rate,
-            truck_racks=truck_racks,
-            truck_wait_s=truck_wait_s,
-            transport_s=transport_s,
-            delay_rate=delay_rate,
-            load_order=load_order,
-            ship_idle_s=ship_idle_s,
-            ledger=ledger,
-            state=state,
-            host=host,
-            port=port,
-            extra_tags=extra_tags,
-            extra_hz=extra_hz,
-            counters=counters,
-            counter_hz=counter_hz,
-        )
-    except ValidationError as error:
-        raise bad_option(error) from None
-    try:
-        asyncio.run(_serve_line(settings))
+        asyncio.run(serve(run_line(settings)))
     except (OSError, StateError) as error:
         fail(str(error))
-
-
-async def _serve_line(settings: LineSettings) -> None:
-    stop = stop_on_signal()
-    async with run_line(settings) as running:
-        print(f"ready {running.endpoint}", flush=True)
-        await stop.wait()
 
 
 @app.command()
@@ -159,19 +150,17 @@ def stations(
 ) -> None:
     """Run the stations that a part passes beside its line's PLC. Prints `ready`; SIGTERM ends
     it."""
-    try:
-        settings = StationsSettings(
-            line_ledger=line_ledger,
-            directory=directory,
-            board=board,
-            findings=findings,
-            tightening_port=tightening_port,
-            vision_port=vision_port,
-            seed=seed,
-            nok_rate=nok_rate,
-        )
-    except ValidationError as error:
-        raise bad_option(error) from None
+    settings = checked(
+        StationsSettings,
+        line_ledger=line_ledger,
+        directory=directory,
+        board=board,
+        findings=findings,
+        tightening_port=tightening_port,
+        vision_port=vision_port,
+        seed=seed,
+        nok_rate=nok_rate,
+    )
     try:
         asyncio.run(_work(settings))
     except OSError as error:
@@ -206,21 +195,19 @@ def plant(
     """Pass the cars of the hub's sequence at a control point, one each takt. Cars that have passed
     already are skipped, so a run that was stopped goes on; a hub that is away gets the passes late,
     in order. Ends when the hub has them all."""
-    try:
-        settings = PlantSettings(
-            url=url,
-            token=None if token is None else SecretStr(token),
-            plant=plant,
-            control_point=control_point,
-            cars=cars,
-            takt_s=takt_s,
-            speed=speed,
-            seed=seed,
-            scramble=scramble,
-            window=window,
-        )
-    except ValidationError as error:
-        raise bad_option(error) from None
+    settings = checked(
+        PlantSettings,
+        url=url,
+        token=None if token is None else SecretStr(token),
+        plant=plant,
+        control_point=control_point,
+        cars=cars,
+        takt_s=takt_s,
+        speed=speed,
+        seed=seed,
+        scramble=scramble,
+        window=window,
+    )
     try:
         asyncio.run(_run_plant(settings))
     except HubRefusedError as error:
@@ -252,25 +239,26 @@ def day(
     or cancelled and the hub knows; the record then is what to compare the hub with."""
     try:
         parts = [text.split(":", 2) for text in supplier]
-        settings = DaySettings(
-            url=url,
-            token=None if token is None else SecretStr(token),
-            plant=plant,
-            control_point=control_point,
-            cars=cars,
-            takt_s=takt_s,
-            speed=speed,
-            seed=seed,
-            scramble=scramble,
-            lines={line: tuple(groups.split(",")) for line, groups, _ in parts},
-            ledgers={line: Path(ledger) for line, _, ledger in parts},
-            record=record,
-            lead_cars=lead_cars,
-        )
-    except ValidationError as error:
-        raise bad_option(error) from None
+        lines = {line: tuple(groups.split(",")) for line, groups, _ in parts}
+        ledgers = {line: Path(ledger) for line, _, ledger in parts}
     except ValueError:
         raise typer.BadParameter("give LINE:GROUPS:LEDGER", param_hint="--supplier") from None
+    settings = checked(
+        DaySettings,
+        url=url,
+        token=None if token is None else SecretStr(token),
+        plant=plant,
+        control_point=control_point,
+        cars=cars,
+        takt_s=takt_s,
+        speed=speed,
+        seed=seed,
+        scramble=scramble,
+        lines=lines,
+        ledgers=ledgers,
+        record=record,
+        lead_cars=lead_cars,
+    )
     try:
         asyncio.run(_run_day(settings))
     except HubRefusedError as error:

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from typing import NoReturn
+from contextlib import AbstractAsyncContextManager
+from typing import NoReturn, Protocol, TypeVar
 
 import typer
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Served(Protocol):
+    """What runs and can be reached."""
+
+    @property
+    def endpoint(self) -> str:
+        """Its address."""
 
 
 def address_of(text: str, option: str) -> tuple[str, int]:
@@ -27,8 +38,24 @@ def stop_on_signal() -> asyncio.Event:
     return stop
 
 
-def bad_option(error: ValidationError) -> typer.BadParameter:
-    """Which option is wrong, and why."""
+def checked(model: type[M], **given: object) -> M:
+    """The options of a command as its settings. Raises `typer.BadParameter`: which option is wrong,
+    and why."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise _bad_option(error) from None
+
+
+async def serve(device: AbstractAsyncContextManager[Served]) -> None:
+    """Print `ready` and the address, and let it run until a signal."""
+    stop = stop_on_signal()
+    async with device as running:
+        print(f"ready {running.endpoint}", flush=True)
+        await stop.wait()
+
+
+def _bad_option(error: ValidationError) -> typer.BadParameter:
     first = error.errors(include_url=False)[0]
     option = "--" + str(first["loc"][0]).replace("_", "-") if first["loc"] else "options"
     return typer.BadParameter(f"{option}: {first['msg']}, not {first['input']!r}")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Protocol
 
 import typer
-from pydantic import ValidationError
 
 from firmware_sim.control import CommandRefusedError, send_line, serve_commands
 from firmware_sim.device.faults import AnswerName, Manners, MisbehaveCommand
@@ -16,7 +15,7 @@ from firmware_sim.device.settings import DeviceSettings
 from firmware_sim.modbus.unit import run_modbus
 from firmware_sim.open_protocol import ControllerSettings, run_controller
 from firmware_sim.s7.plc import run_s7
-from firmware_sim.shell import address_of, bad_option, fail, stop_on_signal
+from firmware_sim.shell import Served, address_of, checked, fail, serve, stop_on_signal
 from firmware_sim.vision import CameraSettings, run_camera
 
 Host = Annotated[str, typer.Option(help="address to listen on")]
@@ -57,7 +56,8 @@ def s7(
 ) -> None:
     """Run a Siemens S7 PLC. Prints `ready host:port control host:port`; its tags are in
     firmware_sim/s7/memory.py; `lineside-sim misbehave` commands it; SIGTERM ends it."""
-    settings = _settings(
+    settings = checked(
+        DeviceSettings,
         host=host,
         port=port,
         seed=seed,
@@ -88,7 +88,8 @@ def modbus(
     """Run Modbus units. Prints `ready address control host:port`, the address being host:port or a
     serial port; the tags of unit 1 are in firmware_sim/modbus/memory.py; `lineside-sim misbehave`
     commands it; SIGTERM ends it."""
-    settings = _settings(
+    settings = checked(
+        DeviceSettings,
         host=host,
         port=port,
         seed=seed,
@@ -117,21 +118,19 @@ def open_protocol(
 ) -> None:
     """Run a tightening controller. Prints `ready host:port control host:port`; `lineside-sim
     misbehave` commands it; SIGTERM ends it."""
-    try:
-        settings = ControllerSettings(
-            host=host,
-            port=port,
-            seed=seed,
-            cycle_s=cycle_s,
-            nok_rate=nok_rate,
-            first_id=first_id,
-            keeps=keeps,
-            revision=revision,
-            clients=clients,
-            ledger=ledger,
-        )
-    except ValidationError as error:
-        raise bad_option(error) from None
+    settings = checked(
+        ControllerSettings,
+        host=host,
+        port=port,
+        seed=seed,
+        cycle_s=cycle_s,
+        nok_rate=nok_rate,
+        first_id=first_id,
+        keeps=keeps,
+        revision=revision,
+        clients=clients,
+        ledger=ledger,
+    )
     _run(run_controller(settings), control_port)
 
 
@@ -145,23 +144,19 @@ def vision(
 ) -> None:
     """Run a vision system that tells its results by OPC UA events (Machine Vision). Prints `ready`
     and its address; its content is in firmware_sim/vision/camera.py; SIGTERM ends it."""
+    settings = checked(
+        CameraSettings,
+        host=host,
+        port=port,
+        seed=seed,
+        cycle_s=cycle_s,
+        nok_rate=nok_rate,
+        ledger=ledger,
+    )
     try:
-        settings = CameraSettings(
-            host=host, port=port, seed=seed, cycle_s=cycle_s, nok_rate=nok_rate, ledger=ledger
-        )
-    except ValidationError as error:
-        raise bad_option(error) from None
-    try:
-        asyncio.run(_look(settings))
+        asyncio.run(serve(run_camera(settings)))
     except OSError as error:
         fail(str(error))
-
-
-async def _look(settings: CameraSettings) -> None:
-    stop = stop_on_signal()
-    async with run_camera(settings) as camera:
-        print(f"ready {camera.endpoint}", flush=True)
-        await stop.wait()
 
 
 def misbehave(
@@ -176,23 +171,17 @@ def misbehave(
 ) -> None:
     """Let a running device misbehave, and print what is wrong with it now."""
     host, port = address_of(control, "CONTROL")
-    try:
-        command = MisbehaveCommand(
-            answer=answer, delay_s=delay_s, hide=hide, show=show, seconds=seconds
-        )
-    except ValidationError as error:
-        raise bad_option(error) from None
+    command = checked(
+        MisbehaveCommand, answer=answer, delay_s=delay_s, hide=hide, show=show, seconds=seconds
+    )
     try:
         print(asyncio.run(send_line(host, port, command.model_dump_json())))
     except (OSError, CommandRefusedError) as error:
         fail(str(error))
 
 
-class _Device(Protocol):
+class _Device(Served, Protocol):
     """What every simulated device has when it runs."""
-
-    @property
-    def endpoint(self) -> str: ...
 
     @property
     def manners(self) -> Manners: ...
@@ -213,10 +202,3 @@ async def _serve(device: AbstractAsyncContextManager[_Device], control_port: int
     ):
         print(f"ready {running.endpoint} control 127.0.0.1:{control}", flush=True)
         await stop.wait()
-
-
-def _settings(**given: object) -> DeviceSettings:
-    try:
-        return DeviceSettings.model_validate(given)
-    except ValidationError as error:
-        raise bad_option(error) from None
