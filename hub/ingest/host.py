@@ -19,6 +19,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from hub.ingest.inbox import Connected, Inbox, Message
+from hub.ingest.reach import OnAllBrokers, Reach
 from protocols.mqtt.broker import BrokerSettings, Will, make_client
 from protocols.sparkplug.session import HostState, StateError
 from protocols.sparkplug.topics import host_subscriptions, node_topic, state_topic
@@ -58,7 +59,7 @@ class PrimaryHost:
         self._outdo_ms = 0
         """The next birth must be newer than that."""
         self._leaving = False
-        self._reachable = True
+        self._reach = Reach(broker)
         self._client = make_client(
             broker,
             client_id or f"lineside-ingest-{host_id}",
@@ -135,17 +136,16 @@ class PrimaryHost:
         _properties: object,
     ) -> None:
         if reason.is_failure:
-            self._say_unreachable(f"refuses us: {reason}")
+            self._reach.lost(f"refuses us: {reason}")
             return
-        logger.info("connected to the broker %s:%d", self._broker.host, self._broker.port)
-        self._reachable = True
+        self._reach.connected()
         if self._inbox is not None:
             self._inbox.put(Connected())
         client.subscribe([(topic, 1) for topic in self._subscriptions])
         self._say_online()
 
     def _not_connected(self, _client: mqtt.Client, _userdata: object) -> None:
-        self._say_unreachable("cannot be reached")
+        self._reach.lost("cannot be reached")
 
     def _disconnected(
         self,
@@ -156,14 +156,7 @@ class PrimaryHost:
         _properties: object,
     ) -> None:
         if not self._leaving:
-            self._say_unreachable(f"is gone: {reason}")
-
-    def _say_unreachable(self, how: str) -> None:
-        if self._reachable:
-            logger.warning(
-                "the broker %s:%d %s; trying again", self._broker.host, self._broker.port, how
-            )
-        self._reachable = False
+            self._reach.lost(f"is gone: {reason}")
 
     def _arrived(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
         self._take(message.topic, bytes(message.payload))
@@ -209,29 +202,8 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class PrimaryHosts:
-    """The host on every broker it is told of. A node speaks on one of them; a command to it goes to
-    all, since on the others nobody hears it."""
+class PrimaryHosts(OnAllBrokers[PrimaryHost]):
+    """The host on every broker it is told of; leaving, it says on all that it is offline."""
 
     def __init__(self, brokers: Sequence[BrokerSettings], host_id: str, inbox: Inbox) -> None:
-        self._hosts = [PrimaryHost(broker, host_id, inbox) for broker in brokers]
-
-    def start(self) -> None:
-        """Connect to all, and again whenever a connection is lost; returns at once."""
-        for host in self._hosts:
-            host.start()
-
-    def stop(self) -> None:
-        """Say on all that the host is offline, then leave."""
-        for host in self._hosts:
-            host.stop()
-
-    @property
-    def connected(self) -> bool:
-        """Whether every broker has us."""
-        return all(host.connected for host in self._hosts)
-
-    def command(self, group: str, node: str, payload: bytes) -> None:
-        """Send an NCMD on all that are connected."""
-        for host in self._hosts:
-            host.command(group, node, payload)
+        super().__init__([PrimaryHost(broker, host_id, inbox) for broker in brokers])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Sequence
 
@@ -10,10 +9,9 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.reasoncodes import ReasonCode
 
 from hub.ingest.inbox import Connected, Inbox, Joined, Message
+from hub.ingest.reach import OnAllBrokers, Reach
 from protocols.mqtt.broker import BrokerSettings, make_client
 from protocols.sparkplug.topics import NAMESPACE, node_topic
-
-logger = logging.getLogger(__name__)
 
 _LIVES = [f"{NAMESPACE}/+/{kind}" for kind in ("NBIRTH/+", "NDEATH/+", "DBIRTH/+/+", "DDEATH/+/+")]
 
@@ -32,10 +30,10 @@ class Listener:
         self._asked: dict[int, str] = {}
         """Groups by the id of the message that asked for them."""
         self._lock = threading.Lock()
-        self._reachable = True
+        self._reach = Reach(broker)
         self._client = make_client(broker, client_id, clean_session=True)
         self._client.on_connect = self._connected
-        self._client.on_connect_fail = lambda *_: self._say_unreachable("cannot be reached")
+        self._client.on_connect_fail = lambda *_: self._reach.lost("cannot be reached")
         self._client.on_disconnect = self._disconnected
         self._client.on_subscribe = self._subscribed
         self._client.on_message = self._arrived
@@ -89,10 +87,9 @@ class Listener:
         _properties: object,
     ) -> None:
         if reason.is_failure:
-            self._say_unreachable(f"refuses us: {reason}")
+            self._reach.lost(f"refuses us: {reason}")
             return
-        logger.info("connected to the broker %s", self._broker.place)
-        self._reachable = True
+        self._reach.connected()
         self._inbox.put(Connected())
         with self._lock:
             self._asked.clear()
@@ -109,12 +106,7 @@ class Listener:
         _properties: object,
     ) -> None:
         if reason.is_failure:
-            self._say_unreachable(f"is gone: {reason}")
-
-    def _say_unreachable(self, how: str) -> None:
-        if self._reachable:
-            logger.warning("the broker %s %s; trying again", self._broker.place, how)
-        self._reachable = False
+            self._reach.lost(f"is gone: {reason}")
 
     def _subscribed(self, _client: mqtt.Client, _userdata: object, mid: int, *_: object) -> None:
         with self._lock:
@@ -129,21 +121,11 @@ class Listener:
         self._inbox.put(Message(topic, payload))
 
 
-class Listeners:
-    """On every broker: a node speaks on one of them; a command to it goes to all."""
+class Listeners(OnAllBrokers[Listener]):
+    """A listener on every broker."""
 
     def __init__(self, brokers: Sequence[BrokerSettings], client_id: str, inbox: Inbox) -> None:
-        self._all = [Listener(broker, client_id, inbox) for broker in brokers]
-
-    def start(self) -> None:
-        """Connect to all, and again whenever a connection is lost; returns at once."""
-        for listener in self._all:
-            listener.start()
-
-    def stop(self) -> None:
-        """Leave all."""
-        for listener in self._all:
-            listener.stop()
+        super().__init__([Listener(broker, client_id, inbox) for broker in brokers])
 
     def join(self, group: str) -> None:
         """Listen to a group's data on all."""
@@ -154,13 +136,3 @@ class Listeners:
         """No longer listen to a group's data."""
         for listener in self._all:
             listener.leave(group)
-
-    @property
-    def connected(self) -> bool:
-        """Whether every broker has us."""
-        return all(listener.connected for listener in self._all)
-
-    def command(self, group: str, node: str, payload: bytes) -> None:
-        """Send an NCMD on all that are connected."""
-        for listener in self._all:
-            listener.command(group, node, payload)
