@@ -4,7 +4,8 @@ certificate that it renews."""
 from __future__ import annotations
 
 import base64
-import binascii
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
@@ -16,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from hub.api.context import Shared, too_many
 from hub.api.problems import Problem, described
-from hub.fleet.authority import Authority, AuthorityError, RequestError
+from hub.fleet.authority import Authority, AuthorityError
 from hub.fleet.enrolment import Enrolled, RefusedError, TooManyError, enrol, renew
 from hub.fleet.proposals import answer
 from protocols.enrolment import AUTHORITY_PATH, ENROLMENT_PATH, LARGEST_PEM, RENEWAL_PATH, Token
@@ -125,18 +126,10 @@ def authority(shared: Shared, request: Request) -> str:
 def first(asked: Enrolment, shared: Shared, request: Request) -> Certificate:
     """For a one-time token of `lineside-hub gateways add`. Asked again with the same key it gives
     the same certificate; with another key it is refused."""
-    address = _admitted(shared, request)
-    signer, days = _authority(shared)
-    try:
+    with _asked(shared, request) as (signer, days):
         token = Token.parse(asked.token)
         with shared.own() as connection:
             made = enrol(connection, signer, token, asked.request, days)
-    except RefusedError as refused:
-        shared.rates.refuse(address)
-        raise Problem(HTTPStatus.FORBIDDEN, str(refused)) from None
-    except ValueError as error:
-        shared.rates.refuse(address)
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
     return _answer(made, signer)
 
 
@@ -149,45 +142,42 @@ def first(asked: Enrolment, shared: Shared, request: Request) -> Certificate:
 def next_one(asked: Renewal, shared: Shared, request: Request) -> Certificate:
     """The certificate in use says who asks, and its key signs the request. Both are good until the
     older one expires."""
-    address = _admitted(shared, request)
-    signer, days = _authority(shared)
-    try:
+    with _asked(shared, request) as (signer, days):
         signature = base64.b64decode(asked.signature, validate=True)
         with shared.own() as connection:
-            made = renew(
-                *(connection, signer, asked.certificate, asked.request, signature),
-                days,
-            )
-    except RefusedError as refused:
-        shared.rates.refuse(address)
-        raise Problem(HTTPStatus.FORBIDDEN, str(refused)) from None
-    except TooManyError as error:
-        raise Problem(HTTPStatus.TOO_MANY_REQUESTS, str(error)) from None
-    except (RequestError, binascii.Error, ValueError) as error:
-        shared.rates.refuse(address)
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
+            made = renew(connection, signer, asked.certificate, asked.request, signature, days)
     return _answer(made, signer)
 
 
 @router.post(ASK_PATH, tags=["enrolment"], summary="Ask for a proposal", responses=_REFUSED)
 def proposal(asked: Question, shared: Shared, request: Request) -> Answer:
     """A gateway that takes proposals asks now and then, and says what came of the last one."""
-    address = _admitted(shared, request)
-    signer, _ = _authority(shared)
-    try:
+    with _asked(shared, request) as (signer, _):
         signature = base64.b64decode(asked.signature, validate=True)
         certificate = x509.load_pem_x509_certificate(asked.certificate.encode())
         with shared.own() as connection:
             found = answer(connection, signer, certificate, asked.question, signature)
+    if found is None:
+        return Answer(proposal=None, signature=None)
+    return Answer(proposal=found[0], signature=base64.b64encode(found[1]).decode())
+
+
+@contextmanager
+def _asked(shared: Shared, request: Request) -> Iterator[tuple[Authority, float]]:
+    """What signs, and for how many days. What is refused within counts against who asks, and
+    becomes the problem that answers it."""
+    address = _admitted(shared, request)
+    signing = _authority(shared)
+    try:
+        yield signing
+    except TooManyError as error:
+        raise Problem(HTTPStatus.TOO_MANY_REQUESTS, str(error)) from None
     except RefusedError as refused:
         shared.rates.refuse(address)
         raise Problem(HTTPStatus.FORBIDDEN, str(refused)) from None
     except ValueError as error:
         shared.rates.refuse(address)
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
-    if found is None:
-        return Answer(proposal=None, signature=None)
-    return Answer(proposal=found[0], signature=base64.b64encode(found[1]).decode())
 
 
 def _admitted(shared: Shared, request: Request) -> str:
