@@ -38,10 +38,14 @@ _WINDOW = 32
 _AGAIN = 8
 _ACKS_PER_REQUEST = 1000
 _PAUSE_S = 1.0
+MOST_PASSED = 8
+"""Messages of which nothing was kept that wait at the server for their number to be durable: a
+server holds twice as many as it takes publish requests, and some take few."""
 
 Deliver = Callable[[ua.NotificationMessage], "asyncio.Future[int] | None"]
-"""Takes a message into the journal. The future is settled when it is durable; None: nothing of it
-is to be stored. May raise: the message is then not taken."""
+"""Takes a message into the journal. The future is settled when it is durable, with the numbers of
+all messages taken; None: nothing of it is to be stored. May raise: the message is then not
+taken."""
 
 
 class SubscriptionLostError(ConnectionError):
@@ -66,6 +70,9 @@ class Receipts:
     """Taken, and not durable yet."""
     due: list[int] = field(default_factory=list)
     """Durable, and not acknowledged yet."""
+    passed: list[int] = field(default_factory=list)
+    """Taken, and nothing of them is to be stored. That they were is durable with the next message
+    that is: until then the server holds them, else they would be missed after a restart."""
 
     def begin(self, subscription_id: int) -> None:
         """A new subscription: its messages are numbered from 1."""
@@ -73,6 +80,12 @@ class Receipts:
         self.taken = 0
         self.pending = set()
         self.due = []
+        self.passed = []
+
+    @property
+    def unsettled(self) -> set[int]:
+        """Taken, and it is not durable yet that they were."""
+        return self.pending | set(self.passed)
 
     def settle(self, numbers: list[int]) -> None:
         """Messages are durable."""
@@ -136,7 +149,7 @@ class PublishPump:
         the numbers of the messages it can send again."""
         receipts = self._receipts
         known = {n for n in available if ahead(receipts.taken, n) <= 0}
-        receipts.due = [n for n in known if n not in receipts.pending]
+        receipts.due = [n for n in known if n not in receipts.unsettled]
         fresh = [n for n in available if n not in known]
         if fresh:
             last = max(ahead(receipts.taken, n) for n in fresh)
@@ -231,7 +244,7 @@ class PublishPump:
             self._alive()
             return False
         if ahead(receipts.taken, number) < 1:  # asked for again, and now it came by itself
-            if number not in receipts.pending:
+            if number not in receipts.unsettled:
                 receipts.due.append(number)
             return False
         return self._hand_over(message, receipts.window)
@@ -292,22 +305,24 @@ class PublishPump:
             receipts.taken = before
             raise
         if durable is None:
-            receipts.due.append(number)
+            receipts.passed.append(number)
             return False
         numbers, self._given_up = [*self._given_up, number], []
-        receipts.pending.update(numbers)
-        durable.add_done_callback(partial(self._settled, places, receipts.subscription_id, numbers))
+        self.settle_with(durable, numbers)
+        durable.add_done_callback(lambda _: places.release())
         return True
 
+    def settle_with(self, durable: asyncio.Future[int], numbers: Collection[int] = ()) -> None:
+        """Acknowledge these messages, and those of which nothing was kept, once this is durable."""
+        receipts = self._receipts
+        settling, receipts.passed = [*receipts.passed, *numbers], []
+        receipts.pending.update(settling)
+        durable.add_done_callback(partial(self._settled, receipts.subscription_id, settling))
+
     def _settled(
-        self,
-        places: asyncio.Semaphore,
-        subscription_id: int,
-        numbers: list[int],
-        durable: asyncio.Future[int],
+        self, subscription_id: int, numbers: list[int], durable: asyncio.Future[int]
     ) -> None:
         receipts = self._receipts
-        places.release()
         if self._succeeded(durable) and receipts.subscription_id == subscription_id:
             receipts.settle(numbers)
 

@@ -26,7 +26,7 @@ from edge.sources.opcua.history import Backfill, Ledger, tags_with_history
 from edge.sources.opcua.intake import Intake
 from edge.sources.opcua.items import Items
 from edge.sources.opcua.poll import Poller
-from edge.sources.opcua.publishing import PublishPump, SubscriptionLostError
+from edge.sources.opcua.publishing import MOST_PASSED, PublishPump, SubscriptionLostError
 from edge.sources.opcua.recovery import Memory, identify, let_go, take_over
 from edge.sources.opcua.subscription import Subscription
 from edge.sources.opcua.values import EPOCH, microseconds
@@ -39,6 +39,8 @@ _SILENCE_S = 10.0
 """Silence after which the subscription is taken for dead, or two and a half times as long as the
 server may say nothing if that is more."""
 _TICK_S = 1.0
+_PASSED_S = 10.0
+"""How long a message of which nothing was kept waits for another one to bring its number."""
 
 
 class OpcUaSource:
@@ -110,12 +112,16 @@ class OpcUaSource:
                 await self._leave(client)
 
     def _let_held_through(self) -> None:
-        """Nothing may come after what the filters hold."""
-        intake = self._kept.intake
-        records = intake.flush()
-        if records:
-            with contextlib.suppress(JournalError):  # then the bookmark still has them
-                self._journal.submit(*records, bookmarks=intake.marks())
+        """Nothing may come after what the filters hold, and what they dropped was not missed."""
+        intake, memory = self._kept.intake, self._kept.memory
+        records: list[SampleBatch | Gap] = [*intake.flush()]
+        marks = intake.marks() if records else {}
+        if memory.receipts.passed:
+            records += intake.gaps.take_out(None, time.time_ns() // 1000)
+            marks |= memory.marks(self.device)
+        if records or marks:
+            with contextlib.suppress(JournalError):  # then bookmark and server still have them
+                self._journal.submit(*records, bookmarks=marks)
 
     async def _leave(self, client: Client) -> None:
         """End the session. The next one, or the next run of the agent, goes on with the
@@ -174,6 +180,8 @@ class _Session:
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._begun = asyncio.Event()
         self._signs_of_life = 0
+        self._numbered_at = time.monotonic()
+        """When the journal was last given the number of the last message taken."""
         client.connection_lost_callback = self._on_lost
 
     async def run(self, online: Callable[[], None]) -> None:
@@ -262,6 +270,8 @@ class _Session:
                 raise SubscriptionLostError(f"nothing heard from the PLC for {silence_s:.0f} s")
             self._figures.beat()
             self._let_due_through()
+            if self._memory.receipts.passed and now - self._numbered_at > _PASSED_S:
+                pump.settle_with(self._submit_numbers())
             if self._intake.vanished:
                 await subscription.lost(sorted(self._intake.vanished))
                 self._intake.vanished.clear()
@@ -285,12 +295,21 @@ class _Session:
         values_alone = all(
             isinstance(n, ua.DataChangeNotification) for n in message.NotificationData
         )
-        # What a filter dropped comes often. The number of another message must outlive a restart:
-        # it would be missed there, and no value may come for hours to bring the next number.
-        if not records and not marks and values_alone:
+        # What a filter dropped comes often, and not each shall be a write: its number comes with
+        # another one's. Until then the server holds it, but not more than a few of them.
+        few = len(self._memory.receipts.passed) < MOST_PASSED
+        if not records and not marks and values_alone and few:
             return None
-        marks.update(self._memory.marks(self._settings.device))
-        return self._submit(records, marks)
+        return self._submit_numbers(records, marks)
+
+    def _submit_numbers(
+        self, records: Sequence[SampleBatch | Gap] = (), marks: Mapping[str, str] | None = None
+    ) -> asyncio.Future[int]:
+        """With how far the messages are taken, and what of those before is not known to come."""
+        self._numbered_at = time.monotonic()
+        missed = self._intake.gaps.take_out(None, time.time_ns() // 1000)
+        numbers = self._memory.marks(self._settings.device)
+        return self._submit([*missed, *records], {**(marks or {}), **numbers})
 
     def _submit(
         self, records: Sequence[SampleBatch | Gap], marks: Mapping[str, str]

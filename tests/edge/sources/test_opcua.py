@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import shutil
 import uuid
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -224,6 +225,35 @@ def test_a_restarted_agent_goes_on_with_its_subscription(path: Path) -> None:
                 await until(lambda: got.values("Force") == [1.0, 2.0, 3.0, 4.0])
                 assert got.values("Still") == [0.0]
                 assert not got.gaps
+
+    run(work)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_a_filter_dropped_before_a_restart_was_not_missed(path: Path, killed: bool) -> None:
+    """Killed: what the agent would have written when it was stopped is not there."""
+
+    async def work() -> None:
+        async with run_plc(Force=0.0) as plc:
+            force = {"name": "Force", "node": "ns=2;s=Force", "deadband": 1.0}
+            settings = settings_for(plc.endpoint, force)
+            then = path
+            async with reading(path, settings) as got:
+                await until(lambda: got.devices.heard == ["press online"])
+                for at_ms in (1, 2, 3):
+                    heard_us = got.figures.last_heard_us
+                    await plc.set("Force", at_ms / 10, at_ms=at_ms)
+                    await until(lambda was=heard_us: got.figures.last_heard_us != was)  # type: ignore[misc]
+                if killed:
+                    then = path.with_name("then.sqlite")
+                    for part in ("", "-wal"):
+                        shutil.copy(f"{path}{part}", f"{then}{part}")
+            async with reading(then, settings) as got:
+                await until(lambda: got.devices.heard == ["press online"])
+                await plc.set("Force", 5.0, at_ms=5)
+                await until(lambda: got.values("Force")[-1:] == [5.0])
+                assert not got.gaps
+                assert got.figures.missed_messages == 0
 
     run(work)
 

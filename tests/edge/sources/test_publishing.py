@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.sources.opcua.publishing import (
+    MOST_PASSED,
     NUMBERS,
     PublishPump,
     Receipts,
@@ -101,7 +102,10 @@ class Gateway:
         self.receipts.begin(ID)
         self.taken: list[int] = []
         self.missed: list[str] = []
-        self.waiting: deque[asyncio.Future[int]] = deque()
+        self.worthless: set[int] = set()
+        """Messages of which nothing is kept."""
+        self.waiting: deque[tuple[asyncio.Future[int], int]] = deque()
+        """What becomes durable, and how many messages had been taken."""
         self.durable: set[int] = set()
         self.figures = SourceFigures("press")
         self.alive = 0
@@ -125,20 +129,26 @@ class Gateway:
     def note_alive(self) -> None:
         self.alive += 1
 
-    def deliver(self, message: ua.NotificationMessage) -> asyncio.Future[int]:
+    def deliver(self, message: ua.NotificationMessage) -> asyncio.Future[int] | None:
         error = self.raises(message.SequenceNumber)
         if error is not None:
             raise error
         self.taken.append(message.SequenceNumber)
+        if message.SequenceNumber in self.worthless and len(self.receipts.passed) < MOST_PASSED:
+            return None
+        return self.submit()
+
+    def submit(self) -> asyncio.Future[int]:
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self.waiting.append(future)
+        self.waiting.append((future, len(self.taken)))
         return future
 
     def commit(self, most: int = 1_000_000) -> None:
         """The journal's disk has the oldest of what was delivered."""
         for _ in range(min(most, len(self.waiting))):
-            self.durable.add(self.taken[len(self.durable)])
-            self.waiting.popleft().set_result(0)
+            future, taken = self.waiting.popleft()
+            self.durable |= set(self.taken[:taken])
+            future.set_result(0)
 
 
 async def turns(count: int = 30) -> None:
@@ -171,7 +181,8 @@ def run(server: Server, work: Callable[[Gateway], object], requests: int = 3) ->
 @given(
     st.integers(0, 2**32),
     st.lists(
-        st.sampled_from(["send", "swap", "drop", "lose", "commit", "alive", "turn"]), max_size=60
+        st.sampled_from(["send", "worthless", "swap", "drop", "lose", "commit", "alive", "turn"]),
+        max_size=60,
     ),
     st.sampled_from([1, NUMBERS - 3]),
 )
@@ -188,6 +199,9 @@ def test_each_message_once_and_in_order_or_missed(seed: int, steps: list[str], f
             await gateway.room(2)
             match step:
                 case "send":
+                    server.send(server.make())
+                case "worthless":
+                    gateway.worthless.add(server.next)
                     server.send(server.make())
                 case "swap":  # a server of several threads may be so
                     earlier, later = server.make(), server.make()
@@ -229,6 +243,48 @@ def test_only_what_is_durable_is_acknowledged() -> None:
         server.send(server.make())
         await turns()
         assert server.acknowledged == [1, 2]
+
+    run(server, work)
+
+
+def test_a_message_of_which_nothing_is_kept_is_acknowledged_with_the_next() -> None:
+    server = Server()
+
+    async def work(gateway: Gateway) -> None:
+        gateway.worthless = {1, 2, 4}
+        for _ in range(4):
+            server.send(server.make())
+            await turns()
+        gateway.commit()
+        await turns()
+        server.send()
+        await turns()
+        assert server.acknowledged == [1, 2, 3]
+        gateway.pump.settle_with(gateway.submit())  # after a while without another
+        gateway.commit()
+        await turns()
+        server.send()
+        await turns()
+        assert server.acknowledged == [1, 2, 3, 4]
+
+    run(server, work)
+
+
+def test_a_few_messages_of_which_nothing_is_kept_are_one_write() -> None:
+    server = Server()
+
+    async def work(gateway: Gateway) -> None:
+        gateway.worthless = {*range(1, 2 * MOST_PASSED)}
+        for _ in range(2 * MOST_PASSED - 1):
+            server.send(server.make())
+            await turns()
+        assert len(gateway.waiting) == 1
+        assert len(server.held) == 2 * MOST_PASSED - 1
+        gateway.commit()
+        await turns()
+        server.send()
+        await turns()
+        assert server.acknowledged == [*range(1, MOST_PASSED + 2)]
 
     run(server, work)
 
@@ -372,7 +428,7 @@ def test_a_journal_that_failed_ends_the_pump() -> None:
         await turns()
         server.send(server.make())
         await turns()
-        gateway.waiting.popleft().set_exception(RuntimeError("the disk is broken"))
+        gateway.waiting.popleft()[0].set_exception(RuntimeError("the disk is broken"))
         with pytest.raises(RuntimeError, match="the disk is broken"):
             await pump
         assert gateway.receipts.due == []
