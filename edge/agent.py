@@ -29,6 +29,7 @@ from edge.status.recent import RecentProblems
 from edge.status.report import problems
 from edge.status.words import sentence
 from edge.systemd import ServiceManager
+from protocols.logs import write_as
 
 logger = logging.getLogger(__name__)
 
@@ -38,9 +39,11 @@ _STATUS_S = 5.0
 """How often `systemctl status` may get another line."""
 
 
-async def run(config: EdgeConfig, path: Path | None = None) -> None:
+async def run(
+    config: EdgeConfig, path: Path | None = None, log: logging.Handler | None = None
+) -> None:
     """Run a gateway until SIGTERM or SIGINT; a second one ends it at once. SIGHUP has it read the
-    file at `path` anew.
+    file at `path` anew. `log`: what writes in the form that the configuration says.
 
     Raises `JournalError` if its directory cannot be used (another agent has it, or a newer release
     wrote it), `OSError` or `sqlite3.OperationalError` if the disk does not allow it. Once it has
@@ -49,7 +52,7 @@ async def run(config: EdgeConfig, path: Path | None = None) -> None:
     recent = RecentProblems()
     logging.getLogger().addHandler(recent)
     try:
-        agent = _Agent(config, path, recent)
+        agent = _Agent(config, path, recent, log)
         with agent.hearing_signals():
             await agent.run()
     finally:
@@ -60,8 +63,15 @@ async def run(config: EdgeConfig, path: Path | None = None) -> None:
 class _Agent:
     """One gateway, over all openings of its files."""
 
-    def __init__(self, config: EdgeConfig, path: Path | None, recent: RecentProblems) -> None:
+    def __init__(
+        self,
+        config: EdgeConfig,
+        path: Path | None,
+        recent: RecentProblems,
+        log: logging.Handler | None,
+    ) -> None:
         self._config = config
+        self._log = log
         self._path = path
         self._figures = Figures(configuration=fingerprint(config))
         self._manager = ServiceManager()
@@ -229,4 +239,7 @@ class _Agent:
         if old.status != new.status:
             self._open_port()
             said.append("the status page moves")
+        if old.log != new.log and self._log is not None:
+            write_as(self._log, new.log)
+            said.append(f"the log is written as {new.log}")
         return said or ["nothing has changed"]

@@ -13,12 +13,12 @@ from hub.edi import cli as edi
 from hub.fleet import cli as fleet
 from hub.identity import cli as identity
 from hub.labels import cli as labels
-from hub.logs import set_up
 from hub.monitoring import cli as monitoring
 from hub.orders import cli as orders
 from hub.sequencing import cli as sequencing
 from hub.store import cli as store
 from hub.webhooks import cli as webhooks
+from protocols.logs import set_up
 
 app = typer.Typer(
     name="lineside-hub",

@@ -19,6 +19,7 @@ from edge.status.settings import StatusSettings
 from edge.uplink.settings import UplinkSettings
 from protocols.jis.messages import Identifier
 from protocols.jis.topics import check_name
+from protocols.logs import Format
 from protocols.mqtt.broker import BrokerSettings
 
 
@@ -113,6 +114,11 @@ class EdgeConfig(BaseModel):
     )
     uplink: UplinkSettings = Field(
         default_factory=UplinkSettings, title="How what is kept travels to the hub"
+    )
+    log: Format = Field(
+        default="text",
+        title="How the log is written: text, for people, or json, an object a line",
+        description="--log and LINESIDE_EDGE_LOG come before it.",
     )
     status: StatusSettings = Field(
         default_factory=StatusSettings, title="The status page and the metrics, for this machine"

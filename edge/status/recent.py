@@ -1,4 +1,5 @@
-"""The last warnings of the log, for the status page: what an electrician would look for first."""
+"""The last warnings of the log, for the status page: what an electrician would look for first.
+Like the log itself without what has the form of a secret."""
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ import logging
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from protocols.logs import redacted
 
 KEPT = 20
 
@@ -30,7 +33,7 @@ class RecentProblems(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Take in one line."""
         try:
-            text = record.getMessage()
+            text = redacted(record.getMessage())
         except Exception:
             self.handleError(record)
             return

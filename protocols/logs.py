@@ -1,4 +1,4 @@
-"""The hub's log: lines for people, or JSON objects, one a line, and no secret in either."""
+"""The log of a process: lines for people, or JSON objects, one a line, and no secret in either."""
 
 from __future__ import annotations
 
@@ -56,8 +56,14 @@ class _Json(logging.Formatter):
         return json.dumps(told, ensure_ascii=False)
 
 
-def set_up(form: Format, *, verbose: bool) -> None:
-    """Log to the standard error output."""
+def set_up(form: Format, *, verbose: bool = False) -> logging.Handler:
+    """Log to the standard error output, by the handler that is returned."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Json() if form == "json" else _Text(_TEXT))
+    write_as(handler, form)
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
+    return handler
+
+
+def write_as(handler: logging.Handler, form: Format) -> None:
+    """Have a handler write its lines in this form."""
+    handler.setFormatter(_Json() if form == "json" else _Text(_TEXT))

@@ -1,4 +1,4 @@
-"""The hub's log as people and machines read it, and what never stands in it."""
+"""The log as people and machines read it, and what never stands in it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from hub.logs import HIDDEN, redacted
+from protocols.logs import HIDDEN, redacted
 
 SECRETS = [
     ("key lsk_8c2f5e1ab0d4_00112233445566778899aabbccddeeff refused", "00112233"),
@@ -49,9 +49,9 @@ def test_what_is_no_secret_stays(text: str) -> None:
 def test_a_process_logs_as_it_is_set(form: str) -> None:
     program = f"""
 import logging
-from hub.logs import set_up
+from protocols.logs import set_up
 set_up({form!r}, verbose=False)
-log = logging.getLogger("hub.x")
+log = logging.getLogger("lineside.x")
 log.debug("unseen")
 try:
     raise ValueError("password=hunter2")
@@ -71,9 +71,9 @@ except ValueError:
     if form == "json":
         (line,) = done.stderr.splitlines()
         told = json.loads(line)
-        assert (told["level"], told["logger"]) == ("error", "hub.x")
+        assert (told["level"], told["logger"]) == ("error", "lineside.x")
         assert told["message"] == "seatworks: 中文"
         assert "Traceback" in told["error"]
     else:
-        assert "ERROR hub.x: seatworks: 中文" in done.stderr
+        assert "ERROR lineside.x: seatworks: 中文" in done.stderr
         assert "Traceback" in done.stderr
