@@ -12,6 +12,8 @@ from datetime import datetime
 
 import psycopg
 
+from protocols.sparkplug.topics import DeviceTopic, NodeTopic, parse_topic
+
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
@@ -34,6 +36,15 @@ class TagBirth:
     name: str
     datatype: int
     unit: str | None
+
+
+def speaker(topic: str) -> NodeTopic | DeviceTopic | None:
+    """Who says something by this topic; None: it is none by which nodes do."""
+    parsed = parse_topic(topic)
+    if not isinstance(parsed, NodeTopic | DeviceTopic) or parsed.type in ("NCMD", "DCMD"):
+        return None
+    # MQTT forbids NUL; no table could hold it.
+    return None if "\0" in topic else parsed
 
 
 def registered(conn: psycopg.Connection) -> dict[tuple[str, str], Gateway]:

@@ -11,7 +11,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ from hub.ingest.batch import Batch, Quarantined
 from hub.ingest.births import CURSOR, EPOCH, BirthError
 from hub.ingest.cursors import StaleCursorError
 from hub.ingest.figures import IngestFigures
+from hub.ingest.groups import Groups
 from hub.ingest.host import Host
 from hub.ingest.inbox import Arrival, Connected, Inbox, Joined, Message
-from hub.ingest.leases import LeaseLostError, connection_name
-from hub.ingest.lives import LIFE, Lives, died
+from hub.ingest.leases import LeaseLostError
 from hub.ingest.records import RecordReader, Taken
-from hub.ingest.registry import Gateway, registered
+from hub.ingest.registry import Gateway, registered, speaker
 from hub.ingest.session import Delivery, Device, Session
 from hub.ingest.settings import IngestSettings
 from hub.ingest.sharing import Sharing
@@ -45,7 +45,7 @@ from protocols.sparkplug import (
     encode,
 )
 from protocols.sparkplug.session import SeqChecker, bd_seq_of, rebirth_command
-from protocols.sparkplug.topics import DeviceTopic, NodeTopic, parse_topic
+from protocols.sparkplug.topics import DeviceTopic, NodeTopic
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +53,6 @@ _T = TypeVar("_T")
 _TICK_S = 0.25
 _FIRST_RETRY_S = 0.1
 _MAX_ROUTES = 100_000
-_MAX_LIVES_BYTES = 64 * 1024 * 1024
-"""A thousand gateways of two thousand tags."""
 _LAST_MS = 2**47
 """Some year that `datetime` still holds."""
 _REGISTRY_S = 2.0
@@ -93,10 +91,7 @@ class Worker:
         self._inbox = inbox
         self._host = host
         self._figures = figures
-        self._sharing = sharing
-        self._groups: set[str] = set()
-        """Those whose data it takes, if it is one of several."""
-        self._lives = Lives(_MAX_LIVES_BYTES)
+        self._groups = Groups(sharing)
         self._reader = RecordReader(settings.max_ahead)
         self._batch = Batch()
         self._spare = Batch()
@@ -189,15 +184,14 @@ class Worker:
         if not isinstance(arrival, Message):
             self._flush()
             if isinstance(arrival, Connected):
-                self._lives.forget()
+                self._groups.forget_lives()
                 self._forget_births()
             elif isinstance(arrival, Joined):
                 self._joined(arrival.group)
             else:
                 self._leave(arrival.group)
             return
-        if self._sharing is not None:
-            self._note_life(arrival)
+        self._groups.heard(arrival)
         route = self._routes.get(arrival.topic) or self._route(arrival.topic)
         if route is None:
             return
@@ -211,8 +205,12 @@ class Worker:
             self._life(arrival, session, topic)
 
     def _route(self, topic: str) -> tuple[Session, NodeTopic | DeviceTopic] | None:
-        parsed = _parsed(topic)
-        if parsed is None or not self._is_ours(parsed):
+        parsed = speaker(topic)
+        if parsed is None:
+            return None
+        if not self._groups.takes(parsed.group):
+            if self._groups.watches(parsed.group):
+                self._strangers.heard(parsed.group, parsed.node)
             return None
         session = self._session(parsed.group, parsed.node)
         if session is None:
@@ -226,34 +224,15 @@ class Worker:
 
     # --- one of several workers -------------------------------------------------------------------
 
-    def _note_life(self, message: Message) -> None:
-        """Keep births and deaths, of groups that others have too."""
-        parts = message.topic.split("/", 3)
-        if len(parts) == 4 and parts[2] in LIFE:
-            topic = _parsed(message.topic)
-            if topic is not None:
-                self._lives.heard(topic, message)
-
-    def _is_ours(self, topic: NodeTopic | DeviceTopic) -> bool:
-        """Whether this worker takes the group's data. In a group without leases no node is
-        registered: the one that speaks for all notices whoever is born there."""
-        if self._sharing is None or topic.group in self._groups:
-            return True
-        if self._sharing.speaks and topic.group not in self._sharing.leased:
-            self._strangers.heard(topic.group, topic.node)
-        return False
-
     def _joined(self, group: str) -> None:
         """All data of a group come in from now on. Its nodes go on from the births that were heard
         while another had it; those of which none was heard are asked."""
-        if self._sharing is None or not self._sharing.has(group):
+        if not self._groups.may_join(group):
             return
         self._drop(group)
-        self._groups.add(group)
-        for node, messages in self._lives.of(group):
+        for node, messages in self._groups.join(group):
             session = self._session(group, node)
-            # Of one that has died the other will have noted it; else its silence tells.
-            if session is None or died(messages):
+            if session is None:
                 continue
             for topic, message in messages:
                 self._life(message, session, topic)
@@ -263,13 +242,11 @@ class Worker:
         self._connected_at = time.monotonic()
 
     def _leave(self, group: str) -> None:
-        if self._sharing is not None:
-            self._drop(group)
-            self._sharing.left(group)
+        self._drop(group)
+        self._groups.leave(group)
 
     def _drop(self, group: str) -> None:
-        """Know nothing more of a group; what was gathered of it is let go."""
-        self._groups.discard(group)
+        """Know nothing more of a group's nodes; what was gathered of them is let go."""
         self._sessions = {key: s for key, s in self._sessions.items() if key[0] != group}
         self._routes = {
             topic: route for topic, route in self._routes.items() if route[1].group != group
@@ -277,8 +254,7 @@ class Worker:
 
     def _lost(self, error: LeaseLostError) -> None:
         """Others have groups that this worker took for its own."""
-        if self._sharing is not None:
-            self._sharing.lost(error)
+        self._groups.lost(error)
         for group in error.groups:
             self._drop(group)
 
@@ -289,22 +265,9 @@ class Worker:
         except LeaseLostError as error:
             self._lost(error)
 
-    def _fence(self, conn: psycopg.Connection, groups: Iterable[str]) -> None:
-        """Within a transaction: what is of these groups may be written. Raises `LeaseLostError`."""
-        if self._sharing is not None:
-            self._sharing.check(conn, groups)
-
     def _of(self, session: Session, work: Callable[[psycopg.Connection], _T]) -> _T:
         """Do a piece of work in the database that is of one node."""
-
-        def fenced(conn: psycopg.Connection) -> _T:
-            if self._sharing is None:
-                return work(conn)
-            with conn.transaction():
-                self._fence(conn, (session.gateway.group,))
-                return work(conn)
-
-        return self._in_database(fenced)
+        return self._in_database(self._groups.fenced(session.gateway.group, work))
 
     # --- sessions ---------------------------------------------------------------------------------
 
@@ -548,7 +511,7 @@ class Worker:
 
     def _commit(self, conn: psycopg.Connection, batch: Batch) -> list[Quarantined]:
         began = time.monotonic()
-        refused = commit.commit(conn, batch, self._fence)
+        refused = commit.commit(conn, batch, self._groups.fence)
         self._figures.commits += 1
         self._figures.commit_s += time.monotonic() - began
         return refused
@@ -597,8 +560,7 @@ class Worker:
     def _connection(self) -> psycopg.Connection:
         if self._conn is None:
             self._conn = self._database.connect("ingest", autocommit=True)
-            if self._sharing is not None:
-                name = connection_name(self._sharing.id)
+            if (name := self._groups.connection_name) is not None:
                 self._conn.execute("SELECT set_config('application_name', %s, false)", [name])
             logger.info("connected to the database")
         return self._conn
@@ -669,7 +631,7 @@ class Worker:
             return
         self._registry = self._in_database(registered)
         for group, node in self._registry:
-            if self._sharing is not None and group not in self._groups:
+            if not self._groups.takes(group):
                 continue
             session = self._session(group, node)
             if session is not None and not session.born:
@@ -681,15 +643,6 @@ class Worker:
 
     def _silent(self, session: Session) -> None:
         self._of(session, lambda conn: lifecycle.node_died(conn, session.gateway, _utc_now()))
-
-
-def _parsed(topic: str) -> NodeTopic | DeviceTopic | None:
-    """The parts of a topic by which nodes say something."""
-    parsed = parse_topic(topic)
-    if not isinstance(parsed, NodeTopic | DeviceTopic) or parsed.type in ("NCMD", "DCMD"):
-        return None
-    # MQTT forbids NUL; no table could hold it.
-    return None if "\0" in topic else parsed
 
 
 def _utc_now() -> datetime:
