@@ -122,18 +122,23 @@ spec:
         {{- include "lineside.closed" . | nindent 8 }}
       resources:
         {{- toYaml .resources | nindent 8 }}
-      # The database may still be making itself, or the schema be brought up to date.
+      # The database may still be making itself, or the schema be brought up to date. The API is
+      # asked by the port that it is there for.
+      {{- $port := "port: monitoring" }}
+      {{- if has "api" .parts }}
+      {{- $port = printf "port: http, scheme: %s" (ternary "HTTPS" "HTTP" (ne .root.Values.hub.api.tlsSecret "")) }}
+      {{- end }}
       startupProbe:
-        httpGet: {path: /healthz, port: monitoring}
+        httpGet: {path: /healthz, {{ $port }}}
         failureThreshold: 60
         periodSeconds: 5
       livenessProbe:
-        httpGet: {path: /healthz, port: monitoring}
+        httpGet: {path: /healthz, {{ $port }}}
         periodSeconds: 20
         timeoutSeconds: 5
         failureThreshold: 3
       readinessProbe:
-        httpGet: {path: /readyz, port: monitoring}
+        httpGet: {path: /readyz, {{ $port }}}
         periodSeconds: 10
         timeoutSeconds: 5
       volumeMounts:

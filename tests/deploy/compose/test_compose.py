@@ -12,12 +12,15 @@ from ruamel.yaml import YAML
 
 from deploy.compose.make_secrets import Gateway, make
 from edge.config import load
+from hub.api.settings import PartName
 from hub.settings import HubSettings
 
 ROOT = Path(__file__).parents[3]
 COMPOSE = ROOT / "deploy/compose"
 STACK: dict[str, Any] = YAML(typ="safe").load(COMPOSE / "docker-compose.yaml")
 SERVICES: dict[str, dict[str, Any]] = STACK["services"]
+PROCESSES = ("ingest", "calls", "api")
+"""Those of the hub that stay."""
 
 
 def run(tool: str, *arguments: str | Path) -> str:
@@ -33,6 +36,16 @@ def test_yaml_is_clean() -> None:
     assert run("yamllint", "-s", "deploy") == ""
 
 
+def test_it_is_by_the_schema_of_compose_files(tmp_path: Path) -> None:
+    by_schema = ("check-jsonschema", "--builtin-schema", "vendor.compose-spec")
+    assert "validation done" in run(*by_schema, COMPOSE / "docker-compose.yaml")
+    wrong = tmp_path / "docker-compose.yaml"
+    wrong.write_text(
+        (COMPOSE / "docker-compose.yaml").read_text().replace("cap_drop:", "drop_cap:")
+    )
+    assert "drop_cap" in run(*by_schema, wrong)
+
+
 def test_dockerfile_is_clean() -> None:
     assert run("hadolint", COMPOSE / "Dockerfile") == ""
 
@@ -45,11 +58,20 @@ def test_no_service_can_do_more_than_it_needs(name: str) -> None:
     assert "no-new-privileges:true" in service["security_opt"]
     assert service["user"].split(":")[0] not in {"0", "root"}
     assert "privileged" not in service
+    assert service["deploy"]["resources"]["limits"].keys() == {"memory", "pids"}
 
 
-@pytest.mark.parametrize("name", ["broker", "database", "hub"])
-def test_what_others_wait_for_says_when_it_is_well(name: str) -> None:
-    assert "healthcheck" in SERVICES[name]
+@pytest.mark.parametrize("name", [name for name in SERVICES if name != "prepare"])
+def test_what_stays_says_when_it_is_well(name: str) -> None:
+    assert SERVICES[name]["healthcheck"]["test"]
+
+
+def test_the_parts_of_the_hub_are_each_run_once_and_ingest_by_several() -> None:
+    parts = [part for name in PROCESSES for part in SERVICES[name]["command"][2::2]]
+    assert sorted(parts) == sorted(PartName)
+    assert {name: each["deploy"].get("replicas", 1) for name, each in SERVICES.items()} == {
+        name: 2 if name == "ingest" else 1 for name in SERVICES
+    }
 
 
 def test_every_image_is_pinned() -> None:
@@ -70,10 +92,14 @@ def test_every_secret_is_made_and_given_to_those_who_need_it(tmp_path: Path) -> 
     assert not any("ca.key" in str(secret) for secret in STACK["secrets"].values())
 
 
-def test_no_gateway_is_given_the_hubs_secrets() -> None:
+def test_no_gateway_is_given_the_hubs_secrets_and_no_process_another_s() -> None:
     names = str(SERVICES["gateway"]["secrets"])
     assert "postgres" not in names
     assert "mqtt_hub" not in names
+    assert "mqtt_hub" not in str(SERVICES["api"]["secrets"])
+    assert "api_token" not in SERVICES["ingest"]["secrets"]
+    with_superuser = [name for name in SERVICES if "superuser" in str(SERVICES[name]["secrets"])]
+    assert with_superuser == ["database", "prepare"]
 
 
 def test_every_file_that_is_mounted_exists() -> None:
@@ -83,15 +109,17 @@ def test_every_file_that_is_mounted_exists() -> None:
             assert source in STACK["volumes"] or (COMPOSE / source).is_file()
 
 
-def test_the_hub_understands_its_environment(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    for key, value in SERVICES["hub"]["environment"].items():
+@pytest.mark.parametrize("name", PROCESSES)
+def test_the_hub_understands_its_environment(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key, value in SERVICES[name]["environment"].items():
         monkeypatch.setenv(key, value)
     settings = HubSettings()
     assert settings.broker.tls
     assert settings.database.host in SERVICES
     assert settings.broker.host in SERVICES
+    assert settings.ingest.shared
+    if name != "api":
+        assert f":{settings.monitoring.port}/readyz" in str(SERVICES[name]["healthcheck"])
 
 
 def test_the_gateways_configuration_is_right() -> None:

@@ -14,6 +14,7 @@ import kubernetes_validate
 import pytest
 from ruamel.yaml import YAML
 
+from hub.api.settings import PartName
 from hub.fleet.broker_files import AUTHORITY, CERTIFICATE, KEY, Broker, broker_files
 from hub.settings import HubSettings
 from tests.deploy.helm.render import CHART, Rendered, rendered
@@ -126,9 +127,17 @@ def test_each_brings_what_it_is_for(example: str) -> None:
     }
     own = set() if example == "external" else {"broker", "database"}
     assert components == {"api", "ingest", "calls"} | own
+    parts: list[str] = []
+    for component in ("api", "ingest", "calls"):
+        (container,) = pod(named(example, component))["spec"]["containers"]
+        parts += container["args"][2::2]
+    assert sorted(parts) == sorted(PartName)
     ingest = named(example, "ingest")
     assert ingest["spec"]["replicas"] == (6 if example == "large" else 2)
     assert bool(of_kind(example, "Ingress")) == (example == "tls")
+    (api,) = pod(named(example, "api"))["spec"]["containers"]
+    asked = {"port": "http", "scheme": "HTTPS" if example == "tls" else "HTTP"}
+    assert api["readinessProbe"]["httpGet"] == {"path": "/readyz"} | asked
     assert ("initContainers" in pod(named(example, "calls"))["spec"]) == (example != "external")
     if own:
         (broker,) = containers(named(example, "broker"))
