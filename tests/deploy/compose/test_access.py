@@ -3,54 +3,18 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from deploy.compose.make_secrets import Gateway, make
-from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.ports import LOOPBACK
 from hub.monitoring.broker_check import look_at_broker
 from protocols.mqtt.broker import BrokerSettings, make_client
-from tests.fixtures.mosquitto import Client, mosquitto, reaching_hub
+from tests.deploy.compose.secured import GATEWAYS, Secured
+from tests.fixtures.mosquitto import Client, reaching_hub
 
-SETTINGS = Path(__file__).parents[3] / "deploy/compose/mosquitto/mosquitto.conf"
-SEAT = Gateway("seatworks", "gw-seat")
-TRIM = Gateway("trimworks", "gw-trim")
-
-
-@dataclass(frozen=True)
-class Secured:
-    """The running broker and its secrets."""
-
-    port: int
-    secrets: Path
-
-    def settings(self, user: str, password: str | None = None) -> BrokerSettings:
-        return BrokerSettings.model_validate(
-            {
-                "host": "localhost",
-                "port": self.port,
-                "ca_file": self.secrets / "ca.crt",
-                "username": user,
-                "password_file": None if password else self.secrets / f"mqtt_{user}_password",
-                "password": password,
-            }
-        )
-
-
-@pytest.fixture(scope="module")
-def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
-    directory = tmp_path_factory.mktemp("secured")
-    secrets, port = directory / "secrets", free_port()
-    make(secrets, [SEAT, TRIM])
-    settings = SETTINGS.read_text().replace("/run/secrets", str(secrets))
-    settings = settings.replace("listener 8883", f"listener {port} {LOOPBACK}")
-    with mosquitto(directory, settings, port):
-        yield Secured(port, secrets)
+SEAT, TRIM = GATEWAYS
 
 
 def allowed_to_publish(secured: Secured, user: str, topics: list[str]) -> set[str]:
