@@ -13,7 +13,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge.calls import CallLane, CallStore, Desk, line_key
 from edge.config import EdgeConfig
@@ -28,6 +28,9 @@ from edge.status import Figures, SourceFigures
 from edge.status.figures import LineFigures
 from edge.supervise import END_S, Watchdog, keep_running
 from edge.uplink import BirthDeathSequence, EdgeNode
+
+if TYPE_CHECKING:
+    from edge.sources.manual.station import Station
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +59,8 @@ class Parts:
         """Running parts by name: `source DEVICE`, `line PLANT/LINE`, `uplink`, `call lane`."""
         self._watchdogs: dict[str, Watchdog] = {}
         """Of the sources, by device."""
+        self._stations: dict[str, Station] = {}
+        """Those that people speak for, by device; the board looks them up here."""
         self._begun = PartsBegun()
         self._changing = asyncio.Lock()
         """Held while parts are ended and begun anew."""
@@ -98,6 +103,7 @@ class Parts:
             self._begin_line(name, line)
         self._begin("desk", self._watch_desk())
         self._begin_keeper()
+        self._know_stations()
         self._begin_board()
         logger.info(
             "ready: gateway %s/%s, %d sources, %d lines",
@@ -164,7 +170,8 @@ class Parts:
             how = "begun" if name in lines.new else "begun anew with its new settings"
             said.append(f"line {name} is {how}")
         self._know_lines()
-        if (old.board, bool(old.jis), old.stations) != (new.board, bool(new.jis), new.stations):
+        self._know_stations()
+        if (old.board, old.has_board) != (new.board, new.has_board):
             await self._end("board")
             self._begin_board()
             said.append("the board is begun anew")
@@ -331,21 +338,28 @@ class Parts:
             name: jis.rack_slots for name, jis in lines.items() if jis.rack_slots is not None
         }
 
+    def _know_stations(self) -> None:
+        """Have the board take entries for the stations that there are now. One that is as it was
+        stays, so that whoever is at it is not disturbed."""
+        wanted = {settings.device: settings for settings in self._config.stations}
+        for device in self._stations.keys() - wanted.keys():
+            del self._stations[device]
+        for device, settings in wanted.items():
+            known = self._stations.get(device)
+            if known is None or known.settings != settings:
+                from edge.sources.manual.station import Station  # few gateways have one
+
+                figures = self._figures.sources[device]
+                self._stations[device] = Station(settings, self._journal, figures)
+
     def _begin_board(self) -> None:
         config = self._config
         if not config.has_board:
             return
         from edge.board.endpoint import BoardEndpoint  # a gateway without a board does not hold it
-        from edge.sources.manual.station import Station
 
-        stations = {
-            settings.device: Station(
-                settings, self._journal, self._figures.sources[settings.device]
-            )
-            for settings in config.stations
-        }
         endpoint = BoardEndpoint(
-            self._desk, self._figures, lambda: self._routes, config.board, stations
+            self._desk, self._figures, lambda: self._routes, config.board, self._stations
         )
         self._begin("board", endpoint.serve())
 

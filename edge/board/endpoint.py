@@ -61,7 +61,8 @@ _CALL_VERBS = frozenset({"nok", "missing", "supplied", "unclear", "answer"})
 
 
 class BoardEndpoint:
-    """The HTTP server of the boards. `lines` gives their names, as they are now."""
+    """The HTTP server of the boards. `lines` gives their names, and `stations` holds the stations,
+    as they are now: both may change meanwhile."""
 
     def __init__(
         self,

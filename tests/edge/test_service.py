@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -15,15 +16,17 @@ from contextlib import AbstractContextManager, asynccontextmanager, closing, con
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from deploy.local.broker import LocalBroker
-from deploy.local.ports import free_port
+from deploy.local.ports import free_port, listening, wait_listening
 from edge.agent import run
 from edge.config import EdgeConfig
 from edge.journal import SampleBatch, TelemetryJournal
 from edge.link import Link, Message
 from edge.status.client import ask
+from protocols.inspection import RESULT
 from tests.edge.hub import Hub
 from tests.edge.plant import DEVICE, GROUP, NODE, Child, agent, edge_config
 from tests.edge.sources.plc import Plc, run_plc
@@ -292,6 +295,79 @@ async def test_a_reload_begins_what_is_new_and_touches_nothing_else(
                 await until(lambda: hub.messages[-1] == ("DDEATH", "one"), "its death")
                 assert (first.sessions, second.sessions) == (2, 1)
                 assert not hub.deaths
+
+
+def with_stations(config: EdgeConfig, *devices: str, upper: float = 1.0) -> EdgeConfig:
+    """With stations that people speak for, entered at a page on the board's port."""
+    gap = {"name": "Gap", "unit": "mm", "upper": upper}
+    more = [{"kind": "manual", "device": each, "characteristics": [gap]} for each in devices]
+    plain = json.loads(config.model_dump_json(by_alias=True))
+    plain["sources"] += more
+    return EdgeConfig.model_validate(plain)
+
+
+async def form_of(page: httpx.AsyncClient, station: str) -> dict[str, str]:
+    """A station's form as somebody has it open, with a value in it."""
+    html = (await page.get(f"/entry/{station}")).text
+    form = dict(re.findall(r'data-(token|ticket)="([^"]*)"', html))
+    return {"station": station, "serial": "S1", "value-0": "0.5", **form}
+
+
+async def test_a_station_that_people_speak_for_comes_and_goes_by_a_reload(
+    tmp_path: Path, broker: LocalBroker
+) -> None:
+    with Hub(broker.port, GROUP, NODE) as hub:
+        async with counted_plc(A=1.0) as plc:
+            plain = config_of(tmp_path, broker, {"one": plc})
+            plain.board.port = free_port()
+            origin = f"http://127.0.0.1:{plain.board.port}"
+            with agent(plain, tmp_path) as gateway:
+                await asyncio.to_thread(gateway.start)
+                await until_online(plain, "one")
+
+                write(with_stations(plain, "hand"), tmp_path)
+                said = "source hand is begun\nthe board is begun anew\n"
+                assert await command(tmp_path, "reload") == (0, said)
+                await until_online(plain, "one", "hand")
+                await until(lambda: ("DBIRTH", "hand") in hub.messages, "its birth")
+
+                async with httpx.AsyncClient(
+                    base_url=origin, headers={"Origin": origin}, timeout=30
+                ) as page:
+                    await asyncio.to_thread(wait_listening, plain.board.port, lambda: True, 60)
+                    (await page.post("/sign-in", data={"name": "Li Na"})).raise_for_status()
+                    held = await form_of(page, "hand")
+
+                    write(with_stations(plain, "hand", "bench"), tmp_path)
+                    assert await command(tmp_path, "reload") == (0, "source bench is begun\n")
+                    for form in (held, await form_of(page, "bench")):
+                        assert (await page.post("/record", data=form)).status_code == 200
+                    await until(lambda: said_by(hub) == {"hand", "bench"}, "what they said")
+
+                    # Other limits hold at once, and one that is gone is entered no more.
+                    write(with_stations(plain, "bench", upper=0.4), tmp_path)
+                    changed = "source bench is begun anew with its new settings\n"
+                    assert await command(tmp_path, "reload") == (
+                        *(0, f"source hand has ended\n{changed}"),
+                    )
+                    assert (await page.get("/entry/hand")).status_code == 404
+                    assert (await page.post("/record", data=held)).status_code == 404
+                    refused = await page.post("/record", data=await form_of(page, "bench"))
+                    assert refused.json()["code"] == "no.reason"
+                    await until(lambda: ("DDEATH", "hand") in hub.messages, "its death")
+
+                write(plain, tmp_path)
+                said = "source bench has ended\nthe board is begun anew\n"
+                assert await command(tmp_path, "reload") == (0, said)
+                assert not listening(plain.board.port)
+                await until_online(plain, "one")
+                assert plc.sessions == 1
+                assert not hub.deaths
+
+
+def said_by(hub: Hub) -> set[str]:
+    """Devices of which a result has come."""
+    return {sample.device for sample in hub.samples if sample.tag == RESULT}
 
 
 async def test_a_file_that_cannot_be_taken_in_changes_nothing(
