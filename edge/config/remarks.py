@@ -55,7 +55,7 @@ def _rest(config: EdgeConfig) -> Iterator[tuple[Location, str]]:
         if (
             has_tags
             and not source.tags
-            and getattr(source, "machine_vision", None) is None
+            and getattr(source, "results", None) is None
             and all(line.device != source.device for line in config.jis)
         ):
             yield ("sources", i), "has no tags: nothing is read from it; see `discover`"

@@ -15,13 +15,12 @@ from edge.doctor.finding import Finding, failed, ok, warning
 from edge.doctor.vendors import trust_step
 from edge.sources.opcua.certificates import CertificateError
 from edge.sources.opcua.clock import read_clock
+from edge.sources.opcua.companion import RESULT_KEYS, Companion
 from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.opcua.connect import ConnectFailedError, close, connect, node_id
 from edge.sources.opcua.identity import expiry_notice, own_application
 from edge.sources.opcua.tags import TagSettings
 from edge.sources.opcua.values import datatype_of, type_name
-from edge.sources.opcua.vision_config import MachineVisionSettings
-from protocols.opcua.machine_vision import NAMESPACE
 from protocols.sparkplug.datatypes import DataType
 
 words = Catalogue(
@@ -92,24 +91,24 @@ words = Catalogue(
             "变量 {tag}：类型为 {kind}，{keys} 对其无意义",
         ),
         "no_model": (
-            "the server does not have the model Machine Vision ({uri})",
-            "服务器没有 Machine Vision 信息模型（{uri}）",
+            "the server does not have the model {title} ({uri})",
+            "服务器没有 {title} 信息模型（{uri}）",
         ),
         "load_model": (
-            "load it at the server, or remove machine_vision",
-            "请在服务器上加载该模型，或删除 machine_vision",
+            "load it at the server, or remove {key}",
+            "请在服务器上加载该模型，或删除 {key}",
         ),
         "events": (
-            "results: node {node} tells events, and the server has the model Machine Vision",
-            "结果：节点 {node} 可发送事件，服务器具有 Machine Vision 信息模型",
+            "results: node {node} tells events, and the server has the model {title}",
+            "结果：节点 {node} 可发送事件，服务器具有 {title} 信息模型",
         ),
         "no_events": (
             "results: node {node} tells no events ({why})",
             "结果：节点 {node} 不发送事件（{why}）",
         ),
         "leave_node": (
-            "leave machine_vision.node out for the server's own, i=2253",
-            "可省略 machine_vision.node，使用服务器对象 i=2253",
+            "leave {key}.node out for the server's own, i=2253",
+            "可省略 {key}.node，使用服务器对象 i=2253",
         ),
         "remove_keys": ("remove {keys} from the tag", "请从该变量中删除 {keys}"),
     }
@@ -202,10 +201,11 @@ async def _clock(part: str, client: Client) -> Finding:
 
 async def _nodes(part: str, settings: OpcUaSettings, client: Client) -> AsyncIterator[Finding]:
     namespaces = await client.get_namespace_array()
-    if settings.machine_vision is not None:
-        yield await _events(part, settings.machine_vision, client, namespaces)
+    if settings.results is not None:
+        model, wanted = settings.results
+        yield await _events(part, model, wanted.node, client, namespaces)
     if not settings.tags:
-        if settings.machine_vision is None:
+        if settings.results is None:
             yield warning(part, words("no_tags"), words("find_tags", url=settings.endpoint))
         return
     bad: list[Finding] = []
@@ -242,21 +242,23 @@ async def _nodes(part: str, settings: OpcUaSettings, client: Client) -> AsyncIte
 
 
 async def _events(
-    part: str, vision: MachineVisionSettings, client: Client, namespaces: list[str]
+    part: str, model: Companion, named: str, client: Client, namespaces: list[str]
 ) -> Finding:
-    """Whether the results of a vision system can be told."""
-    if NAMESPACE not in namespaces:
-        return failed(part, words("no_model", uri=NAMESPACE), words("load_model"))
+    """Whether results can be told as events of this model, by the node of that name."""
+    if model.namespace not in namespaces:
+        missing = words("no_model", title=model.title, uri=model.namespace)
+        return failed(part, missing, words("load_model", key=model.key))
+    leave_node = words("leave_node", key=model.key)
     try:
-        node = node_id(vision.node, namespaces)
+        node = node_id(named, namespaces)
     except ValueError as error:
-        return failed(part, words("no_events", node=vision.node, why=error), words("leave_node"))
+        return failed(part, words("no_events", node=named, why=error), leave_node)
     (data,) = await client.uaclient.read_attributes([node], ua.AttributeIds.EventNotifier)
     bits = data.Value.Value if data.Value is not None else None
     if not isinstance(bits, int) or not bits & 1 << ua.EventNotifier.SubscribeToEvents:
         why = data.StatusCode.name if data.StatusCode is not None else bits
-        return failed(part, words("no_events", node=vision.node, why=why), words("leave_node"))
-    return ok(part, words("events", node=vision.node))
+        return failed(part, words("no_events", node=named, why=why), leave_node)
+    return ok(part, words("events", node=named, title=model.title))
 
 
 _UNKNOWN = {
@@ -309,7 +311,7 @@ async def look_at_nodes(
 ) -> AsyncIterator[Finding]:
     """Nodes by what they are for, that must be there: those of a hand-over."""
     tags = [TagSettings(name=name, node=node) for name, node in named]
-    alone = settings.model_copy(update={"tags": tags, "machine_vision": None})
+    alone = settings.model_copy(update={"tags": tags, **dict.fromkeys(RESULT_KEYS)})
     try:
         client = await connect(alone)
     except ConnectFailedError as error:

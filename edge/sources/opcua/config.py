@@ -15,6 +15,9 @@ from pydantic import (
     model_validator,
 )
 
+from edge.sources.opcua.companion import MACHINERY, VISION, Companion
+from edge.sources.opcua.machinery_config import MachineryResultSettings
+from edge.sources.opcua.result_config import ResultSettings
 from edge.sources.opcua.tags import Reading, TagSettings
 from edge.sources.opcua.vision_config import MachineVisionSettings
 from edge.sources.settings import DeviceName, Silence
@@ -155,6 +158,10 @@ class OpcUaSettings(BaseModel):
         default=None,
         title="Results that a vision system tells as events (OPC 40100-1, Machine Vision)",
     )
+    machinery_result: MachineryResultSettings | None = Field(
+        default=None,
+        title="Results that a machine or joining system tells as events (OPC 40001-101)",
+    )
 
     @model_validator(mode="after")
     def _one_user(self) -> OpcUaSettings:
@@ -167,6 +174,21 @@ class OpcUaSettings(BaseModel):
         if self.username is None and (self.password or self.password_file):
             raise ValueError("a password needs a username")
         return self
+
+    @model_validator(mode="after")
+    def _one_model(self) -> OpcUaSettings:
+        if self.machine_vision is not None and self.machinery_result is not None:
+            raise ValueError(
+                "give machine_vision or machinery_result; what tells both is two sources"
+            )
+        return self
+
+    @property
+    def results(self) -> tuple[Companion, ResultSettings[str]] | None:
+        """By which model results come as events, and what is wanted of them; None: none do."""
+        if self.machine_vision is not None:
+            return VISION, self.machine_vision
+        return None if self.machinery_result is None else (MACHINERY, self.machinery_result)
 
     def polled(self, tag: TagSettings) -> bool:
         """Whether a tag is read in an interval, not subscribed to."""

@@ -20,22 +20,21 @@ from asyncua import Client, ua
 from asyncua.ua.ua_binary import variant_to_binary
 
 from edge.journal import Gap, Origin, SampleBatch, TelemetryJournal
+from edge.sources.opcua.companion import Companion
 from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.opcua.connect import node_id
+from edge.sources.opcua.findings import Findings
 from edge.sources.opcua.gaps import GapWatch
+from edge.sources.opcua.result_config import ResultSettings
 from edge.sources.opcua.structures import TypeBook
 from edge.sources.opcua.values import Unreadable, jsonable
-from edge.sources.opcua.vision import Findings
-from edge.sources.opcua.vision_config import MachineVisionSettings
 from edge.sources.results import Results
 from edge.status import Condition, SourceFigures
 from protocols.inspection import Result
-from protocols.opcua.machine_vision import NAMESPACE, RESULT_FIELDS, RESULT_READY
 
 logger = logging.getLogger(__name__)
 
 _OF_EVERY_EVENT = ("EventType", "EventId", "Time", "SourceName", "Message")
-_FIELDS = (*_OF_EVERY_EVENT, *RESULT_FIELDS)
 _QUEUE_OVERFLOW = ua.NodeId(ua.Int32(ua.ObjectIds.EventQueueOverflowEventType))
 _FILTER_REFUSALS = frozenset(
     {
@@ -52,26 +51,29 @@ _SLACK_US = 1_000_000
 _BROKEN = (ValueError, TypeError, AttributeError, LookupError, OverflowError, struct.error)
 
 
-class VisionEvents:
-    """The events of one device's vision system. Its monitored item has the position and client
+class ResultEvents:
+    """The events that tell one device's results. Their monitored item has the position and client
     handle after those of the tags."""
 
     def __init__(
         self,
         settings: OpcUaSettings,
-        vision: MachineVisionSettings,
+        model: Companion,
+        wanted: ResultSettings[str],
         journal: TelemetryJournal,
         gaps: GapWatch,
         figures: SourceFigures,
     ) -> None:
         self.position = len(settings.tags)
-        self.node = vision.node
+        self.model = model
+        self.node = wanted.node
         self.types = TypeBook(settings.device)
         self._device = settings.device
-        self._wanted = vision.queue_size
+        self._said = (*_OF_EVERY_EVENT, *model.fields)
+        self._wanted = wanted.queue_size
         self._gaps = gaps
-        self._results = Results(settings.device, journal, figures, vision.forms)
-        self._findings = Findings(settings.device, vision, self._results)
+        self._results = Results(settings.device, journal, figures, wanted.forms)
+        self._findings = Findings(settings.device, wanted, self._results)
         self._slack_us = _SLACK_US + 1000 * settings.publishing_ms
         self._bookmark = f"{settings.device}/events"
         kept = json.loads(journal.bookmarks.get(self._bookmark) or "{}")
@@ -82,7 +84,7 @@ class VisionEvents:
         """Key and time of the newest result that was seen."""
         self._source: str = kept.get("source", "")
         """Who told it."""
-        self._queue: int = kept.get("queue", vision.queue_size)
+        self._queue: int = kept.get("queue", wanted.queue_size)
         """Events that the server's queue takes."""
         self._unmarked = False
         self._marked_us = self._heard_us
@@ -99,15 +101,15 @@ class VisionEvents:
 
     def request(self, namespaces: list[str]) -> ua.MonitoredItemCreateRequest:
         """The monitored item. Raises `ValueError` if the server has no such thing."""
-        if NAMESPACE not in namespaces:
-            raise ValueError(f"the server does not have the model {NAMESPACE}")
-        index = namespaces.index(NAMESPACE)
-        result_ready = ua.NodeId(ua.Int32(RESULT_READY), ua.Int16(index))
+        if self.model.namespace not in namespaces:
+            raise ValueError(f"the server does not have the model {self.model.namespace}")
+        index = namespaces.index(self.model.namespace)
+        result_ready = ua.NodeId(ua.Int32(self.model.event_type), ua.Int16(index))
         base = ua.NodeId(ua.Int32(ua.ObjectIds.BaseEventType))
         wanted = ua.EventFilter(
             SelectClauses=[
                 *(_select(base, name, 0) for name in _OF_EVERY_EVENT),
-                *(_select(result_ready, name, index) for name in RESULT_FIELDS),
+                *(_select(result_ready, name, index) for name in self.model.fields),
             ]
         )
         if self._filters:
@@ -171,15 +173,11 @@ class VisionEvents:
         batches = self._results.batches(fresh, Origin.HISTORY)
         if known:
             return [*batches]
-        cause = f"machine vision results: {self._gaps.interruption}"
+        cause = f"{self.model.what}: {self._gaps.interruption}"
         return [Gap(self._device, min(since_us, now_us), now_us, cause), *batches]
 
     def _of_held(self, held: ua.ExtensionObject, now: datetime) -> list[Result]:
-        fields = jsonable(held, self.types.expand)
-        if not isinstance(fields, dict):
-            raise ValueError("it is no structure")
-        made = fields.get("CreationTime")
-        fields["CreationTime"] = datetime.fromisoformat(made) if isinstance(made, str) else None
+        fields = self.model.held(jsonable(held, self.types.expand))
         fields["SourceName"] = self._source
         digest = hashlib.sha256(held.Body or b"").hexdigest()
         return self._findings.of(fields, now=now, sha256=digest)
@@ -230,7 +228,7 @@ class VisionEvents:
             except _BROKEN as error:
                 what = f"an event cannot be read: {str(error)[:200]}"
                 self._unreadable.fail(f"{what}; it is lost, and a gap says so")
-                gaps.append(Gap(self._device, now_us, now_us, f"machine vision results: {what}"))
+                gaps.append(Gap(self._device, now_us, now_us, f"{self.model.what}: {what}"))
             else:
                 self._unreadable.recover()
         if overflowed:
@@ -240,21 +238,21 @@ class VisionEvents:
 
     def _overflow(self, now_us: int) -> Gap:
         since_us = min(self._heard_us, now_us) or None
-        cause = f"machine vision results: the server's queue of {self._queue} was full"
+        cause = f"{self.model.what}: the server's queue of {self._queue} was full"
         return Gap(self._device, since_us, now_us, cause)
 
     def _results_of(self, values: Sequence[ua.Variant], now: datetime) -> list[Result]:
-        if len(values) != len(_FIELDS):
-            raise ValueError(f"it has {len(values)} fields, not the {len(_FIELDS)} asked for")
-        said = dict(zip(_FIELDS, values, strict=True))
+        if len(values) != len(self._said):
+            raise ValueError(f"it has {len(values)} fields, not the {len(self._said)} asked for")
+        said = dict(zip(self._said, values, strict=True))
         if said["EventType"].Value == _QUEUE_OVERFLOW:
             raise _OverflowError
-        if said["ResultId"].Value is None:  # another event, of a server that does not filter
+        if said[self.model.fields[0]].Value is None:  # another event: the server does not filter
             return []
         digest = hashlib.sha256()
         for value in values:
             digest.update(variant_to_binary(value))
-        fields = self._read(said)
+        fields = self.model.flat(self._read(said))
         return self._findings.of(fields, now=now, sha256=digest.hexdigest())
 
     def _read(self, said: dict[str, ua.Variant]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from edge.filters import Filter, Sample, make_filter
 from edge.journal import Gap, SampleBatch, TelemetryJournal
 from edge.journal.records import Other
 from edge.sources.opcua.config import OpcUaSettings
-from edge.sources.opcua.events import VisionEvents
+from edge.sources.opcua.events import ResultEvents
 from edge.sources.opcua.gaps import GapWatch
 from edge.sources.opcua.structures import TypeBook
 from edge.sources.opcua.tags import TagSettings
@@ -120,7 +120,7 @@ class Intake:
         )
         self.vanished: set[int] = set()
         """Positions whose nodes the server says are no more, until the subscription was told."""
-        self.events: VisionEvents | None = None
+        self.events: ResultEvents | None = None
         """Whose events are taken, if any."""
         self._strangers = 0
 

@@ -1,19 +1,16 @@
-"""What a vision system still holds of results that were not heard as events."""
+"""What a system still holds of results that were not heard as events."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from asyncua import Client, ua
 
+from edge.sources.opcua.companion import VISION, Companion
 from edge.sources.opcua.structures import referenced
-from protocols.opcua.machine_vision import (
-    LIST_RESULTS,
-    NAMESPACE,
-    RELEASE,
-    RESULT_MANAGEMENT,
-    no_filters,
-)
+from protocols.opcua.machine_vision import LIST_RESULTS, RESULT_MANAGEMENT, no_filters
+from protocols.opcua.machinery_result import LIST_IDS
 
 logger = logging.getLogger(__name__)
 
@@ -25,38 +22,41 @@ _OBJECTS = ua.NodeId(ua.Int32(ua.ObjectIds.ObjectsFolder))
 
 
 async def held_results(
-    client: Client, node: ua.NodeId, namespaces: list[str], device: str
+    client: Client, model: Companion, node: ua.NodeId, namespaces: list[str], device: str
 ) -> tuple[list[ua.ExtensionObject], bool]:
     """The results that the system at a node holds, or the one system of the server; and whether
     these are all. A server that has no such method, or refuses it, holds none."""
-    index = namespaces.index(NAMESPACE)
+    index = namespaces.index(model.namespace)
     try:
         (below,) = await referenced(client, [_OBJECTS], _HIERARCHICAL, most=_MOST_SYSTEMS)
         for system in (node, *below[:_MOST_SYSTEMS]):
-            methods = await _methods(client, system, index)
-            if methods is not None:
-                return await _listed(client, *methods, index)
+            found = await _methods(client, system, model.methods, index)
+            management, listing, *others = found
+            if management is None or listing is None:
+                continue
+            if model is VISION:
+                return await _listed(client, management, listing, others[0], index)
+            if others[0] is not None:
+                return await _by_id(client, management, listing, others[0], others[1])
     except (ua.UaError, ValueError, TypeError, AttributeError) as error:
         logger.info("source %s: results of before cannot be fetched: %s", device, error)
     return [], False
 
 
 async def _methods(
-    client: Client, system: ua.NodeId, index: int
-) -> tuple[ua.NodeId, ua.NodeId, ua.NodeId | None] | None:
-    """The object of a system that manages results, and its methods to list and to release."""
-    names = ([RESULT_MANAGEMENT], [RESULT_MANAGEMENT, LIST_RESULTS], [RESULT_MANAGEMENT, RELEASE])
+    client: Client, system: ua.NodeId, names: Sequence[str], index: int
+) -> list[ua.NodeId | None]:
+    """The object of a system that manages results, and these methods of it; None: it has none."""
+    paths = [[RESULT_MANAGEMENT], *([RESULT_MANAGEMENT, name] for name in names)]
     results = await client.uaclient.translate_browsepaths_to_nodeids(
-        [_path(system, path, index) for path in names]
+        [_path(system, path, index) for path in paths]
     )
-    found = [
+    return [
         ua.NodeId(r.Targets[0].TargetId.Identifier, r.Targets[0].TargetId.NamespaceIndex)
         if r.StatusCode.is_good() and r.Targets
         else None
         for r in results
     ]
-    management, listing, release = found
-    return None if management is None or listing is None else (management, listing, release)
 
 
 def _path(start: ua.NodeId, names: list[str], index: int) -> ua.BrowsePath:
@@ -102,6 +102,39 @@ async def _listed(
     if error.Value:
         raise ValueError(f"{LIST_RESULTS} answers with error {error.Value}")
     return list(results.Value or ())[:_MOST], whole.Value is True
+
+
+async def _by_id(
+    client: Client,
+    management: ua.NodeId,
+    listing: ua.NodeId,
+    getting: ua.NodeId,
+    release: ua.NodeId | None,
+) -> tuple[list[ua.ExtensionObject], bool]:
+    """All results, one by one by their ids, and whether these are all. Raises `ua.UaError`,
+    `ValueError`."""
+    number = ua.VariantType
+    no_filter = ua.Variant(ua.ContentFilter(), number.ExtensionObject)
+    no_order = ua.Variant([], number.ExtensionObject, is_array=True)
+    no_hint = ua.Variant(0, number.Int32)
+    handle, ids, error = await _call(
+        client, management, listing, no_filter, no_order, ua.Variant(_MOST, number.UInt32), no_hint
+    )
+    if error.Value:
+        raise ValueError(f"{LIST_IDS} answers with error {error.Value}")
+    names = [name for name in ids.Value or () if isinstance(name, str)][:_MOST]
+    found: list[ua.ExtensionObject] = []
+    for name in names:
+        one, result, wrong = await _call(
+            client, management, getting, ua.Variant(name, number.String), no_hint
+        )
+        if not wrong.Value:  # else it was forgotten meanwhile
+            found.append(result.Value)
+        if release is not None and one.Value:
+            await _call(client, management, release, one)
+    if release is not None and handle.Value:
+        await _call(client, management, release, handle)
+    return found, len(names) < _MOST and len(found) == len(names)
 
 
 async def _call(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from asyncua import Client, ua
 
+from edge.sources.opcua.companion import VISION
 from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.opcua.publishing import Receipts
 
@@ -120,8 +121,10 @@ def mark_of(settings: OpcUaSettings) -> str:
     items = settings.model_dump_json(
         include={"publishing_ms", "sampling_ms", "queue_size", "read", "tags", "endpoint"}
     )
-    if settings.machine_vision is not None:
-        items += settings.machine_vision.model_dump_json(include={"node", "queue_size"})
+    if settings.results is not None:
+        model, wanted = settings.results
+        items += wanted.model_dump_json(include={"node", "queue_size"})
+        items += "" if model is VISION else model.namespace
     return hashlib.sha256(items.encode()).hexdigest()[:16]
 
 

@@ -21,7 +21,7 @@ from edge.sources.base import DeviceListener
 from edge.sources.opcua.clock import ClockWatch, boot_id, watch_clocks
 from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.opcua.connect import Connector, close
-from edge.sources.opcua.events import VisionEvents
+from edge.sources.opcua.events import ResultEvents
 from edge.sources.opcua.history import Backfill, Ledger, tags_with_history
 from edge.sources.opcua.intake import Intake
 from edge.sources.opcua.items import Items
@@ -141,9 +141,10 @@ class _Kept:
         self, settings: OpcUaSettings, journal: TelemetryJournal, figures: SourceFigures
     ) -> None:
         self.intake = Intake(settings, journal)
-        if settings.machine_vision is not None:
-            self.intake.events = VisionEvents(
-                settings, settings.machine_vision, journal, self.intake.gaps, figures
+        if settings.results is not None:
+            model, wanted = settings.results
+            self.intake.events = ResultEvents(
+                settings, model, wanted, journal, self.intake.gaps, figures
             )
         self.memory = Memory.load(journal.bookmarks, settings)
         self.ledger = Ledger(settings.device, journal)

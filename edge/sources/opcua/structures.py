@@ -3,7 +3,8 @@
 asyncua can make classes of a server's types, but keeps them for the whole process, by node ids that
 mean something else at the next server; and it makes them by running text that the server chose. So
 the layouts are kept here, for each source its own, and structures are read by them as Part 6, 5.2
-writes them: sequential, with optional fields, unions; fields may be arrays of one dimension.
+writes them: sequential, with optional fields, unions; fields may be arrays of one dimension, and
+values of subtypes, which say themselves of which.
 """
 
 from __future__ import annotations
@@ -42,6 +43,12 @@ _BROKEN = (
     RecursionError,
 )  # fmt: skip
 
+_SUBTYPED = (
+    ua.StructureType.StructureWithSubtypedValues,
+    ua.StructureType.UnionWithSubtypedValues,
+)
+_UNIONS = (ua.StructureType.Union, ua.StructureType.UnionWithSubtypedValues)
+
 Read = Callable[[Buffer], Any]
 
 
@@ -55,7 +62,7 @@ class _Layout:
 
     def read(self, data: Buffer) -> dict[str, Any]:
         """The fields that are there."""
-        if self.kind is ua.StructureType.Union:
+        if self.kind in _UNIONS:
             switch = Primitives.UInt32.unpack(data)
             chosen = self.fields[switch - 1 : switch] if switch else []
             return {name: read(data) for name, read, _ in chosen}
@@ -191,22 +198,20 @@ class TypeBook:
         try:
             kind = ua.StructureType(definition.StructureType)
             layout = _Layout(kind)
-            if kind not in (
-                ua.StructureType.Structure,
-                ua.StructureType.StructureWithOptionalFields,
-                ua.StructureType.Union,
-            ):
-                raise ValueError(f"{kind.name} is not read")
+            subtyped = kind in _SUBTYPED
             for part in definition.Fields or ():
-                layout.fields.append((part.Name, self._reader(part), bool(part.IsOptional)))
+                # Where fields may be of a subtype, this says of which that is so.
+                any_subtype = subtyped and bool(part.IsOptional)
+                read = self._reader(part, any_subtype=any_subtype)
+                layout.fields.append((part.Name, read, bool(part.IsOptional)))
         except ValueError as error:
             logger.info("%s: structure %s: %s", self._device, node.to_string(), error)
             return []
         self._layouts[node] = self._layouts[definition.DefaultEncodingId] = layout
         return [part.DataType for part in definition.Fields or ()]
 
-    def _reader(self, part: ua.StructureField) -> Read:
-        one = self._reader_of(part.DataType)
+    def _reader(self, part: ua.StructureField, *, any_subtype: bool) -> Read:
+        one = self._subtype_reader(part.DataType) if any_subtype else self._reader_of(part.DataType)
         if part.ValueRank < 1:
             return one
         if part.ValueRank > 1:
@@ -219,6 +224,16 @@ class TypeBook:
             return None if count < 0 else [one(data) for _ in range(count)]
 
         return read_array
+
+    def _subtype_reader(self, node: ua.NodeId) -> Read:
+        """Of a value that says itself of which type it is."""
+
+        def read_as_said(data: Buffer) -> Any:
+            structure = node == _STRUCTURE or node in self._layouts
+            kind = ua.VariantType.ExtensionObject if structure else ua.VariantType.Variant
+            return unpack_uatype(kind, data)
+
+        return read_as_said
 
     def _reader_of(self, node: ua.NodeId) -> Read:
         if _is_known(node):

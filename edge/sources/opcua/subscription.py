@@ -15,7 +15,7 @@ from asyncua.ua.ua_binary import struct_from_binary
 from edge.journal import Gap, TelemetryJournal
 from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.opcua.connect import node_id
-from edge.sources.opcua.events import VisionEvents
+from edge.sources.opcua.events import ResultEvents
 from edge.sources.opcua.intake import Intake
 from edge.sources.opcua.items import Items
 from edge.sources.opcua.missed import held_results
@@ -201,7 +201,7 @@ class Subscription:
                 await self.note([(position, result.StatusCode.name)], [])
                 return
 
-    async def _resume_events(self, events: VisionEvents) -> None:
+    async def _resume_events(self, events: ResultEvents) -> None:
         """Account for the time without a subscription: by what the system holds, or by a gap."""
         now_us = time.time_ns() // 1000
         held: list[ua.ExtensionObject] = []
@@ -209,7 +209,9 @@ class Subscription:
         if events.resumes:
             node = node_id(events.node, self._namespaces)
             device = self._settings.device
-            held, whole = await held_results(self._client, node, self._namespaces, device)
+            held, whole = await held_results(
+                self._client, events.model, node, self._namespaces, device
+            )
         records = events.resume(held, now_us, whole=whole)
         self._figures.gaps += sum(isinstance(record, Gap) for record in records)
         await self._journal.submit(*records, bookmarks=events.marks())

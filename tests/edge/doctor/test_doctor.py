@@ -116,9 +116,22 @@ async def test_a_server_that_does_not_trust_us_is_told_how_by_its_maker(tmp_path
 
 
 @needs_node_opcua
-async def test_a_vision_system_must_tell_events_of_the_model() -> None:
-    async with run_node_opcua(nodesets=["machineVision"]) as server, run_plc() as plc:
+async def test_a_system_must_tell_events_of_the_model_of_its_results() -> None:
+    sets = ["machineVision", "machineryResult"]
+    async with run_node_opcua(nodesets=sets) as server, run_plc() as plc:
         verdicts = {}
+        for key, title in (
+            ("machine_vision", "Machine Vision"),
+            ("machinery_result", "Machinery Result"),
+        ):
+            for endpoint, verdict in ((server.endpoint, "ok"), (plc.endpoint, "failed")):
+                settings = OpcUaSettings.model_validate(
+                    {"device": "machine", "endpoint": endpoint, key: {}}
+                )
+                *_, last = await all_of(opcua.look(settings))
+                assert last.verdict == verdict
+                assert f"the model {title}" in last.what
+                assert verdict == "ok" or f"remove {key}" in last.remedy
         for name, endpoint, node in (
             ("server", server.endpoint, "i=2253"),
             ("camera", server.endpoint, f"nsu={NODE_OPCUA_URI};s=Camera"),

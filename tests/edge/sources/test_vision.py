@@ -17,9 +17,10 @@ from pydantic import ValidationError
 
 from edge.journal import Gap, JournalSettings, SampleBatch, TelemetryJournal
 from edge.sources.opcua import OpcUaSettings
-from edge.sources.opcua.events import VisionEvents
+from edge.sources.opcua.companion import VISION
+from edge.sources.opcua.events import ResultEvents
+from edge.sources.opcua.findings import Findings, find
 from edge.sources.opcua.gaps import GapWatch
-from edge.sources.opcua.vision import Findings, find
 from edge.sources.opcua.vision_config import MachineVisionSettings
 from edge.sources.results import Results
 from edge.status import SourceFigures
@@ -210,7 +211,7 @@ def test_whatever_an_event_holds_it_is_results_or_a_gap(
     vision = MachineVisionSettings.model_validate({"measured": MEASURED})
     of_device = OpcUaSettings(device="camera", endpoint="opc.tcp://x:1", machine_vision=vision)
     watch = GapWatch("camera", 100, None)
-    events = VisionEvents(of_device, vision, journal, watch, SourceFigures("camera"))
+    events = ResultEvents(of_device, VISION, vision, journal, watch, SourceFigures("camera"))
     fields_ = [_variant(value) for value in values]
     event = ua.EventFieldList(ClientHandle=ua.UInt32(0), EventFields=fields_)
     for record in events.take([event], 1_800_000_000_000_000):
@@ -225,7 +226,7 @@ def test_results_that_are_held_and_cannot_be_read_are_a_gap(journal: TelemetryJo
     vision = MachineVisionSettings()
     of_device = OpcUaSettings(device="camera", endpoint="opc.tcp://x:1", machine_vision=vision)
     watch = GapWatch("camera", 100, None)
-    events = VisionEvents(of_device, vision, journal, watch, SourceFigures("camera"))
+    events = ResultEvents(of_device, VISION, vision, journal, watch, SourceFigures("camera"))
     unknown = ua.ExtensionObject(ua.NodeId.from_string("ns=9;i=1"), ua.ByteString(b"xx"))
     held: list[Any] = [unknown, None, 5, "text"]
     assert events.resume(held, 1_800_000_000_000_000, whole=True) == []  # nothing was heard before
@@ -244,7 +245,7 @@ def test_a_server_that_says_that_its_queue_overflowed_leaves_a_gap(
     vision = MachineVisionSettings()
     of_device = OpcUaSettings(device="camera", endpoint="opc.tcp://x:1", machine_vision=vision)
     watch = GapWatch("camera", 100, None)
-    events = VisionEvents(of_device, vision, journal, watch, SourceFigures("camera"))
+    events = ResultEvents(of_device, VISION, vision, journal, watch, SourceFigures("camera"))
     said = [ua.Variant(ua.NodeId.from_string("i=3035"))]
     said += [ua.Variant(None)] * (len(RESULT_FIELDS) + 4)
     (gap,) = events.take([ua.EventFieldList(ua.UInt32(0), said)], 1_800_000_000_000_000)

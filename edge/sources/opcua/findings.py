@@ -1,76 +1,98 @@
-"""What a vision system's event says of a part, as results. No network here."""
+"""What an event says of a part, as results. No network here."""
 
 from __future__ import annotations
 
 import logging
-import math
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from edge.sources.opcua.companion import Fields, machinery_flat
+from edge.sources.opcua.joining import evaluated, joined
+from edge.sources.opcua.plain import number, short, shown, text
+from edge.sources.opcua.result_config import MeasuredMember, ResultSettings
 from edge.sources.opcua.values import EPOCH
-from edge.sources.opcua.vision_config import MachineVisionSettings, MeasuredMember
 from edge.sources.results import Results, identity
 from edge.status import Condition
 from protocols.inspection import Result, Verdict, judged
 from protocols.opcua.machine_vision import COMPLETED, RESULT_STATES
+from protocols.opcua.machinery_result import CONTENT, META, RESULT
 
 logger = logging.getLogger(__name__)
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
-_PROGRAMMES = ("ExternalRecipeId.Id", "InternalRecipeId.Id")
-
-Fields = Mapping[str, Any]
-"""Fields of an event by name: plain values, lists, and dicts for structures; times as they are."""
+_DEEPEST = 3
+"""Results may hold results: a job those of its batches, a batch those of its operations."""
+_MOST = 2000
+"""Results of an event."""
 
 
 class Findings:
-    """Makes the results of one vision system's events."""
+    """Makes the results of one system's events."""
 
-    def __init__(self, device: str, settings: MachineVisionSettings, results: Results) -> None:
+    def __init__(self, device: str, settings: ResultSettings[str], results: Results) -> None:
         self._settings = settings
         self._results = results
         self._members = Condition(logger, f"source {device}: members of results")
         self._words: dict[str, Verdict] = {w.casefold(): "nok" for w in settings.nok_words}
         self._words |= {w.casefold(): "ok" for w in settings.ok_words}
 
-    def of(self, fields: Fields, *, now: datetime, sha256: str) -> list[Result]:
-        """The verdict on the part, then its characteristics; none if the event is not to count: a
-        part of a result that comes as a whole later, or a simulated one. Raises `ValueError` if
-        it makes no sense."""
+    def of(self, fields: Fields, *, now: datetime, sha256: str, depth: int = 0) -> list[Result]:
+        """The verdict on the part, then its characteristics, then the results that are within it;
+        none if the event is not to count: a part of a result that comes as a whole later, or a
+        simulated one. Raises `ValueError` if it makes no sense."""
         settings = self._settings
         if fields.get("IsPartial") is True:
             return []
         if fields.get("IsSimulated") is True and not settings.simulated:
             return []
-        serial, code = self._results.part(_text(find(fields, settings.serial)) or "")
+        serial, code = self._results.part(text(find(fields, settings.serial)) or "")
         shared = {
-            "key": _key(fields),
+            "key": self._key(fields),
             "serial": serial,
             "code": code,
-            "tool": _short(find(fields, settings.tool)) if settings.tool else None,
-            "programme": _short(self._programme(fields)),
+            "tool": short(find(fields, settings.tool)) if settings.tool else None,
+            "programme": short(self._programme(fields)),
             "measured_at": _time(fields, now),
             "raw_sha256": sha256,
         }
+        within = list(_within(fields)) if depth < _DEEPEST else []
         wrong: list[str] = []
-        told = [self._measured(fields, each, wrong) for each in settings.measured]
+        told = [self._measured(fields, each, wrong) for each in settings.measured if not within]
+        if not settings.measured:
+            told = joined(fields, [settings.characteristic])
         verdict = self._verdict(fields, [each["verdict"] for each in told], wrong)
         if wrong:
             self._members.fail(f"{'; '.join(wrong[:3])}; such are of unknown verdict")
         else:
             self._members.recover()
         whole = {"characteristic": settings.characteristic, "verdict": verdict}
-        return [Result.model_validate({**shared, **each}) for each in (whole, *told)]
+        results = [Result.model_validate({**shared, **each}) for each in (whole, *told)]
+        for inner in within:
+            results += self.of(inner, now=now, sha256=sha256, depth=depth + 1)
+            if len(results) > _MOST:
+                raise ValueError(f"it holds more than {_MOST} results")
+        return results
+
+    def _key(self, fields: Fields) -> str:
+        """A result is known by its id, and by when it was made: some systems count from 1 again."""
+        result_id = text(find(fields, self._settings.result_id))
+        if result_id is None:
+            event_id = fields.get("EventId")
+            if not event_id:
+                raise ValueError("it has neither a ResultId nor an EventId")
+            return identity("event", str(event_id))
+        made = fields.get("CreationTime")
+        if isinstance(made, datetime) and made >= EPOCH:
+            return identity(result_id, made.isoformat())
+        return identity(result_id)
 
     def _programme(self, fields: Fields) -> Any:
         if self._settings.programme is not None:
             return find(fields, self._settings.programme)
-        return next(filter(None, (find(fields, path) for path in _PROGRAMMES)), None)
+        return next(filter(None, (find(fields, path) for path in self._settings.programmes)), None)
 
     def _measured(
-        self, fields: Fields, measured: MeasuredMember, wrong: list[str]
+        self, fields: Fields, measured: MeasuredMember[str], wrong: list[str]
     ) -> dict[str, Any]:
         """A characteristic; what is wrong with it is added to `wrong`."""
         told: dict[str, Any] = {
@@ -82,18 +104,18 @@ class Findings:
             "verdict": "unknown",
         }
         found = find(fields, measured.value)
-        number = _number(found)
-        if number is not None:
-            told |= {"value": number, "verdict": judged(number, measured.lower, measured.upper)}
+        value = number(found)
+        if value is not None:
+            told |= {"value": value, "verdict": judged(value, measured.lower, measured.upper)}
         elif (word := self._word(found)) is not None:
             told["verdict"] = word
         else:
-            wrong.append(f"{measured.value} is {_shown(found)}")
+            wrong.append(f"{measured.value} is {shown(found)}")
         if measured.verdict is not None:
             said = find(fields, measured.verdict)
             told["verdict"] = self._word(said) or "unknown"
             if told["verdict"] == "unknown":
-                wrong.append(f"{measured.verdict} is {_shown(said)}")
+                wrong.append(f"{measured.verdict} is {shown(said)}")
         return told
 
     def _verdict(self, fields: Fields, found: list[Verdict], wrong: list[str]) -> Verdict:
@@ -105,9 +127,11 @@ class Findings:
             said = find(fields, path)
             verdict = self._word(said)
             if verdict is None:
-                wrong.append(f"{path} is {_shown(said)}")
+                wrong.append(f"{path} is {shown(said)}")
         else:
-            verdict = "nok" if "nok" in found else "ok" if {*found} == {"ok"} else None
+            verdict = evaluated(fields.get("ResultEvaluation"))
+            if verdict is None:
+                verdict = "nok" if "nok" in found else "ok" if {*found} == {"ok"} else None
         state = fields.get("ResultState")
         broken = state in RESULT_STATES and state not in (0, COMPLETED)
         return "unknown" if verdict is None or (broken and verdict == "ok") else verdict
@@ -132,20 +156,6 @@ def find(fields: Fields, path: str) -> Any:
     return found
 
 
-def _key(fields: Fields) -> str:
-    """A result is known by its id, and by when it was made: some systems count from 1 again."""
-    result_id = _text(find(fields, "ResultId.Id"))
-    if result_id is None:
-        event_id = fields.get("EventId")
-        if not event_id:
-            raise ValueError("it has neither a ResultId nor an EventId")
-        return identity("event", str(event_id))
-    made = fields.get("CreationTime")
-    if isinstance(made, datetime) and made >= EPOCH:
-        return identity(result_id, made.isoformat())
-    return identity(result_id)
-
-
 def _time(fields: Fields, now: datetime) -> datetime:
     """When the result was made, else when it was told, else now."""
     for name in ("CreationTime", "Time"):
@@ -155,25 +165,11 @@ def _time(fields: Fields, now: datetime) -> datetime:
     return now
 
 
-def _number(found: Any) -> float | None:
-    if isinstance(found, bool) or not isinstance(found, (int, float)):
-        return None
-    number = float(found) if abs(found) < 2**1023 else math.inf
-    return number if math.isfinite(number) else None
-
-
-def _text(found: Any) -> str | None:
-    if isinstance(found, bool) or not isinstance(found, (str, int)):
-        return None
-    return str(found) or None
-
-
-def _short(found: Any) -> str | None:
-    """A text as results carry it."""
-    text = _text(found)
-    return (_CONTROLS.sub(" ", text)[:100].strip() or None) if text is not None else None
-
-
-def _shown(found: Any) -> str:
-    """For people."""
-    return "not there" if found is None else f"{str(found)[:40]!r}"
+def _within(fields: Fields) -> Iterator[dict[str, Any]]:
+    """The results that are the content of one; of the same part, unless they say otherwise."""
+    content = fields.get(CONTENT)
+    shared = {name: fields.get(name) for name in ("Time", "SourceName", "PartId")}
+    for place, each in enumerate(content if isinstance(content, list) else ()):
+        if isinstance(each, Mapping) and isinstance(each.get(META), Mapping):
+            event_id = f"{fields.get('EventId')}/{place}"
+            yield machinery_flat({**shared, "EventId": event_id, RESULT: each})
