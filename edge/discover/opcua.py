@@ -22,6 +22,7 @@ from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.opcua.connect import ConnectFailedError
 from edge.sources.opcua.refusals import Attempt, explain
 from edge.sources.opcua.values import EPOCH, Unreadable, convert, datatype_of, type_name
+from protocols.opcua.machine_vision import NAMESPACE
 
 PORTS = {
     4840: "OPC UA",
@@ -34,6 +35,7 @@ PORTS = {
 }
 """Where servers listen that were set up as their makers do, by TCP port."""
 OBJECTS = "i=85"
+_SERVER = ua.NodeId(ua.Int32(ua.ObjectIds.Server))
 _PORT_S = 3.0
 _AT_A_TIME = 50
 _REFERENCES = 500
@@ -45,6 +47,8 @@ _HAS_PROPERTY = ua.NodeId(ua.Int32(ua.ObjectIds.HasProperty))
 _HIERARCHICAL = ua.NodeId(ua.Int32(ua.ObjectIds.HierarchicalReferences))
 _READABLE = 1
 """CurrentRead in an AccessLevel."""
+_TELLS_EVENTS = 1
+"""SubscribeToEvents in an EventNotifier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +198,24 @@ def suggest(
             tag["unit"] = found.unit
         tags.append(tag)
     return tags
+
+
+async def vision(client: Client, tree: Tree) -> dict[str, Any] | None:
+    """How the results of a vision system are taken, as a configuration has it (`machine_vision`),
+    where the server has that model: from the server's own object, or from the first that browsing
+    found which tells events, if that does not. None where there are no such results. Raises
+    `ua.UaError`, `OSError`."""
+    if NAMESPACE not in tree.namespaces:
+        return None
+    objects = [_SERVER, *(found.node for found in tree.nodes if not found.is_variable)]
+    for at in range(0, len(objects), _AT_A_TIME):
+        part = objects[at : at + _AT_A_TIME]
+        told = await client.uaclient.read_attributes(part, ua.AttributeIds.EventNotifier)
+        for node, data in zip(part, told, strict=True):
+            tells = data.Value.Value if data.Value is not None else None
+            if isinstance(tells, int) and tells & _TELLS_EVENTS:
+                return {"node": node_text(node, tree), "serial": "PartId.Id"}
+    return None
 
 
 def node_text(node: ua.NodeId, tree: Tree) -> str:

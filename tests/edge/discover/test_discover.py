@@ -17,6 +17,8 @@ from edge.sources.opcua.connect import close, connect
 from firmware_sim.device.settings import DeviceSettings
 from firmware_sim.modbus.unit import run_modbus
 from firmware_sim.s7.plc import run_s7
+from firmware_sim.vision import CameraSettings, run_camera
+from firmware_sim.vision.camera import NODE
 from tests.edge.cli.invoke import invoke, invoke_json
 from tests.edge.sources.plc import URI, Plc, run_plc
 from tests.fixtures.node_opcua import needs_node_opcua, run_node_opcua
@@ -131,6 +133,46 @@ async def test_what_is_found_is_put_into_the_file_once(file: Path) -> None:
         assert "Force  Double  1.5 kN" in said
 
 
+async def test_the_results_of_a_vision_system_are_suggested_and_written_once(file: Path) -> None:
+    async with run_camera(CameraSettings(port=free_port(), cycle_s=0)) as camera:
+        await command("init", "--config", file, "--yes", "--address", camera.endpoint)
+        code, told = await command("discover", "opcua", camera.endpoint)
+        suggested = {"node": "i=2253", "serial": "PartId.Id"}
+        assert (code, told["machine_vision"]) == (0, suggested)
+        code, said = await asyncio.to_thread(
+            invoke, "discover", "opcua", camera.endpoint, "--write", file
+        )
+        assert (code, "the model Machine Vision" in said) == (0, True)
+        assert "machine_vision added to it" in said
+        (source,) = load(file, {}).sources
+        assert isinstance(source, OpcUaSettings)
+        assert source.machine_vision is not None
+        assert source.machine_vision.node == "i=2253"
+        before = text_of(file)
+        code, told = await command("discover", "opcua", camera.endpoint, "--write", file)
+        assert (code, told["written"]["results"], text_of(file)) == (0, False, before)
+
+        # A server that does not tell events itself: the first object that does. A new source.
+        server = camera.server.get_node(ua.NodeId(ua.Int32(ua.ObjectIds.Server)))
+        await server.set_event_notifier([])
+        options = ("--device", "eye", "--write", file)
+        code, told = await command("discover", "opcua", camera.endpoint, *options)
+        assert (code, told["written"]["results"], told["written"]["new_source"]) == (0, True, True)
+        eye = load(file, {}).sources[1]
+        assert isinstance(eye, OpcUaSettings)
+        assert eye.machine_vision is not None
+        assert eye.machine_vision.node == NODE
+        assert (await command("check", "--config", file))[0] == 0
+
+
+@needs_node_opcua
+async def test_another_makers_server_with_the_model_machine_vision() -> None:
+    async with run_node_opcua(nodesets=["machineVision"]) as server:
+        code, told = await command("discover", "opcua", server.endpoint, "--limit", "20")
+        assert code == 0, told
+        assert told["machine_vision"]["serial"] == "PartId.Id"
+
+
 async def test_what_cannot_be_reached_says_what_to_do(file: Path) -> None:
     nobody = f"127.0.0.1:{free_port()}"
     code, told = await command("discover", "opcua", nobody)
@@ -161,6 +203,7 @@ async def test_another_makers_server_behind_a_password_and_a_secured_channel(fil
         assert "password_file: plc.password" in text_of(file)
         assert "secret" not in text_of(file)
         assert {offer["policy"] for offer in told["endpoints"]} >= {"None", "Basic256Sha256"}
+        assert told["machine_vision"] is None
         # From now on the file says how it is reached. So does one that named but the address.
         code, told = await command("discover", "opcua", server.endpoint, "--write", file)
         assert code == 0, told
