@@ -107,10 +107,10 @@ words = Catalogue(
             "There is more below {depth} levels; give --depth, or --node to begin deeper.",
             "{depth} 层以下还有更多；请用 --depth，或用 --node 从更深处开始。",
         ),
-        "vision": (
-            "The server has the model Machine Vision: machine_vision takes the results that {node} "
-            "tells as events; say under `measured` what they hold (edge/sources/opcua/README.md).",
-            "服务器具有 Machine Vision 信息模型：machine_vision 可接收 {node} 以事件发送的结果；"
+        "results": (
+            "The server has the model {title}: {key} takes the results that {node} tells as "
+            "events; say under `measured` what they hold (edge/sources/opcua/README.md).",
+            "服务器具有 {title} 信息模型：{key} 可接收 {node} 以事件发送的结果；"
             "请在 `measured` 中说明其内容（edge/sources/opcua/README.md）。",
         ),
         "count": ("{tags} tags can be read.", "可读取 {tags} 个变量。"),
@@ -135,9 +135,9 @@ words = Catalogue(
             "source {device} of {path} has all of them; nothing is written",
             "{path} 的数据源 {device} 已包含全部变量，未写入",
         ),
-        "added_vision": (
-            "machine_vision added to it, so that results are taken",
-            "已加入 machine_vision，用于接收检测结果",
+        "added_results": (
+            "it takes results that come as events now",
+            "现在会接收以事件发送的结果",
         ),
         "reload": (
             "A running gateway takes it in by: lineside-edge reload --config {path}",
@@ -238,7 +238,7 @@ async def _opcua(
 
     from asyncua import ua
 
-    from edge.discover.opcua import browse, suggest, vision
+    from edge.discover.opcua import browse, results, suggest
     from edge.sources.opcua.connect import ConnectFailedError, close, connect
 
     logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # what it says is in the error
@@ -260,7 +260,7 @@ async def _opcua(
         client = await connect(settings)
         try:
             tree = await browse(client, node, depth=depth, limit=limit)
-            results = await vision(client, tree)
+            found = await results(client, tree)
         finally:
             await close(client, settings.timeout_s)
     except (ConnectFailedError, OSError, ua.UaError, ValueError) as error:
@@ -272,12 +272,13 @@ async def _opcua(
             typer.echo(words("cut_limit", limit=limit))
         if tree.cut_at_depth:
             typer.echo(words("cut_depth", depth=depth))
-        if results is not None:
-            typer.echo(words("vision", node=results["node"]))
+        if found is not None:
+            model, how = found
+            typer.echo(words("results", title=model.title, key=model.key, node=how["node"]))
     told |= {
         "nodes": [_node_plain(found) for found in tree.nodes],
         "tags": tags,
-        "machine_vision": results,
+        "results": {} if found is None else {found[0].key: found[1]},
         "cut_at_limit": tree.cut_at_limit,
         "cut_at_depth": tree.cut_at_depth,
     }
@@ -294,8 +295,8 @@ async def _opcua(
 
     name = device or next((s.name for s in servers if urls[0] in s.urls), "") or "plc"
     source = {"kind": "opcua", "device": name, "endpoint": urls[0], **_relative(given, write)}
-    if results is not None and not only:  # who names tags wants these alone
-        source["machine_vision"] = results
+    if not only:  # who names tags wants these alone
+        source |= told["results"]
     _finish(told, tags, write, "opcua", device, urls[0], source, tags_for, list(given), as_json)
 
 
@@ -642,7 +643,7 @@ def _finish(
         said = {"tags": written.tags, "device": written.device, "path": write}
         typer.echo(words(key, **said, backup=written.backup))
         if written.results:
-            typer.echo(words("added_vision"))
+            typer.echo(words("added_results"))
         typer.echo(words("reload", path=write))
 
 

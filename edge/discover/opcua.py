@@ -18,11 +18,11 @@ from cryptography.exceptions import InvalidSignature
 from edge.discover.names import free_name
 from edge.sources.opcua.certificates import fingerprint, split_chain
 from edge.sources.opcua.client import PlcClient
+from edge.sources.opcua.companion import MACHINERY, VISION, Companion
 from edge.sources.opcua.config import OpcUaSettings
 from edge.sources.opcua.connect import ConnectFailedError
 from edge.sources.opcua.refusals import Attempt, explain
 from edge.sources.opcua.values import EPOCH, Unreadable, convert, datatype_of, type_name
-from protocols.opcua.machine_vision import NAMESPACE
 
 PORTS = {
     4840: "OPC UA",
@@ -49,6 +49,8 @@ _READABLE = 1
 """CurrentRead in an AccessLevel."""
 _TELLS_EVENTS = 1
 """SubscribeToEvents in an EventNotifier."""
+_SERIALS = {VISION: "PartId.Id", MACHINERY: "PartId"}
+"""Where results have the serial of the part, as a rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,12 +202,12 @@ def suggest(
     return tags
 
 
-async def vision(client: Client, tree: Tree) -> dict[str, Any] | None:
-    """How the results of a vision system are taken, as a configuration has it (`machine_vision`),
-    where the server has that model: from the server's own object, or from the first that browsing
-    found which tells events, if that does not. None where there are no such results. Raises
-    `ua.UaError`, `OSError`."""
-    if NAMESPACE not in tree.namespaces:
+async def results(client: Client, tree: Tree) -> tuple[Companion, dict[str, Any]] | None:
+    """By which model the server may tell results as events, and how they are taken, as a
+    configuration has it: from the server's own object, or from the first that browsing found which
+    tells events, if that does not. None where there are none. Raises `ua.UaError`, `OSError`."""
+    model = next((each for each in _SERIALS if each.namespace in tree.namespaces), None)
+    if model is None:
         return None
     objects = [_SERVER, *(found.node for found in tree.nodes if not found.is_variable)]
     for at in range(0, len(objects), _AT_A_TIME):
@@ -214,7 +216,7 @@ async def vision(client: Client, tree: Tree) -> dict[str, Any] | None:
         for node, data in zip(part, told, strict=True):
             tells = data.Value.Value if data.Value is not None else None
             if isinstance(tells, int) and tells & _TELLS_EVENTS:
-                return {"node": node_text(node, tree), "serial": "PartId.Id"}
+                return model, {"node": node_text(node, tree), "serial": _SERIALS[model]}
     return None
 
 

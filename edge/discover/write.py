@@ -11,8 +11,7 @@ from typing import Any
 
 from edge.config import EdgeConfig, load
 from edge.config.edit import has_sample_tags, rewrite, with_settings, with_source, with_tags
-
-_VISION = "machine_vision"
+from edge.sources.opcua.companion import RESULT_KEYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +21,7 @@ class Written:
     device: str
     tags: int
     results: bool
-    """Whether it takes the results of a vision system now, and did not before."""
+    """Whether it takes results that come as events now, and did not before."""
     new_source: bool
     backup: Path | None
     """Where the file is kept as it was; None if there was nothing to add."""
@@ -47,33 +46,33 @@ def add(
     tags_for: Callable[[Any], list[dict[str, Any]]],
     access: Collection[str] = (),
 ) -> Written:
-    """Add tags to the file, and `machine_vision` if `source` has it. `tags_for` gives the tags that
-    a source does not have yet (or None, for a new one); `source` is that new one without its tags.
-    A source that is there gets of it what is named by `access` and it does not say: how it was just
-    reached. Raises `ConfigError`, `EditError`, `OSError`."""
+    """Add tags to the file, and how results are taken if `source` has that. `tags_for` gives the
+    tags that a source does not have yet (or None, for a new one); `source` is that new one without
+    its tags. A source that is there gets of it what is named by `access` and it does not say: how
+    it was just reached. Raises `ConfigError`, `EditError`, `OSError`."""
     config = load(path)
     at = source_at(config, kind, device, address)
     text = path.read_text(encoding="utf-8")
+    results = [key for key in RESULT_KEYS if key in source]
     if at is not None:
         name = config.sources[at].device
         there = config.sources[at]
         if has_sample_tags(text, at):  # they make place for what is found
             there = there.model_copy(update={"tags": []})
         tags = tags_for(there)
-        results = _VISION in source and getattr(there, _VISION, None) is None
+        if getattr(there, "results", None) is not None:  # of either model: a source has one
+            results = []
         if not tags and not results:
             return Written(name, 0, False, False, None)
-        keys = [*access, _VISION] if results else access
-        text = with_settings(text, at, {key: source[key] for key in keys})
+        text = with_settings(text, at, {key: source[key] for key in (*access, *results)})
         text = with_tags(text, at, tags) if tags else text
-        return Written(name, len(tags), results, False, rewrite(path, text))
+        return Written(name, len(tags), bool(results), False, rewrite(path, text))
     tags = tags_for(None)
-    results = _VISION in source
     if not tags and not results:
         return Written(source["device"], 0, False, False, None)
     name = free_device(source["device"], {s.device for s in config.sources})
     text = with_source(text, {**source, "device": name, **({"tags": tags} if tags else {})})
-    return Written(name, len(tags), results, True, rewrite(path, text))
+    return Written(name, len(tags), bool(results), True, rewrite(path, text))
 
 
 def free_device(wanted: str, taken: set[str]) -> str:

@@ -36,6 +36,10 @@ def text_of(path: Path) -> str:
     return path.read_text()
 
 
+def replace_in(path: Path, old: str, new: str) -> None:
+    path.write_text(text_of(path).replace(old, new, 1))
+
+
 def comments_of(path: Path) -> list[str]:
     return [line for line in text_of(path).splitlines() if "#" in line]
 
@@ -138,12 +142,12 @@ async def test_the_results_of_a_vision_system_are_suggested_and_written_once(fil
         await command("init", "--config", file, "--yes", "--address", camera.endpoint)
         code, told = await command("discover", "opcua", camera.endpoint)
         suggested = {"node": "i=2253", "serial": "PartId.Id"}
-        assert (code, told["machine_vision"]) == (0, suggested)
+        assert (code, told["results"]) == (0, {"machine_vision": suggested})
         code, said = await asyncio.to_thread(
             invoke, "discover", "opcua", camera.endpoint, "--write", file
         )
         assert (code, "the model Machine Vision" in said) == (0, True)
-        assert "machine_vision added to it" in said
+        assert "takes results that come as events now" in said
         (source,) = load(file, {}).sources
         assert isinstance(source, OpcUaSettings)
         assert source.machine_vision is not None
@@ -166,11 +170,22 @@ async def test_the_results_of_a_vision_system_are_suggested_and_written_once(fil
 
 
 @needs_node_opcua
-async def test_another_makers_server_with_the_model_machine_vision() -> None:
-    async with run_node_opcua(nodesets=["machineVision"]) as server:
-        code, told = await command("discover", "opcua", server.endpoint, "--limit", "20")
+async def test_results_of_another_makers_server(file: Path) -> None:
+    async with run_node_opcua(nodesets=["machineryResult"]) as server:
+        where = ("discover", "opcua", server.endpoint, "--limit", "20", "--write", file)
+        await command("init", "--config", file, "--yes", "--address", server.endpoint)
+        code, told = await command(*where)
         assert code == 0, told
-        assert told["machine_vision"]["serial"] == "PartId.Id"
+        assert told["results"]["machinery_result"]["serial"] == "PartId"
+        assert told["written"]["results"]
+        (source,) = load(file, {}).sources
+        assert isinstance(source, OpcUaSettings)
+        assert source.machinery_result is not None
+        # A source takes those of one model: whoever has chosen keeps what was chosen.
+        replace_in(file, "  machinery_result:", "  machine_vision:")
+        assert (await command("check", "--config", file))[0] == 0
+        code, told = await command(*where)
+        assert (code, told["written"]["results"]) == (0, False), told
 
 
 async def test_what_cannot_be_reached_says_what_to_do(file: Path) -> None:
@@ -203,7 +218,7 @@ async def test_another_makers_server_behind_a_password_and_a_secured_channel(fil
         assert "password_file: plc.password" in text_of(file)
         assert "secret" not in text_of(file)
         assert {offer["policy"] for offer in told["endpoints"]} >= {"None", "Basic256Sha256"}
-        assert told["machine_vision"] is None
+        assert told["results"] == {}
         # From now on the file says how it is reached. So does one that named but the address.
         code, told = await command("discover", "opcua", server.endpoint, "--write", file)
         assert code == 0, told
