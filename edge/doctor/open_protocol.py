@@ -15,7 +15,7 @@ from edge.sources.open_protocol.link import Link, RefusedError
 from edge.sources.open_protocol.starting import FIRST_REVISION, start
 from edge.sources.polled.link import LinkError
 from protocols.open_protocol import DataError, Message, make, newest, read, read_tightening
-from protocols.open_protocol.errors import NOT_FOUND, REVISIONS
+from protocols.open_protocol.errors import ALREADY, NOT_FOUND, REVISIONS
 
 words = Catalogue(
     {
@@ -39,6 +39,18 @@ words = Catalogue(
         "latest": (
             "old results are given, in revision {revision}; the newest is {number}",
             "可读取历史结果，版本 {revision}；最新编号 {number}",
+        ),
+        "together": (
+            "results of several spindles are told (MID 0101)",
+            "可发送多轴同步拧紧结果（MID 0101）",
+        ),
+        "not_together": (
+            "results of several spindles are not told: {why}",
+            "无法发送多轴同步拧紧结果：{why}",
+        ),
+        "not_together_do": (
+            "name the address of the master controller, or take multi_spindle out",
+            "请填写主控制器的地址，或删除 multi_spindle",
         ),
         "no_results": ("it holds no result yet", "控制器中尚无结果"),
         "no_old": (
@@ -65,8 +77,8 @@ _CLOCK_OFF_S = 5.0
 
 
 async def look(settings: OpenProtocolSettings, *, running: bool) -> AsyncIterator[Finding]:
-    """Start a communication and ask; nothing is subscribed, set or disabled. Not while the agent
-    runs: many controllers have room for one client."""
+    """Start a communication and ask; nothing stays subscribed, is set or disabled. Not while the
+    agent runs: many controllers have room for one client."""
     part, place = f"source {settings.device}", settings.endpoint
     if running:
         yield warning(part, words("in_use", place=place))
@@ -117,7 +129,7 @@ async def _findings(settings: OpenProtocolSettings, link: Link, part: str) -> li
                 ),
             ),
             await _clock(settings, link, part),
-            await _latest(settings, link, part),
+            await (_together if settings.multi_spindle else _latest)(settings, link, part),
         ]
         with contextlib.suppress(RefusedError, LinkError):
             await link.ask(Message(3))
@@ -139,6 +151,17 @@ async def _clock(settings: OpenProtocolSettings, link: Link, part: str) -> Findi
     if abs(off_s) > _CLOCK_OFF_S:
         return warning(part, what, words("clock_do"))
     return ok(part, what)
+
+
+async def _together(_settings: OpenProtocolSettings, link: Link, part: str) -> Finding:
+    """Whether it would tell results of several spindles; the subscription is ended at once."""
+    try:
+        await link.ask(Message(100))
+        await link.ask(Message(103))
+    except RefusedError as error:
+        if error.code not in ALREADY:
+            return failed(part, words("not_together", why=error), words("not_together_do"))
+    return ok(part, words("together"))
 
 
 async def _latest(settings: OpenProtocolSettings, link: Link, part: str) -> Finding:

@@ -113,6 +113,7 @@ def open_protocol(
     first_id: Annotated[int, typer.Option(help="id of its first tightening")] = 1,
     keeps: Annotated[int, typer.Option(help="results that it holds")] = 5000,
     revision: Annotated[int, typer.Option(help="highest revision of its messages")] = 7,
+    spindles: Annotated[int, typer.Option(help="spindles that tighten at once")] = 1,
     clients: Annotated[int, typer.Option(help="clients that may be connected")] = 1,
     ledger: LedgerPath = None,
 ) -> None:
@@ -128,6 +129,7 @@ def open_protocol(
         first_id=first_id,
         keeps=keeps,
         revision=revision,
+        spindles=spindles,
         clients=clients,
         ledger=ledger,
     )

@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -19,8 +19,11 @@ _TARGETS = {1: (25.0, 90), 2: (42.0, 120), 3: (9.5, 60)}
 """Torque in Nm and angle in degrees."""
 TOOL_SERIAL = "C0761275"
 
-Hear = Callable[[int, dict[str, Value]], None]
-"""Told of a message by its MID, with all that any revision of it may say."""
+Values = Mapping[str, Value]
+Hear = Callable[[int, Values, Sequence[Values]], None]
+"""Told of a message by its MID, with all that any revision of it may say, and what MID 0101 says of
+each spindle."""
+_LAST_SYNC = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Controller:
         self._chance = random.Random(self.settings.seed)  # noqa: S311  a simulation
         self.next_id = self.settings.first_id
         self._parts = 0
+        self.next_sync = 1
         self._batch = 0
         self._changed_at = datetime(2026, 1, 5, 8, 0, 0)
 
@@ -130,7 +134,25 @@ class Controller:
         if self.ledger is not None:
             self.ledger.add(Sample("Tightening", time.time_ns() // 1000, "Int64", kept.id))
         self._tell(61, kept.values)
+        if self.settings.spindles > 1:
+            self._tighten_together(kept)
         return kept
+
+    def _tighten_together(self, kept: Kept) -> None:
+        """The other spindles are as the first, but for some tenths of a Nm."""
+        said = kept.values
+        each: list[Values] = [
+            {
+                "number": number, "channel": number, "status": said["tightening_status"],
+                "torque_status": said["torque_status"], "angle_status": 1,
+                "torque": round(float(str(said["torque"])) + (number - 1) / 10, 2),
+                "angle": said["angle"],
+            }
+            for number in range(1, self.settings.spindles + 1)
+        ]  # fmt: skip
+        of_all = {**said, "sync_id": self.next_sync, "sync_status": said["tightening_status"]}
+        self.next_sync = self.next_sync % _LAST_SYNC + 1
+        self._tell(101, of_all, each)
 
     def identify(self, *identifiers: str) -> None:
         """A part is scanned: up to four identifiers, the VIN number first."""
@@ -192,6 +214,6 @@ class Controller:
             "tool_health": 1,
         }  # fmt: skip
 
-    def _tell(self, mid: int, values: dict[str, Value]) -> None:
+    def _tell(self, mid: int, values: Values, each: Sequence[Values] = ()) -> None:
         for hear in tuple(self.hearers):
-            hear(mid, values)
+            hear(mid, values, each)

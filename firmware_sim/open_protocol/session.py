@@ -8,24 +8,36 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from firmware_sim.device.faults import Manners
-from firmware_sim.open_protocol.controller import PROGRAMMES, TOOL_SERIAL, Controller
-from protocols.open_protocol import Message, Splitter, Value, make, newest, next_sequence, read
+from firmware_sim.open_protocol.controller import PROGRAMMES, TOOL_SERIAL, Controller, Values
+from protocols.open_protocol import (
+    Message,
+    Splitter,
+    Value,
+    make,
+    make_spindles,
+    newest,
+    next_sequence,
+    read,
+)
 from protocols.open_protocol.layouts import LAYOUTS
+from protocols.open_protocol.spindles import OF_ALL
 
 _TRIES = 3
-_SUBSCRIPTIONS = {14: 15, 34: 35, 51: 52, 60: 61, 70: 71}
+_SUBSCRIPTIONS = {14: 15, 34: 35, 51: 52, 60: 61, 70: 71, 100: 101}
 """What each brings."""
-_ALREADY = {14: 13, 34: 18, 51: 6, 60: 9, 70: 11}
-_ENDS = {17: 14, 37: 34, 54: 51, 63: 60, 73: 70}
-_ACKS = {15: 16, 35: 36, 52: 53, 61: 62, 71: 72, 74: 75, 76: 77}
+_ALREADY = {14: 13, 34: 18, 51: 6, 60: 9, 70: 11, 100: 33}
+_ENDS = {17: 14, 37: 34, 54: 51, 63: 60, 73: 70, 103: 100}
+_ACKS = {15: 16, 35: 36, 52: 53, 61: 62, 71: 72, 74: 75, 76: 77, 101: 102}
 _OF = {74: 70, 76: 70}
 """Messages that come with another subscription."""
-_INVALID, _NO_PROGRAMME, _NO_PART, _NOT_FOUND, _REVISION, _UNKNOWN = 1, 2, 8, 15, 97, 99
+_INVALID, _NO_PROGRAMME, _NO_PART, _NOT_FOUND, _NO_MASTER = 1, 2, 8, 15, 30
+_REVISION, _UNKNOWN = 97, 99
+_TOGETHER = 101
 _SUPPLIER = "LSD"
 
 
@@ -157,8 +169,10 @@ class Session:
     def _subscribe(self, message: Message) -> Message:
         mid, controller = message.mid, self._controller
         brought = _SUBSCRIPTIONS[mid]
-        if message.revision > min(self._settings.revision, newest(brought)):
+        if message.revision > min(self._settings.revision, _newest(brought)):
             return _error(message, _REVISION)
+        if brought == _TOGETHER and self._settings.spindles == 1:
+            return _error(message, _NO_MASTER)
         if mid in self._subscribed:
             return _error(message, _ALREADY[mid])
         self._subscribed[mid] = (message.revision, not message.no_ack)
@@ -175,13 +189,16 @@ class Session:
 
     # What it tells.
 
-    def _hear(self, mid: int, values: dict[str, Value]) -> None:
+    def _hear(self, mid: int, values: Values, each: Sequence[Values] = ()) -> None:
         subscribed = self._subscribed.get(
             _OF.get(mid) or next(m for m, brought in _SUBSCRIPTIONS.items() if brought == mid)
         )
         if subscribed is not None:
-            revision = min(subscribed[0], newest(mid))
-            told = _made(mid, revision, values)
+            revision = min(subscribed[0], _newest(mid))
+            if mid == _TOGETHER:
+                told = _made_together(revision, values, each)
+            else:
+                told = _made(mid, revision, values)
             self._to_tell.put_nowait(replace(told, no_ack=not subscribed[1]))
 
     async def _tell(self) -> None:
@@ -237,7 +254,16 @@ class Session:
             await self._writer.drain()
 
 
-def _made(mid: int, revision: int, values: dict[str, Value]) -> Message:
+def _newest(mid: int) -> int:
+    return 1 if mid == _TOGETHER else newest(mid)
+
+
+def _made_together(revision: int, values: Values, each: Sequence[Values]) -> Message:
+    told = {name: values[name] for name in (field.name for field in OF_ALL.fields[1:])}
+    return make_spindles(told, each, revision)
+
+
+def _made(mid: int, revision: int, values: Values) -> Message:
     """A message that says of these values what its revision can."""
     fields = LAYOUTS[mid][revision].fields
     told = {field.name: values.get(field.name) for field in fields}

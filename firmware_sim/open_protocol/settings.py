@@ -23,6 +23,9 @@ class ControllerSettings(BaseModel):
     first_id: int = Field(default=1, ge=1, le=LAST_ID, description="of its first tightening")
     keeps: int = Field(default=5000, ge=1, description="results that it holds")
     revision: int = Field(default=7, ge=1, le=7, description="the highest it has of each message")
+    spindles: int = Field(
+        default=1, ge=1, le=50, description="that tighten at once; it is the master of the others"
+    )
     sequence_numbers: bool = Field(
         default=True, description="it can acknowledge on link level, from revision 6 on"
     )

@@ -8,6 +8,7 @@ from protocols.open_protocol.errors import in_words
 from protocols.open_protocol.fields import DataError, Value
 from protocols.open_protocol.frames import FrameError, Message, Splitter, next_sequence
 from protocols.open_protocol.layouts import make, newest, programmes, read
+from protocols.open_protocol.spindles import make_spindles, read_spindles, read_together
 from protocols.open_protocol.tightening import (
     LAST_ID,
     TIGHTENING,
@@ -35,10 +36,13 @@ __all__ = [
     "in_words",
     "is_after",
     "make",
+    "make_spindles",
     "newest",
     "next_sequence",
     "programmes",
     "read",
+    "read_spindles",
     "read_tightening",
+    "read_together",
     "step",
 ]

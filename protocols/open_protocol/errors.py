@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-ALREADY = frozenset({6, 9, 11, 13, 18, 71})
-"""The subscription is there: of VIN, results, alarms, programme, job, any."""
+ALREADY = frozenset({6, 9, 11, 13, 18, 33, 71})
+"""The subscription is there: of VIN, results, alarms, programme, job, several spindles, any."""
 NOT_FOUND = 15
 REVISIONS = frozenset({74, 76, 97})
 """It has not this revision."""
@@ -26,6 +26,8 @@ _WORDS = {
     25: "its settings do not let Open Protocol programme it",
     27: "its tool cannot be reached",
     29: "there is no such tool",
+    30: "it is not the master of several spindles",
+    33: "results of several spindles are subscribed already",
     35: "another client is its master",
     42: "its settings do not let Open Protocol give the identifier",
     58: "there is no alarm",

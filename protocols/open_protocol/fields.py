@@ -53,14 +53,21 @@ class Layout:
 
     fields: Sequence[Field]
     numbered: bool = True
-    """Each value comes behind its number, from 01 on."""
+    """Each value comes behind its number, one after another."""
     open_ended: bool = False
     """The last value may be longer, and is all that is left."""
+    first: int = 1
+    """Number of the first value."""
+
+    @property
+    def width(self) -> int:
+        """Bytes that it takes, unless it is open-ended."""
+        return sum(field.width + 2 * self.numbered for field in self.fields)
 
     def read(self, message: Message, encoding: str) -> dict[str, Value]:
         """Values by name. Raises `DataError`."""
         data, at, found = message.data, 0, dict[str, Value]()
-        for number, field in enumerate(self.fields, start=1):
+        for number, field in enumerate(self.fields, start=self.first):
             where = f"MID {message.mid:04} revision {message.revision}: {field.name}"
             if self.numbered:
                 if data[at : at + 2] != b"%02d" % number:
@@ -70,7 +77,7 @@ class Layout:
             if len(text) < field.width:
                 raise DataError(f"{where}: the message ends before it")
             at += field.width
-            if self.open_ended and number == len(self.fields):
+            if self.open_ended and field is self.fields[-1]:
                 text = data[at - field.width :]
             try:
                 found[field.name] = _read(text, field.kind, encoding)
@@ -84,12 +91,12 @@ class Layout:
         written = bytearray()
         if strange := sorted(set(values) - {field.name for field in self.fields}):
             raise ValueError(f"there is no {', '.join(strange)} in this revision")
-        for number, field in enumerate(self.fields, start=1):
+        for number, field in enumerate(self.fields, start=self.first):
             if self.numbered:
                 written += b"%02d" % number
             text = _write(values.get(field.name), field, encoding)
             if len(text) != field.width and not (
-                self.open_ended and number == len(self.fields) and len(text) > field.width
+                self.open_ended and field is self.fields[-1] and len(text) > field.width
             ):
                 raise ValueError(
                     f"{field.name}: {text!r} has {len(text)} characters, not {field.width}"

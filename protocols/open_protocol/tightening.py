@@ -38,8 +38,8 @@ RESULT_TYPES = {
 }
 
 Verdict = Literal["ok", "nok", "unknown"]
-_VERDICTS: dict[int, Verdict] = {0: "nok", 1: "ok"}
-_STATUSES: dict[int, Verdict] = {0: "nok", 1: "ok", 2: "nok"}
+VERDICTS: Mapping[int | None, Verdict] = {0: "nok", 1: "ok"}
+STATUSES: Mapping[int | None, Verdict] = {0: "nok", 1: "ok", 2: "nok"}
 """Low, OK, high."""
 # name, field, whether it is a torque, field of its verdict
 _MEASURED = (
@@ -58,7 +58,8 @@ class Measured:
     """One value of a tightening."""
 
     name: str
-    value: float
+    value: float | None
+    """None: only the verdict is known."""
     lower: float | None
     upper: float | None
     target: float | None
@@ -87,6 +88,8 @@ class Tightening:
     programme_name: str | None
     job: int | None
     measured: tuple[Measured, ...]
+    together: bool = False
+    """Several spindles at once, which have ids of their own."""
 
 
 def read_tightening(
@@ -95,24 +98,24 @@ def read_tightening(
     """What MID 0061 or 0065 says. `torque_unit` is that of a controller whose revision does not say
     it. Raises `DataError`."""
     said = read(message, encoding)
-    tightening_id = _number(said, "tightening_id")
+    tightening_id = number_of(said, "tightening_id")
     if tightening_id is None:
         raise DataError(f"MID {message.mid:04}: there is no tightening id")
-    unit = TORQUE_UNITS.get(_number(said, "torque_unit") or 0, torque_unit)
-    kind = _number(said, "result_type")
+    unit = TORQUE_UNITS.get(number_of(said, "torque_unit") or 0, torque_unit)
+    kind = number_of(said, "result_type")
     at = said.get("at")
     return Tightening(
         tightening_id,
         TIGHTENING if kind is None else RESULT_TYPES.get(kind, f"Result of type {kind}"),
-        _VERDICTS.get(_number(said, "tightening_status"), "unknown"),  # type: ignore[arg-type]
+        VERDICTS.get(number_of(said, "tightening_status"), "unknown"),
         at if isinstance(at, datetime) else None,
         _identifiers(said),
-        _number(said, "cell"),
-        _number(said, "channel"),
+        number_of(said, "cell"),
+        number_of(said, "channel"),
         _text(said, "tool_serial"),
-        _number(said, "programme"),
+        number_of(said, "programme"),
         _text(said, "programme_name"),
-        _number(said, "job") or None,
+        number_of(said, "job") or None,
         tuple(_measured(said, unit)),
     )
 
@@ -144,15 +147,15 @@ def _measured(said: Mapping[str, Value], torque_unit: str) -> Iterator[Measured]
         yield Measured(
             name,
             float(value),
-            *_limits(lower, upper),
+            *limits(lower, upper),
             float(target) if isinstance(target, int | float) and target else None,
             units.get(unit, unit),
-            _STATUSES.get(_number(said, status), "unknown"),  # type: ignore[arg-type]
+            STATUSES.get(number_of(said, status), "unknown"),
         )
 
 
-def _limits(lower: Value, upper: Value) -> tuple[float | None, float | None]:
-    """None for what is no limit: both are 0, or the controller did not say."""
+def limits(lower: Value, upper: Value) -> tuple[float | None, float | None]:
+    """Of a value; None for what is no limit: both are 0, or the controller did not say."""
     if not isinstance(lower, int | float) or not isinstance(upper, int | float):
         return None, None
     return (None, None) if not lower and not upper else (float(lower), float(upper))
@@ -165,7 +168,8 @@ def _identifiers(said: Mapping[str, Value]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _number(said: Mapping[str, Value], name: str) -> int | None:
+def number_of(said: Mapping[str, Value], name: str) -> int | None:
+    """A whole number that a message says."""
     value = said.get(name)
     return value if isinstance(value, int) else None
 

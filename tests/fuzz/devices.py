@@ -24,9 +24,11 @@ from protocols.open_protocol import (
     DataError,
     FrameError,
     Splitter,
+    make_spindles,
     programmes,
     read,
     read_tightening,
+    read_together,
 )
 from protocols.open_protocol.layouts import LAYOUTS
 from protocols.plc import Block
@@ -57,9 +59,21 @@ def open_protocol() -> Target:
                 if message.mid in (61, 65):
                     with suppress(DataError):
                         read_tightening(message)
+                if message.mid == 101:
+                    with suppress(DataError):
+                        read_together(message)
                 list(programmes(message))
 
-    words = [b"%04d" % mid for mid in LAYOUTS] + [b"\0", b"    ", b"9999", b"0020", b"-1", b"\xb2"]
+    spindles = [{"number": number, "torque": 8.5} for number in range(1, 4)]
+    frames.append(make_spindles({"sync_id": 7}, spindles, revision=5).encode())
+    words = [b"%04d" % mid for mid in (*LAYOUTS, 101)] + [
+        b"\0",
+        b"    ",
+        b"9999",
+        b"0020",
+        b"-1",
+        b"\xb2",
+    ]
     return Target(
         [*frames, *tightenings, b"".join(frames[:4]), b"".join(tightenings[:3])],
         run,

@@ -42,6 +42,12 @@ class OpenProtocolSettings(BaseModel):
     identifier: int = Field(
         default=1, ge=1, le=4, title="Which of the controller's identifiers is the part's: 1 is VIN"
     )
+    multi_spindle: bool = Field(
+        default=False,
+        title="Take the results of several spindles at once (0101), not those of single ones",
+        description="Of the controller that is the master of the others. Such results cannot be "
+        "fetched afterwards: what is missed is a gap.",
+    )
     part_of: PartOf | None = Field(
         default=None,
         title="Tell the controller each part that a line has begun, so that results name it",

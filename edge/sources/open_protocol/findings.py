@@ -42,8 +42,9 @@ class Findings:
         stamp = raw_sha256[:16] if tightening.at is None else tightening.at.isoformat()
         known = tightening.identifiers[self._identifier : self._identifier + 1]
         serial, code = self._results.part(known[0]) if known else (None, None)
+        number = f"sync {tightening.id:05}" if tightening.together else f"{tightening.id:010}"
         operation = Result(
-            key=identity(f"{tightening.id:010}@{stamp}"),
+            key=identity(f"{number}@{stamp}"),
             serial=serial,
             code=code,
             characteristic=_clean(tightening.what),

@@ -26,7 +26,7 @@ from protocols.open_protocol import (
     read,
 )
 
-ACKS = {15: 16, 35: 36, 52: 53, 61: 62, 71: 72, 74: 75, 76: 77}
+ACKS = {15: 16, 35: 36, 52: 53, 61: 62, 71: 72, 74: 75, 76: 77, 101: 102}
 """The acknowledgement of each push."""
 _COMMAND_ERROR, _COMMAND_ACCEPTED, _KEEP_ALIVE = 4, 5, 9999
 _LINK_ACK, _LINK_ERROR = 9997, 9998

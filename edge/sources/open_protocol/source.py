@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from edge.journal import Gap, JournalError, Origin, SampleBatch, TelemetryJournal
@@ -42,6 +43,7 @@ from protocols.open_protocol import (
     newest,
     read,
     read_tightening,
+    read_together,
 )
 from protocols.open_protocol.errors import ALREADY, NOT_FOUND, REVISIONS
 
@@ -49,8 +51,10 @@ logger = logging.getLogger(__name__)
 
 _OTHERS = {14: (15, "programme"), 34: (35, "job"), 51: (52, "identifier"), 70: (71, "alarms")}
 """What is subscribed beside results, if the controller has it."""
+_RESULTS = (61, 101)
 _RELEASES = (15, 52)
 """A programme was chosen, a part identified: who works there has gone on."""
+_NOT_KEPT = "results of several spindles cannot be fetched afterwards"
 _MARK_S = 10.0
 _CLOCK_EVERY_S = 3600.0
 _CLOCK_OFF_S = 2.0
@@ -82,7 +86,8 @@ class OpenProtocolSource:
         self._results = Results(settings.device, journal, figures, settings.serial)
         self._findings = Findings(settings, self._results)
         self._values = Values(settings.device, journal)
-        self._bookmark = f"{settings.device}/tightenings"
+        kind = "together" if settings.multi_spindle else "tightenings"
+        self._bookmark = f"{settings.device}/{kind}"
         kept = json.loads(journal.bookmarks.get(self._bookmark) or "{}")
         self._seen = Seen.recall(kept.get("seen", ""))
         self._locked: bool = kept.get("locked", False)
@@ -151,7 +156,8 @@ class OpenProtocolSource:
         await self._look_at_clock(session.link)
         await self._ask_tool(session.link)
         await self._take_up_lock(session.link)
-        await self._find_latest(session)
+        if not self._settings.multi_spindle:
+            await self._find_latest(session)
         await self._subscribe(session)
         told = ", ".join(session.others)
         gaps = [replace(gap, cause=f"{told}: {gap.cause}") for gap in away if told]
@@ -236,7 +242,10 @@ class OpenProtocolSource:
 
     async def _subscribe(self, session: _Session) -> None:
         """Results, and what else the controller has. Raises `RefusedError` if not even results."""
-        await self._subscribe_to(session.link, 60, session.revision)
+        if self._settings.multi_spindle:  # later revisions are for presses
+            await self._subscribe_to(session.link, 100, 1)
+        else:
+            await self._subscribe_to(session.link, 60, session.revision)
         for mid, (brought, what) in _OTHERS.items():
             try:
                 await self._subscribe_to(session.link, mid, newest(brought))
@@ -272,7 +281,7 @@ class OpenProtocolSource:
         link = session.link
         while True:
             push = await link.pushes.get()
-            if push.mid == 61:
+            if push.mid in _RESULTS:
                 await self._take_result(session, push)
                 continue
             said: dict[str, Value] = {}
@@ -295,7 +304,7 @@ class OpenProtocolSource:
             await self._note_unreadable(error)
             session.link.acknowledge(push)
             return
-        state, given_up = self._seen.note(tightening.id, self._us(tightening))
+        state, given_up = self._note(tightening)
         locks = False
         if state == "new":
             results = list(self._findings.of(tightening, push, datetime.now(UTC)))
@@ -308,6 +317,18 @@ class OpenProtocolSource:
             self._missing.set()
         if locks:
             await self._command_tool(session.link, locked=True)
+
+    def _note(
+        self, tightening: Tightening
+    ) -> tuple[Literal["new", "again"], list[tuple[Hole, str]]]:
+        """Whether the journal is known to have it already, and what will not come, and why."""
+        if tightening.together and not tightening.id:
+            return "new", []  # the controller has no ids
+        state, given_up = self._seen.note(tightening.id, self._us(tightening))
+        if tightening.together:
+            given_up += [(hole, _NOT_KEPT) for hole in self._seen.holes]
+            self._seen.holes.clear()
+        return state, given_up
 
     async def _note_unreadable(self, error: DataError) -> None:
         self._unreadable.fail(f"{error}; it is lost, and a gap says so")
@@ -496,7 +517,8 @@ class OpenProtocolSource:
 
     def _tightening(self, message: Message) -> Tightening:
         settings = self._settings
-        tightening = read_tightening(message, settings.torque_unit, settings.text_encoding)
+        read_it = read_together if message.mid == 101 else read_tightening
+        tightening = read_it(message, settings.torque_unit, settings.text_encoding)
         self._unreadable.recover()
         return tightening
 

@@ -47,6 +47,16 @@ async def test_a_controller_says_what_it_has() -> None:
     assert (gone.verdict, "cannot connect" in gone.what) == ("failed", True)
 
 
+@pytest.mark.parametrize(("spindles", "verdict"), [(3, "ok"), (1, "failed")])
+async def test_results_of_several_spindles_are_told_by_their_master(
+    spindles: int, verdict: str
+) -> None:
+    async with run_controller(BY_COMMAND.model_copy(update={"spindles": spindles})) as running:
+        settings = settings_for(running.port, multi_spindle=True)
+        *_, last = await all_of(open_protocol.look(settings, running=False))
+        assert (last.verdict, "several spindles" in last.what) == (verdict, True)
+
+
 async def test_an_old_controller_and_one_that_speaks_something_else() -> None:
     settings = BY_COMMAND.model_copy(update={"revision": 1})
     async with run_controller(settings) as running:

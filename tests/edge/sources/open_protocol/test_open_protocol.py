@@ -453,4 +453,4 @@ def test_a_result_that_cannot_be_read_is_a_gap_and_stops_nothing(path: Path) -> 
 
 def _tell_nonsense(controller: Controller) -> None:
     for hear in tuple(controller.hearers):
-        hear(61, {**controller.results[1].values, "tightening_id": None})
+        hear(61, {**controller.results[1].values, "tightening_id": None}, ())

@@ -134,7 +134,7 @@ def test_a_start_that_is_told_again_is_named_once_and_releases_no_tool(path: Pat
             controller = running.controller
             named: list[str] = []
             controller.hearers.add(
-                lambda mid, said: named.append(str(said["vin"])) if mid == 52 else None
+                lambda mid, said, _: named.append(str(said["vin"])) if mid == 52 else None
             )
             await until(lambda: got.values("Part/Identifier") == [""])
             controller.tighten(ok=False)
