@@ -30,6 +30,7 @@ from edge.status.report import problems
 from edge.status.words import sentence
 from edge.systemd import ServiceManager
 from protocols.logs import write_as
+from protocols.traces import CallTracer
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +75,9 @@ class _Agent:
         self._log = log
         self._path = path
         self._figures = Figures(configuration=fingerprint(config))
+        gateway = (config.gateway.group, config.gateway.node)
+        self._tracer = CallTracer("lineside-edge", "/".join(gateway))
+        self._figures.traces = self._tracer.figures
         self._manager = ServiceManager()
         self._stop = asyncio.Event()
         self._parts: Parts | None = None
@@ -82,7 +86,7 @@ class _Agent:
         self._port: asyncio.Task[None] | None = None
         self._endpoint = StatusEndpoint(
             self._figures,
-            (config.gateway.group, config.gateway.node),
+            gateway,
             recent.lines,
             reload=self._reload_safely,
             alive=self._hangs,
@@ -92,10 +96,11 @@ class _Agent:
         """Until stopped."""
         opened = False
         files = Condition(logger, f"data directory {self._config.data_dir}")
+        await asyncio.to_thread(self._tracer.use, self._config.trace)
         try:
             while not self._stop.is_set():
                 try:
-                    async with Parts(self._config, self._figures) as parts:
+                    async with Parts(self._config, self._figures, self._tracer) as parts:
                         files.recover()
                         self._parts = parts
                         if not opened:
@@ -113,6 +118,7 @@ class _Agent:
                     self._parts = None
         finally:
             await self._end_helpers()
+            await asyncio.to_thread(self._tracer.close)
 
     @contextlib.contextmanager
     def hearing_signals(self) -> Iterator[None]:
@@ -239,6 +245,9 @@ class _Agent:
         if old.status != new.status:
             self._open_port()
             said.append("the status page moves")
+        if old.trace != new.trace:
+            await asyncio.to_thread(self._tracer.use, new.trace)
+            said.append("traces go by the new settings")
         if old.log != new.log and self._log is not None:
             write_as(self._log, new.log)
             said.append(f"the log is written as {new.log}")

@@ -28,6 +28,7 @@ from edge.status import Figures, SourceFigures
 from edge.status.figures import LineFigures
 from edge.supervise import END_S, Watchdog, keep_running
 from edge.uplink import BirthDeathSequence, EdgeNode
+from protocols.traces import UNTRACED, CallTracer
 
 if TYPE_CHECKING:
     from edge.sources.manual.station import Station
@@ -51,9 +52,10 @@ _DROPPED = "the PLC drops the session soon after it is made"
 class Parts:
     """The parts of one gateway, from the opening of its files to their closing."""
 
-    def __init__(self, config: EdgeConfig, figures: Figures) -> None:
+    def __init__(self, config: EdgeConfig, figures: Figures, tracer: CallTracer = UNTRACED) -> None:
         self._config = config
         self._figures = figures
+        self._tracer = tracer
         self._routes: dict[str, frozenset[str]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         """Running parts by name: `source DEVICE`, `line PLANT/LINE`, `uplink`, `call lane`."""
@@ -271,6 +273,7 @@ class Parts:
             self._routes,
             self._figures,
             hub_wait_s=config.uplink.host_wait_s,
+            tracer=self._tracer,
         )
         self._begin(
             "call lane",
@@ -320,7 +323,8 @@ class Parts:
             keep_running(
                 f"line {name}",
                 LineSession(
-                    self._desk, name, line.plc, line.jis.hand_over, self._figures.lines[name]
+                    *(self._desk, name, line.plc, line.jis.hand_over),
+                    *(self._figures.lines[name], self._tracer),
                 ).serve,
                 expected=(OSError, ua.UaError, PlcError, sqlite3.OperationalError),
                 hint_when_short_lived=_DROPPED,

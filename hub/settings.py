@@ -19,6 +19,7 @@ from hub.monitoring.settings import MonitoringSettings
 from hub.store.settings import KeepSettings
 from hub.webhooks.settings import WebhookSettings
 from protocols.mqtt.broker import BrokerSettings
+from protocols.traces.settings import TraceSettings
 
 
 class DatabaseSettings(BaseModel):
@@ -82,6 +83,7 @@ class HubSettings(BaseSettings):
     webhooks: WebhookSettings = WebhookSettings()
     identity: IdentitySettings = IdentitySettings()
     monitoring: MonitoringSettings = MonitoringSettings()
+    trace: TraceSettings = TraceSettings()
     ca: AuthoritySettings = AuthoritySettings()
     host_id: str = Field(
         default="lineside-hub", pattern=r"^[^/+#\s]+$", title="Sparkplug primary host id"

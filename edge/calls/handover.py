@@ -25,6 +25,7 @@ from edge.calls.plc import HandOverState, LinePlc
 from edge.calls.work import Work
 from edge.status import Condition
 from protocols.jis.messages import Call, Event
+from protocols.traces import UNTRACED, CallTracer, Step
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +39,19 @@ _PATIENCE = 3
 class HandOver:
     """Works off a line's calls over one OPC UA session."""
 
-    def __init__(self, desk: Desk, plc: LinePlc, line: str, patience: Condition) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        plc: LinePlc,
+        line: str,
+        patience: Condition,
+        tracer: CallTracer = UNTRACED,
+    ) -> None:
         """`patience` outlives the session, so that a silent PLC is logged once."""
+        self._tracer = tracer
+        self._began_ns = 0
+        """When the work at hand was begun."""
+        self._shown_before = False
         self._desk = desk
         self._plc = plc
         self._line = line
@@ -56,6 +68,8 @@ class HandOver:
         while True:
             arrived.clear()
             work = await self._desk.run(self._desk.store.next_work, self._line)
+            self._began_ns = self._tracer.now()
+            self._shown_before = work is not None and work.shown
             if work is None:
                 await arrived.wait()
             elif work.command != "build" and not self._plc.commands:
@@ -186,6 +200,18 @@ class HandOver:
             )
         await self._desk.run(self._desk.store.decide, event)
         self._desk.on_event()
+        if self._tracer.on:
+            self._tracer.step(
+                Step.HAND_OVER,
+                event.key,
+                self._began_ns,
+                failed=event.kind != "accepted",
+                more={
+                    "lineside.outcome": event.kind,
+                    "lineside.decided_at": event.at.isoformat(),
+                    "lineside.shown_before": self._shown_before,
+                },
+            )
         self._patience.recover()
 
     async def _wait(self, seconds: float) -> None:

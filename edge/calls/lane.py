@@ -30,9 +30,11 @@ from protocols.jis.envelope import (
     parse_answer,
     parse_writer_message,
 )
+from protocols.jis.messages import CallKey
 from protocols.jis.topics import jis_topic
 from protocols.mqtt.broker import BrokerSettings
 from protocols.streams import Answer, Outcome, Sending, Writer
+from protocols.traces import OUTCOMES, UNTRACED, CallTracer, Place, Step
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +66,7 @@ class CallLane:
         *,
         resend_after_s: float = RESEND_AFTER_S,
         hub_wait_s: float = HUB_WAIT_S,
+        tracer: CallTracer = UNTRACED,
     ) -> None:
         """`brokers`: in the order in which they are tried. With several, one on which the hub says
         nothing for `hub_wait_s` after it was asked is given up for the next."""
@@ -74,6 +77,9 @@ class CallLane:
         self._routes = routes
         self._resend_after_s = resend_after_s
         self._figures = figures
+        self._tracer = tracer
+        self._traced: Place | None = None
+        """The last event that this process has sent; those before it of its epoch too."""
         self._state_said_at = -math.inf
         self._heard = False
         self._calls = jis_topic(group, node, "calls")
@@ -160,9 +166,12 @@ class CallLane:
         self._answer(link, answer)
 
     async def _on_records(self, records: Records) -> Answer:
+        began_ns = self._tracer.now()
         received = await self._desk.run(
             self._desk.store.receive, records.epoch, records.first, records.records, self._routes
         )
+        if self._tracer.on:
+            self._trace_taken(records, received.taken, began_ns)
         for reason in received.quarantined:
             logger.error("calls: a record lies in quarantine: %s", reason)
         for reason in received.refused:
@@ -172,6 +181,17 @@ class CallLane:
         if received.told:
             self._desk.on_event()
         return received.answer
+
+    def _trace_taken(self, records: Records, taken: Sequence[int], began_ns: int) -> None:
+        for offset in taken:
+            record = records.records[offset - records.first]
+            if record["kind"] == "call":
+                self._tracer.step(
+                    Step.TAKE,
+                    CallKey.model_validate(record["key"]),
+                    began_ns,
+                    place=Place(records.epoch, offset),
+                )
 
     def _answer(self, link: Link, answer: Answer) -> None:
         link.publish(self._calls_ack, dump(AnswerMessage.of(answer)), 1)
@@ -196,9 +216,30 @@ class CallLane:
             writer.state_sent(now)
             self._state_said_at = now
         while (sending := writer.to_send(time.monotonic(), MAX_RECORDS)) is not None:
+            began_ns = self._tracer.now()
             events = await run(store.events, sending.first, sending.after)
             for part in _messages(writer.epoch, sending, events):
                 link.publish(self._events, part, 1)
+            if self._tracer.on:
+                self._trace_sent(writer.epoch, sending, events, began_ns)
+
+    def _trace_sent(
+        self, epoch: int, sending: Sending, events: Sequence[Any], began_ns: int
+    ) -> None:
+        before = self._traced
+        for offset, event in enumerate(events, sending.first):
+            if isinstance(event, dict) and event.get("kind") in OUTCOMES:
+                self._tracer.step(
+                    Step.ANSWER,
+                    CallKey.model_validate(event["key"]),
+                    began_ns,
+                    place=Place(epoch, offset),
+                    again=before is not None and before.epoch == epoch and offset <= before.offset,
+                    more={"lineside.outcome": event["kind"]},
+                )
+        last = sending.after - 1
+        if before is None or before.epoch != epoch or before.offset < last:
+            self._traced = Place(epoch, last)
 
     async def _count(self) -> None:
         counts = await self._desk.run(self._desk.store.counts)

@@ -15,6 +15,7 @@ from edge.sources.opcua.connect import Connector, close
 from edge.status import Condition
 from edge.status.figures import LineFigures
 from edge.supervise import until_one_ends
+from protocols.traces import UNTRACED, CallTracer
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +30,11 @@ class LineSession:
         plc: OpcUaSettings,
         hand_over: HandOverSettings | None = None,
         figures: LineFigures | None = None,
+        tracer: CallTracer = UNTRACED,
     ) -> None:
         """`hand_over`: the nodes that take calls, if not those of a line PLC of ours."""
         self._figures = figures or LineFigures()
+        self._tracer = tracer
         self._desk = desk
         self._settings = hand_over
         self._line = line
@@ -45,7 +48,7 @@ class LineSession:
         try:
             plc = await LinePlc.attach(client, self._settings)
             await self._desk.run(self._desk.store.know_commands, self._line, plc.commands)
-            hand_over = HandOver(self._desk, plc, self._line, self._patience)
+            hand_over = HandOver(self._desk, plc, self._line, self._patience, self._tracer)
             results = ResultReader(self._desk, plc, self._line)
             await plc.watch(hand_over.ring, results.ring)
             connected()

@@ -104,6 +104,8 @@ class Received:
     """Events were appended."""
     repeated: int = 0
     """Records that had come before, by their place in the stream or by what they say of a call."""
+    taken: Sequence[int] = ()
+    """Offsets of the others that are in force now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +271,7 @@ class CallStore:
         refused: list[str] = []
         quarantined: list[str] = []
         repeated = 0
+        taken: list[int] = []
         before = self.event_state().next
         with self._transaction():
             cursor = self._cursor()
@@ -282,6 +285,8 @@ class CallStore:
                             line, new = self._store_record(record, routes)
                             lines.add(line)
                             repeated += not new
+                            if new:
+                                taken.append(offset)
                         except _RefusedError as refusal:
                             refused.append(str(refusal))
                         except ValueError as error:
@@ -291,7 +296,9 @@ class CallStore:
                 self._keep_cursor(acceptance.cursor)
             self._keep_up()
         told = self.event_state().next != before
-        return Received(self.position(), frozenset(lines), refused, quarantined, told, repeated)
+        return Received(
+            self.position(), frozenset(lines), refused, quarantined, told, repeated, taken
+        )
 
     # --- hand-over -----------------------------------------------------------------------------
 

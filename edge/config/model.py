@@ -21,6 +21,7 @@ from protocols.jis.messages import Identifier
 from protocols.jis.topics import check_name
 from protocols.logs import Format
 from protocols.mqtt.broker import BrokerSettings
+from protocols.traces.settings import TraceSettings
 
 
 def _sparkplug_name(name: str) -> str:
@@ -122,6 +123,9 @@ class EdgeConfig(BaseModel):
     )
     status: StatusSettings = Field(
         default_factory=StatusSettings, title="The status page and the metrics, for this machine"
+    )
+    trace: TraceSettings = Field(
+        default_factory=TraceSettings, title="Where the steps of calls are told as traces"
     )
     board: BoardSettings = Field(
         default_factory=BoardSettings, title="The board for the people at the lines"

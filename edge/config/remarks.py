@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,9 @@ def _rest(config: EdgeConfig) -> Iterator[tuple[Location, str]]:
                 ("sources", i, "security", "trust_any_server"),
                 "whoever answers at this address is believed; only to try things out",
             )
+    if config.trace.endpoint is not None and find_spec("opentelemetry.sdk") is None:
+        what = "nothing is traced without its library; install lineside with the extra `trace`"
+        yield ("trace", "endpoint"), what
     if config.has_board and config.status.port == config.board.port:
         yield ("board", "port"), f"port {config.board.port} is that of the status page too"
 

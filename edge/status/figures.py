@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Literal
 
+from protocols.traces import TraceFigures
+
 SourceState = Literal["connecting", "online", "late", "offline"]
 
 
@@ -175,6 +177,8 @@ class Figures:
     uplink: UplinkFigures = field(default_factory=UplinkFigures)
     calls: CallFigures = field(default_factory=CallFigures)
     identity: IdentityFigures = field(default_factory=IdentityFigures)
+    traces: TraceFigures = field(default_factory=TraceFigures)
+    """The one part that another thread writes too."""
     sources: dict[str, SourceFigures] = field(default_factory=dict)
     """By device."""
     lines: dict[str, LineFigures] = field(default_factory=dict)

@@ -66,6 +66,8 @@ GATEWAY = (
         "When the certificate in force ends, Unix time.",
     ),
     Line("certificate_renewals", "counter", "identity.renewals", "Certificates renewed."),
+    Line("trace_spans_sent", "counter", "traces.sent", "Spans that the collector has taken."),
+    Line("trace_spans_dropped", "counter", "traces.dropped", "Spans that it did not take in time."),
     Line("calls_files_set_aside", "counter", "calls.set_aside", "Damaged files set aside."),
 )
 SOURCE = (

@@ -62,6 +62,7 @@ from hub.monitoring.health import Health, Readiness, Workers
 from hub.sequencing.searches import Searches
 from hub.store.connect import Database
 from hub.webhooks.settings import WebhookSettings
+from protocols.traces import UNTRACED, CallTracer
 
 MAX_BODY_BYTES = 262_144
 """A search that limits the place of each of 5,000 cars has some 230,000."""
@@ -91,9 +92,10 @@ def create_app(
     identity: IdentitySettings | None = None,
     told: WebhookSettings | None = None,
     signing: Signing | None = None,
+    tracer: CallTracer = UNTRACED,
 ) -> FastAPI:
     """The application. `workers`: the parts that run beside it. `signing`: what signs gateways,
-    if anything does.
+    if anything does. `tracer`: tells of the passes that call.
 
     Raises `OSError` or `ValueError` if a token or secret cannot be read.
     """
@@ -121,6 +123,7 @@ def create_app(
                 workers or Workers({}),
                 told,
                 signing,
+                tracer,
             )
             yield
             live.close()

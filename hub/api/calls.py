@@ -19,6 +19,7 @@ from hub.calls.reorders import reorder
 from hub.orders.problems import did_you_mean
 from protocols.jis.messages import CallKey, Identifier, PlcInt
 from protocols.jis.net import status_net
+from protocols.traces import Step
 
 router = APIRouter(prefix="/v1/plants/{plant}/calls", tags=["calls"])
 
@@ -202,16 +203,20 @@ def reorder_call(
     reorder_index: Index,
     command: Reorder,
     carry: Carrying,
+    shared: Shared,
 ) -> Reordered:
     """It was not in order at the line, or is lost: the new call goes before all others, with the
     emergency rack, and stands for the old one."""
     key = _key(plant, line, production_no, part_group, reorder_index)
+    began_ns = shared.tracer.now()
     new, repeated = carry(
         command,
         lambda connection, tenant, by: reorder(
             connection, tenant, key, by, command.required_at, command.from_stock
         ),
     )
+    if not repeated:
+        shared.tracer.step(Step.RELEASE, new, began_ns, first=True)
     return Reordered(key=str(new), repeated=repeated)
 
 

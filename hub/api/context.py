@@ -37,6 +37,7 @@ from hub.store.connect import in_one_trip
 from hub.store.connect import tenant as speaking_for
 from hub.webhooks.settings import WebhookSettings
 from hub.webhooks.targets import Targets
+from protocols.traces import UNTRACED, CallTracer
 
 POOL_WAIT_S = 5.0
 _CAR_MAKERS = """
@@ -62,6 +63,7 @@ class Context:
         workers: Workers,
         webhooks: WebhookSettings | None = None,
         signing: Signing | None = None,
+        tracer: CallTracer = UNTRACED,
     ) -> None:
         """`reading` is of the role `lineside_api`, `writing` of `lineside_ingest`.
 
@@ -71,6 +73,7 @@ class Context:
         self.searches = searches
         self.workers = workers
         self.signing = signing
+        self.tracer = tracer
         self.rates = Rates(identity.rate)
         self.budget = Budget(identity.rate)
         self.oidc = Oidc(identity.oidc) if identity.oidc else None

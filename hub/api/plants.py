@@ -12,11 +12,12 @@ from fastapi.concurrency import run_in_threadpool
 from psycopg.rows import class_row
 
 from hub.api import models
-from hub.api.context import Shared, Tenant
+from hub.api.context import Context, Shared, Tenant
 from hub.api.problems import Problem, described
 from hub.calls.release import Release, UnfitError, UnknownError, release
 from hub.orders.problems import did_you_mean
 from protocols.jis.messages import Identifier
+from protocols.traces import Step
 
 router = APIRouter(prefix="/v1/plants", tags=["plants"])
 
@@ -115,8 +116,9 @@ async def report_pass(
     """
 
     def carry_out() -> Release:
+        began_ns = shared.tracer.now()
         with shared.writing_in_one_trip() as connection:
-            return release(
+            released = release(
                 connection,
                 tenant,
                 plant,
@@ -125,7 +127,12 @@ async def report_pass(
                 report.passed_at,
                 now=datetime.now(UTC),
             )
+        if shared.tracer.on and not released.repeated:
+            for call in released.calls:
+                shared.tracer.step(Step.RELEASE, call.key, began_ns)
+        return released
 
+    asked_ns = shared.tracer.now()
     try:
         done = await run_in_threadpool(carry_out)
     except UnknownError as unknown:
@@ -134,6 +141,8 @@ async def report_pass(
         raise Problem(HTTPStatus.CONFLICT, str(unfit)) from None
     if done.repeated:
         response.status_code = HTTPStatus.OK
+    elif shared.tracer.on:
+        _trace_pass(shared, control_point, report, done, asked_ns)
     return models.Pass(
         pass_no=done.pass_no,
         calls=[
@@ -141,6 +150,22 @@ async def report_pass(
             for call in done.calls
         ],
     )
+
+
+def _trace_pass(
+    shared: Context, control_point: str, report: models.PassReport, done: Release, asked_ns: int
+) -> None:
+    """The request, at the head of the trace of each call that came of it."""
+    for call in done.calls:
+        shared.tracer.step(
+            Step.PASS,
+            call.key,
+            asked_ns,
+            more={
+                "lineside.control_point": control_point,
+                "lineside.passed_at": report.passed_at.isoformat(),
+            },
+        )
 
 
 @router.get(

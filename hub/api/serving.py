@@ -28,6 +28,7 @@ from hub.settings import HubSettings
 from hub.store.connect import Database
 from hub.store.maintenance import Maintenance
 from hub.webhooks.lane import WebhookLane
+from protocols.traces import CallTracer
 
 logger = logging.getLogger(__name__)
 
@@ -45,13 +46,16 @@ def run(
 
     Raises `OSError` or `ValueError` with what keeps it from beginning.
     """
-    workers = _workers(settings, database, parts)
+    tracer = CallTracer("lineside-hub")
+    workers = _workers(settings, database, parts, tracer)
     watched = Workers(workers)
     with ExitStack() as open_parts:
+        open_parts.callback(tracer.close)
+        tracer.use(settings.trace)
         listener = None
         if PartName.API in parts:
             listener = open_parts.enter_context(_listen(settings.api.host, settings.api.port))
-        monitoring = _monitoring(settings, database, workers, watched)
+        monitoring = _monitoring(settings, database, workers, watched, tracer)
         for name, worker in workers.items():
             logger.info("starting %s", name)
             worker.start()
@@ -66,6 +70,7 @@ def run(
                 create_app(
                     *(database, settings.api, watched, settings.identity, settings.webhooks),
                     settings.ca.signing(settings.data_dir),
+                    tracer,
                 ),
                 listener,
                 settings.api,
@@ -74,19 +79,23 @@ def run(
 
 
 def _monitoring(
-    settings: HubSettings, database: Database, workers: Mapping[str, Worker], watched: Workers
+    settings: HubSettings,
+    database: Database,
+    workers: Mapping[str, Worker],
+    watched: Workers,
+    tracer: CallTracer,
 ) -> MonitoringEndpoint | None:
     """Where metrics are read, if anywhere. Raises `OSError` if its port is taken."""
     port = settings.monitoring.port
     if port is None:
         return None
     ingest = next((w.figures for w in workers.values() if isinstance(w, Ingest)), None)
-    registry = registry_of(database, watched, ingest)
+    registry = registry_of(database, watched, ingest, tracer.figures)
     return MonitoringEndpoint(settings.monitoring.host, port, registry, watched, database)
 
 
 def _workers(
-    settings: HubSettings, database: Database, parts: frozenset[PartName]
+    settings: HubSettings, database: Database, parts: frozenset[PartName], tracer: CallTracer
 ) -> dict[str, Worker]:
     """The workers of these parts, not started."""
     dsn = database.dsn("ingest")
@@ -102,10 +111,10 @@ def _workers(
         workers["ingest maintenance"] = Maintenance(dsn, settings.keep)
     if PartName.CALLS in parts:
         for broker in (settings.broker, *settings.more_brokers):
-            publisher = CallPublisher(dsn, broker, settings.host_id)
+            publisher = CallPublisher(dsn, broker, settings.host_id, tracer)
             workers[f"calls publisher on {broker.place}"] = publisher
             workers[f"calls events on {broker.place}"] = EventConsumer(
-                dsn, broker, settings.host_id
+                dsn, broker, settings.host_id, tracer
             )
         workers["calls watch"] = Watch(dsn)
         workers["calls pass-through"] = PassThrough(dsn)

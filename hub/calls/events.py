@@ -34,11 +34,13 @@ from protocols.jis.envelope import (
     dump,
     parse_writer_message,
 )
-from protocols.jis.messages import EVENT_RECORD, Event
+from protocols.jis.messages import EVENT_RECORD, CallKey, Event
 from protocols.jis.topics import ROOT, jis_topic, parse_jis_topic
 from protocols.mqtt.broker import BrokerSettings
 from protocols.refusal import first_problem
 from protocols.streams import Answer, Cursor, read_state
+from protocols.traces import OUTCOMES, UNTRACED, CallTracer, Step
+from protocols.traces import Place as TracedPlace
 
 logger = logging.getLogger(__name__)
 
@@ -109,6 +111,15 @@ _Line = tuple[str, str, str, str]
 _Store = Callable[[psycopg.Connection, _Gateway, int, int, Any], _Line]
 
 
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """What became of a hand-over, as an event said."""
+
+    key: CallKey
+    place: TracedPlace
+    outcome: str
+
+
 @dataclass(slots=True)
 class _Position:
     """The cursor of one gateway as this transaction has it."""
@@ -120,13 +131,18 @@ class _Position:
 class EventConsumer(Lane):
     """The reading end of all event streams. `dsn` is of the role `lineside_ingest`."""
 
-    def __init__(self, dsn: str, broker: BrokerSettings, host_id: str) -> None:
+    def __init__(
+        self, dsn: str, broker: BrokerSettings, host_id: str, tracer: CallTracer = UNTRACED
+    ) -> None:
         link = Link(broker, f"{host_id}-events", f"{ROOT}/+/+/events")
         super().__init__("event consumer", dsn, link)
         self._gateways: dict[tuple[str, str], _Gateway] = {}
         self._registry_at = float("-inf")
         self._strangers: set[tuple[str, str]] = set()
         self._messages: list[Received] = []
+        self._tracer = tracer
+        self._answered: list[_Answered] = []
+        """Of the transaction at hand: what became of hand-overs, if that is traced."""
 
     def _session(self) -> None:
         with psycopg.connect(self._dsn, autocommit=True) as connection:
@@ -151,18 +167,28 @@ class EventConsumer(Lane):
 
     def _read(self, connection: psycopg.Connection, messages: list[Received]) -> None:
         """Take in messages in one transaction, then answer each gateway that spoke."""
+        began_ns = self._tracer.now()
         try:
             positions = self._apply(connection, messages, self._store)
         except (psycopg.DataError, psycopg.IntegrityError, _MovedError):
             positions = self._apply(connection, messages, self._store_or_quarantine)
         for gateway, position in positions.items():
             self._answer(gateway, position.cursor)
+        for answered in self._answered:
+            self._tracer.step(
+                Step.COMMIT,
+                answered.key,
+                began_ns,
+                place=answered.place,
+                more={"lineside.outcome": answered.outcome},
+            )
 
     def _apply(
         self, connection: psycopg.Connection, messages: list[Received], store: _Store
     ) -> dict[_Gateway, _Position]:
         positions: dict[_Gateway, _Position] = {}
         changed: list[_Line] = []
+        self._answered.clear()
         with connection.transaction():
             for received in messages:
                 gateway = self._gateway_of(connection, received)
@@ -275,6 +301,9 @@ class EventConsumer(Lane):
             take_answer(connection, call, event)
         elif event.kind == "produced":
             check_index(connection, call, event.at)
+        if self._tracer.on and event.kind in OUTCOMES:
+            traced = TracedPlace(place.epoch, place.offset)
+            self._answered.append(_Answered(key, traced, event.kind))
         return key.plant, key.line, call.owner, call.partner
 
     def _store_or_quarantine(

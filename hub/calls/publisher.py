@@ -11,8 +11,10 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
+from psycopg.rows import class_row
 
 from hub.calls.epochs import begin_anew
 from hub.calls.lane import Lane, Link, Received
@@ -25,9 +27,11 @@ from protocols.jis.envelope import (
     dump_records,
     parse_answer,
 )
+from protocols.jis.messages import CallKey
 from protocols.jis.topics import ROOT, jis_topic, parse_jis_topic
 from protocols.mqtt.broker import BrokerSettings
-from protocols.streams import Answer, Outcome, State, Writer
+from protocols.streams import Answer, Outcome, Sending, State, Writer
+from protocols.traces import UNTRACED, CallTracer, Place, Step
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +95,10 @@ JOIN call_outbox o ON o.gateway = a.gateway AND o.epoch = a.epoch
 JOIN jis_call c ON c.id = o.call
 WHERE c.acknowledged_at IS NOT NULL ORDER BY c.id
 ON CONFLICT (call, source, message_id) DO NOTHING
+RETURNING call
+"""
+_KEYS = """
+SELECT plant, line, production_no, part_group, reorder_index FROM jis_call WHERE id = ANY (%s)
 """
 
 
@@ -105,9 +113,9 @@ class Committed:
     watermark: int
 
 
-def acknowledge(connection: psycopg.Connection, streams: Sequence[Committed]) -> None:
-    """Note what gateways have committed, and tell who watches. What is sent in one trip is one
-    transaction, on a connection in autocommit too."""
+def acknowledge(connection: psycopg.Connection, streams: Sequence[Committed]) -> list[int]:
+    """Note what gateways have committed, and tell who watches; gives the calls of which that is the
+    first word. What is sent in one trip is one transaction, on a connection in autocommit too."""
     answers = {
         "gateways": [stream.gateway for stream in streams],
         "epochs": [stream.epoch for stream in streams],
@@ -116,7 +124,8 @@ def acknowledge(connection: psycopg.Connection, streams: Sequence[Committed]) ->
     }
     with in_one_trip(connection):
         connection.execute(_ACKNOWLEDGE, answers | {"changes": CHANGES})
-        connection.execute(_NOTE_ACKNOWLEDGED, answers)
+        noted = connection.execute(_NOTE_ACKNOWLEDGED, answers)
+    return [call for (call,) in noted.fetchall()]
 
 
 @dataclass(slots=True)
@@ -134,14 +143,19 @@ class _Stream:
     """Opened by this process and not answered yet."""
     state_from: float = 0.0
     """When its state may be said again."""
+    published: int = 0
+    """Below it this process has sent all at least once."""
 
 
 class CallPublisher(Lane):
     """The writing end of all call streams. `dsn` is of the role `lineside_ingest`."""
 
-    def __init__(self, dsn: str, broker: BrokerSettings, host_id: str) -> None:
+    def __init__(
+        self, dsn: str, broker: BrokerSettings, host_id: str, tracer: CallTracer = UNTRACED
+    ) -> None:
         link = Link(broker, f"{host_id}-calls", f"{ROOT}/+/+/calls/ack")
         super().__init__("calls publisher", dsn, link)
+        self._tracer = tracer
         self._streams: dict[int, _Stream] = {}
         self._by_name: dict[tuple[str, str], _Stream] = {}
         self._begun: set[tuple[int, int]] = set()
@@ -209,6 +223,7 @@ class CallPublisher(Lane):
             stream.writer.appended(next_offset)
 
     def _take_answers(self, connection: psycopg.Connection, messages: list[Received]) -> None:
+        taken_ns = self._tracer.now()
         progressed: dict[int, _Stream] = {}
         for message in messages:
             stream = self._stream_of(message)
@@ -222,13 +237,15 @@ class CallPublisher(Lane):
             if self._take_answer(connection, stream, answer):
                 progressed[stream.gateway] = stream
         if progressed:
-            acknowledge(
+            noted = acknowledge(
                 connection,
                 [
                     Committed(gateway, s.writer.epoch, s.committed, s.writer.watermark)
                     for gateway, s in sorted(progressed.items())
                 ],
             )
+            if self._tracer.on:
+                self._trace_acknowledged(connection, noted, taken_ns)
         for stream in progressed.values():
             stream.committed = max(stream.committed, stream.writer.watermark)
 
@@ -282,6 +299,7 @@ class CallPublisher(Lane):
                     writer.state_sent(now)
                     stream.state_from = now + STATE_SPACING_S
             while (sending := writer.to_send(now, RECORDS_PER_MESSAGE)) is not None:
+                began_ns = self._tracer.now()
                 rows = connection.execute(
                     _RECORDS, (stream.gateway, writer.epoch, sending.first, sending.after)
                 ).fetchall()
@@ -289,8 +307,31 @@ class CallPublisher(Lane):
                     records = [record for (record,) in rows]
                     for message in dump_records(writer.epoch, sending.first, records):
                         self._link.send(stream.topic, message)
+                    if self._tracer.on:
+                        self._trace_published(stream, sending, records, began_ns)
             due = min(due, writer.next_due() or due)
         return due
+
+    def _trace_published(
+        self, stream: _Stream, sending: Sending, records: Sequence[Any], began_ns: int
+    ) -> None:
+        for offset, record in enumerate(records, sending.first):
+            if record["kind"] == "call":
+                self._tracer.step(
+                    Step.PUBLISH,
+                    CallKey.model_validate(record["key"]),
+                    began_ns,
+                    place=Place(stream.writer.epoch, offset),
+                    again=offset < stream.published,
+                )
+        stream.published = max(stream.published, sending.after)
+
+    def _trace_acknowledged(
+        self, connection: psycopg.Connection, calls: list[int], taken_ns: int
+    ) -> None:
+        with connection.cursor(row_factory=class_row(CallKey)) as cursor:
+            for key in cursor.execute(_KEYS, (calls,)):
+                self._tracer.step(Step.ACKNOWLEDGE, key, taken_ns)
 
     def _stream_of(self, message: Received) -> _Stream | None:
         topic = parse_jis_topic(message.topic)

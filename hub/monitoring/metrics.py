@@ -22,6 +22,7 @@ from hub.ingest.figures import IngestFigures
 from hub.monitoring.health import Workers
 from hub.monitoring.readings import GatewayReading, Readings, read
 from hub.store import Database
+from protocols.traces import TraceFigures
 
 FRESH_S = 5.0
 """Readings of the database serve all who ask within so long."""
@@ -39,11 +40,14 @@ _TRAFFIC: tuple[tuple[str, str, Callable[[GatewayReading], int | None]], ...] = 
 
 
 def registry_of(
-    database: Database, workers: Workers, ingest: IngestFigures | None
+    database: Database,
+    workers: Workers,
+    ingest: IngestFigures | None,
+    traces: TraceFigures | None = None,
 ) -> CollectorRegistry:
     """All that one process of the hub tells. `ingest`: its figures, if it runs here."""
     registry = CollectorRegistry()
-    registry.register(_Process(workers, ingest))
+    registry.register(_Process(workers, ingest, traces or TraceFigures()))
     registry.register(_WholeHub(database))
     ProcessCollector(registry=registry)
     return registry
@@ -52,9 +56,12 @@ def registry_of(
 class _Process(Collector):
     """What this process knows of itself."""
 
-    def __init__(self, workers: Workers, ingest: IngestFigures | None) -> None:
+    def __init__(
+        self, workers: Workers, ingest: IngestFigures | None, traces: TraceFigures
+    ) -> None:
         self._workers = workers
         self._ingest = ingest
+        self._traces = traces
 
     def collect(self) -> Iterator[Metric]:
         yield _gauge("info", "Which version.", ["version"], [((version("lineside"),), 1.0)])
@@ -71,6 +78,16 @@ class _Process(Collector):
             "Workers that have failed or are without their broker.",
             [],
             [((), float(len(ready.troubles)))],
+        )
+        yield CounterMetricFamily(
+            "lineside_hub_process_trace_spans_sent",
+            "Spans that the collector has taken.",
+            value=self._traces.sent,
+        )
+        yield CounterMetricFamily(
+            "lineside_hub_process_trace_spans_dropped",
+            "Spans that it did not take in time.",
+            value=self._traces.dropped,
         )
         if self._ingest is None:
             return

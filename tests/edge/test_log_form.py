@@ -68,9 +68,9 @@ async def test_the_command_line_comes_before_the_file(tmp_path: Path) -> None:
     with gateway(tmp_path, "--log", "json", log="text") as agent:
         agent.start()
         assert all(told(line) for line in agent.output.splitlines())
-        write(tmp_path, log="text", journal={"commit_ms": 50})
+        write(tmp_path, log="text", trace={"endpoint": f"http://127.0.0.1:{free_port()}"})
         os.kill(agent.pid, signal.SIGHUP)
-        await until(lambda: "reloaded" in agent.output, "the reload")
+        await until(lambda: "reloaded: traces go by the new settings" in agent.output, "the reload")
         assert all(told(line) for line in agent.output.splitlines())
 
 
