@@ -68,11 +68,18 @@ def _rest(config: EdgeConfig) -> Iterator[tuple[Location, str]]:
                 ("sources", i, "security", "trust_any_server"),
                 "whoever answers at this address is believed; only to try things out",
             )
-    if config.trace.endpoint is not None and find_spec("opentelemetry.sdk") is None:
+    if config.trace.endpoint is not None and not _can_trace():
         what = "nothing is traced without its library; install lineside with the extra `trace`"
         yield ("trace", "endpoint"), what
     if config.has_board and config.status.port == config.board.port:
         yield ("board", "port"), f"port {config.board.port} is that of the status page too"
+
+
+def _can_trace() -> bool:
+    try:
+        return find_spec("opentelemetry.sdk") is not None
+    except ModuleNotFoundError:  # not even the package that it is in
+        return False
 
 
 def _settings(model: BaseModel, loc: Location) -> Iterator[tuple[str, Any, Location]]:

@@ -83,9 +83,13 @@ class Pipeline:
             told.set_status(StatusCode.ERROR)
         told.end(times_ns[1])
 
+    def end(self) -> None:
+        """Have the thread send what waits and end; nobody waits for it."""
+        self._queue.close()
+
     def close(self) -> None:
         """Send what waits, for `CLOSE_S` at most."""
-        self._queue.close()
+        self.end()
         self._sender.close()
 
 

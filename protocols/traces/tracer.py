@@ -76,14 +76,16 @@ class CallTracer:
             return
         try:
             from protocols.traces.pipeline import Pipeline
+
+            queue = SpanQueue(settings.queue, self.figures)
+            self._pipeline = Pipeline(settings, self._resource(), queue)
         except ImportError as missing:
             logger.error(
                 "nothing is traced: %s is not installed; install lineside with the extra trace",
                 missing.name,
             )
-            return
-        queue = SpanQueue(settings.queue, self.figures)
-        self._pipeline = Pipeline(settings, self._resource(), queue)
+        except Exception:  # such as an environment variable of OpenTelemetry's that makes no sense
+            logger.exception("nothing is traced: the library does not begin")
 
     def close(self) -> None:
         """Be off, and send what waits, for `CLOSE_S` at most."""
@@ -127,7 +129,8 @@ class CallTracer:
             )
         except Exception:  # a fault of a library's must not be one of the call lane's
             logger.exception("traces: a span cannot be made; nothing is traced from here on")
-            self.close()
+            self._pipeline = None
+            pipeline.end()
 
     def _resource(self) -> dict[str, str]:
         return {

@@ -150,3 +150,15 @@ sources:
     code, said = invoke("check", "--config", file)
     assert f"{file}:8: broker.password: a password in the file" in said
     assert "hunter2" not in said
+
+
+def test_traces_without_their_library_are_remarked(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoke("init", "--config", file)
+    file.write_text(file.read_text() + "trace: {endpoint: 'https://collector'}\n")
+    assert invoke_json("check", "--config", file)[0] == 0
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    monkeypatch.delitem(sys.modules, "opentelemetry.sdk", raising=False)
+    code, told = invoke_json("check", "--config", file)
+    assert (code, [w["where"] for w in told["warnings"]]) == (3, ["trace.endpoint"])
