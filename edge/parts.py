@@ -12,22 +12,28 @@ import contextlib
 import logging
 import sqlite3
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from edge.calls import CallLane, CallStore, Desk, line_key
+from edge.calls.store import TakenResult
 from edge.config import EdgeConfig
 from edge.identity.files import IdentityFiles
 from edge.identity.keeper import Keeper
 from edge.journal import Gap, JournalError, TelemetryJournal
 from edge.link import LinkError
+from edge.pictures import Event, Events, NokWatch, PictureStore
+from edge.pictures.events import wrong_part
 from edge.reload import Difference, Line, lines_of, sources_of
 from edge.sources import SourceSettings, make_source
 from edge.sources.begun import PartsBegun
+from edge.sources.camera.config import CameraSettings
 from edge.status import Figures, SourceFigures
 from edge.status.figures import LineFigures
 from edge.supervise import END_S, Watchdog, keep_running
 from edge.uplink import BirthDeathSequence, EdgeNode
+from protocols.jis.messages import Event as JisEvent
 from protocols.traces import UNTRACED, CallTracer
 
 if TYPE_CHECKING:
@@ -64,6 +70,8 @@ class Parts:
         self._stations: dict[str, Station] = {}
         """Those that people speak for, by device; the board looks them up here."""
         self._begun = PartsBegun()
+        self._events = Events()
+        self._pictures: PictureStore | None = None
         self._changing = asyncio.Lock()
         """Held while parts are ended and begun anew."""
 
@@ -84,6 +92,9 @@ class Parts:
         self._desk = Desk(store, ())
         self._desk.on_lost = self._calls_lost
         self._desk.on_begun = self._begun.note
+        self._desk.on_results = self._line_results
+        self._desk.on_wrong_part = self._wrong_part
+        self._journal.on_written = NokWatch(self._journal, self._events).look
         if store.lost_by is not None:
             self._calls_lost(store.lost_by)
         self._desk_beat_at = time.monotonic()
@@ -92,6 +103,8 @@ class Parts:
     async def __aexit__(self, *_exc: object) -> None:
         await self._journal.close()
         await asyncio.to_thread(self._desk.close)
+        if self._pictures is not None:
+            await asyncio.to_thread(self._pictures.close)
 
     async def work(self, stop: asyncio.Event) -> None:
         """Run all parts until told to stop, then flush. Raises `JournalError` if the journal fails,
@@ -147,6 +160,9 @@ class Parts:
             self._journal.report(self._figures.journal)
             self._desk.store.retain(limits.retain_committed_h, limits.retain_decided_h)
             said.append("the journal keeps to its new limits")
+        if old.pictures != new.pictures and self._pictures is not None:
+            self._pictures.limit(new.pictures)
+            said.append("pictures keep to their new limits")
         for device in sources.gone:
             await self._end(f"source {device}")
             del self._figures.sources[device], self._watchdogs[device]
@@ -207,6 +223,22 @@ class Parts:
         """A source has lost its device."""
         self._node.set_device(device, online=False)
 
+    def _line_results(self, line: str, taken: Sequence[TakenResult]) -> None:
+        """A line's PLC has said what became of parts."""
+        if not self._events.heard:
+            return
+        for result in taken:
+            said = result.event
+            if isinstance(said, JisEvent) and said.verdict == "nok":
+                self._events.tell(
+                    Event("nok", line, result.digest.hex()[:64], said.kind, said.serial, said.at)
+                )
+
+    def _wrong_part(self, line: str, rack: str, what: str) -> None:
+        """Somebody would have closed a rack in which a part is wrong."""
+        if self._events.heard:
+            self._events.tell(wrong_part(line, rack, what, datetime.now(UTC)))
+
     def _calls_lost(self, reason: str) -> None:
         """The file of calls and events was damaged: a gap names the events that went with it."""
         now_us = time.time_ns() // 1000
@@ -221,15 +253,27 @@ class Parts:
         figures = SourceFigures(device, endpoint=settings.endpoint)
         self._figures.sources[device] = figures
         self._node.set_device(device, online=False)
+        pictures = None
+        if isinstance(settings, CameraSettings):
+            pictures = self._events, self._picture_store()
         watchdog = Watchdog(
             figures,
             max(settings.silence_s, 3 * settings.timeout_s),
-            lambda: make_source(settings, self._journal, self, figures, self._begun).run(),
+            lambda: make_source(
+                settings, self._journal, self, figures, self._begun, pictures
+            ).run(),
             self._disk_waits,
             end_s=END_S + settings.timeout_s,
         )
         self._watchdogs[device] = watchdog
         self._begin(f"source {device}", watchdog.run())
+
+    def _picture_store(self) -> PictureStore:
+        """Opened for the first camera."""
+        if self._pictures is None:
+            directory = self._config.data_dir / "pictures"
+            self._pictures = PictureStore(directory, self._config.pictures)
+        return self._pictures
 
     def _disk_waits(self) -> bool:
         """Whether the sources wait for the journal, and cannot help being silent."""

@@ -244,6 +244,8 @@ class BoardEndpoint:
         try:
             said = await self._desk.run(self._desk.store.act, action)
         except ActionError as error:
+            if error.code == "wrong_part":
+                self._desk.on_wrong_part(action.line, action.target, error.detail)
             return _told(HTTPStatus.CONFLICT, f"no.{error.code}", language, error.detail)
         logger.info("board: %s by %s: %s", action.verb, action.by, action.target)
         self._desk.on_event()

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from edge.calls.store import CallsLostError, CallStore
+from edge.calls.store import CallsLostError, CallStore, TakenResult
 from edge.set_aside import is_damage
 from edge.sources.begun import PartBegun
 
@@ -22,6 +22,8 @@ class Desk:
 
     `lines` holds one event per line, set when a call is waiting to be handed over; `on_event` is
     called after events were appended, `on_begun` with the line and the part that its PLC has begun,
+    `on_results` with the line and what its PLC has said that was not known yet, once it is stored,
+    `on_wrong_part` with line, rack and what is wrong when somebody would have closed such a rack,
     `on_lost` with the reason after a damaged file was set aside.
     """
 
@@ -30,6 +32,8 @@ class Desk:
         self.lines = {line: asyncio.Event() for line in lines}
         self.on_event: Callable[[], None] = lambda: None
         self.on_begun: Callable[[str, PartBegun], None] = lambda _line, _part: None
+        self.on_results: Callable[[str, Sequence[TakenResult]], None] = lambda _line, _taken: None
+        self.on_wrong_part: Callable[[str, str, str], None] = lambda _line, _rack, _what: None
         self.on_lost: Callable[[str], None] = lambda _reason: None
         self.watchers: set[Callable[[], None]] = set()
         """Called on the loop after something in the file has changed."""

@@ -80,6 +80,7 @@ class ResultReader:
                     result.reason,
                 )
         self._desk.on_event()
+        self._desk.on_results(self._line, taken)
         await self._tell_begun(taken)
         await self._plc.acknowledge(fresh)
         return True

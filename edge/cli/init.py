@@ -91,7 +91,7 @@ _DISCOVERS = {
 }
 _ADDRESS_KEYS = {"opcua": "endpoint", "s7": "host", "modbus": "host",
                  "open_protocol": "host", "qdas": "watch_dir",
-                 "drop": "watch_dir"}  # fmt: skip
+                 "drop": "watch_dir", "camera": "url"}  # fmt: skip
 _PASSWORD_FILE = "broker.password"  # noqa: S105 - a file's name
 
 
@@ -199,6 +199,8 @@ def _source(kind: str, address: str | None, device: str | None) -> dict[str, Any
         bare = address if ":" in address else f"{address}:4840"
         endpoint = address if "://" in address else f"opc.tcp://{bare}"
         return source | {"endpoint": endpoint, "tags": None}
+    if key == "url":
+        return source | {"url": address if "://" in address else f"http://{address}"}
     host, port = _place(address, 0)
     if kind == "open_protocol":  # nobody has the codes of the example, and few its time zone
         source |= {"serial": None, "time_zone": None}

@@ -19,7 +19,7 @@ _PLACES = {"node": (), "address": ("unit_id", "order")}
 
 def cross_check(plain: Any) -> list[Finding]:
     """All that does not fit together in a configuration."""
-    return [*_devices(plain), *_tags(plain), *_jis(plain), *_parts_of(plain)]
+    return [*_devices(plain), *_tags(plain), *_jis(plain), *_parts_of(plain), *_cameras(plain)]
 
 
 def _devices(plain: Any) -> Iterator[Finding]:
@@ -110,6 +110,26 @@ def _parts_of(plain: Any) -> Iterator[Finding]:
             near = difflib.get_close_matches(wanted, lines, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]}?" if near else "add an entry of jis for this line"
             yield ("sources", i, "part_of", "line"), f"no line is {wanted!r}; {hint}"
+
+
+def _cameras(plain: Any) -> Iterator[Finding]:
+    sources = list(_dicts(plain, "sources"))
+    devices = [s["device"] for _, s in sources if isinstance(s.get("device"), str)]
+    lines = [f"{line.get('plant')}/{line.get('line')}" for _, line in _dicts(plain, "jis")]
+    for i, source in sources:
+        if source.get("kind") != "camera":
+            continue
+        for key, known, what, add in (
+            ("of", devices, "source has the device", "add a source with this device"),
+            ("lines", lines, "line is", "add an entry of jis for this line"),
+        ):
+            named = source.get(key)
+            for n, name in enumerate(named if isinstance(named, list) else []):
+                if not isinstance(name, str) or name in known:
+                    continue
+                near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+                hint = f"did you mean {near[0]}?" if near else add
+                yield ("sources", i, key, n), f"no {what} {name!r}; {hint}"
 
 
 def _doubled(entries: list[tuple[Location, Any]], sentence: str) -> Iterator[Finding]:

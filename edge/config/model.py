@@ -12,7 +12,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from edge.board.settings import BoardSettings
 from edge.config.hand_over import HandOverSettings
 from edge.journal import JournalSettings
+from edge.pictures.settings import PictureSettings
 from edge.proposals.settings import ProposalSettings
+from edge.sources.camera.config import CameraSettings
 from edge.sources.manual.config import ManualSettings
 from edge.sources.registry import SourceSettings
 from edge.status.settings import StatusSettings
@@ -113,6 +115,9 @@ class EdgeConfig(BaseModel):
     journal: JournalSettings = Field(
         default_factory=JournalSettings, title="What is kept on disk until the hub has it"
     )
+    pictures: PictureSettings = Field(
+        default_factory=PictureSettings, title="Pictures of events, if there are cameras"
+    )
     uplink: UplinkSettings = Field(
         default_factory=UplinkSettings, title="How what is kept travels to the hub"
     )
@@ -132,6 +137,11 @@ class EdgeConfig(BaseModel):
     )
     sources: list[SourceSettings] = Field(default=[], title="What is read")
     jis: list[JisLine] = Field(default=[], title="Lines that are called just in sequence")
+
+    @property
+    def has_cameras(self) -> bool:
+        """Whether any source takes pictures."""
+        return any(isinstance(source, CameraSettings) for source in self.sources)
 
     @property
     def stations(self) -> list[ManualSettings]:

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from edge.config.cross_checks import Location
 from edge.config.load import Problem, place
 from edge.config.model import EdgeConfig
+from edge.sources.camera.config import CameraSettings
 from edge.sources.manual.config import ManualSettings
 
 _MADE = ("certificate_file", "key_file")
@@ -60,6 +61,11 @@ def _rest(config: EdgeConfig) -> Iterator[tuple[Location, str]]:
             and all(line.device != source.device for line in config.jis)
         ):
             yield ("sources", i), "has no tags: nothing is read from it; see `discover`"
+        if isinstance(source, CameraSettings) and not source.verify:
+            yield (
+                ("sources", i, "verify"),
+                "anybody in between could pass for this camera; better ca_file: its certificate",
+            )
         if isinstance(source, ManualSettings) and not config.board.port:
             yield ("sources", i), "board.port is 0: there is no page to enter its results at"
         security = getattr(source, "security", None)

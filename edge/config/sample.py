@@ -87,6 +87,11 @@ SOURCES: dict[str, dict[str, Any]] = {
         ],
         "reasons": ["scratch", "tool worn"],
     },
+    "camera": {
+        "kind": "camera",
+        "device": "camera-1",
+        "url": "http://192.168.0.50/snapshot.jpg",
+    },
 }
 """An example of each kind of source."""
 _HEAD = """\

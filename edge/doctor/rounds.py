@@ -12,6 +12,7 @@ from edge.config import EdgeConfig
 from edge.config.hand_over import HandOverSettings
 from edge.doctor import broker, certificate, machine
 from edge.doctor.finding import Finding, failed, ok
+from edge.sources.camera.config import CameraSettings
 from edge.sources.drop.config import DropSettings
 from edge.sources.manual.config import ManualSettings
 from edge.sources.modbus.config import ModbusSettings
@@ -82,6 +83,11 @@ async def _source(source: object, *, running: bool) -> AsyncIterator[Finding]:
         from edge.doctor import open_protocol
 
         async for finding in open_protocol.look(source, running=running):
+            yield finding
+    elif isinstance(source, CameraSettings):
+        from edge.doctor import camera
+
+        async for finding in camera.look(source):
             yield finding
     elif isinstance(source, (QdasSettings, DropSettings)):
         from edge.doctor import folder

@@ -8,8 +8,9 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -42,7 +43,8 @@ class _Append:
 class TelemetryJournal:
     """The writer's log of the telemetry stream. Use from one event loop; `open` it there.
 
-    All callbacks are called in the loop: `on_append` after each commit that added rows, `on_tags`
+    All callbacks are called in the loop: `on_append` after each commit that added rows,
+    `on_written` (if there is one) with the records of each append once they are durable, `on_tags`
     when a birth has to name more tags than before, `on_failure` when the journal can take no more
     appends until the agent is restarted.
     """
@@ -87,6 +89,7 @@ class TelemetryJournal:
         """When the writer's thread last was at work; older than a few seconds only if it, or the
         disk under it, hangs."""
         self.on_append: Callable[[], None] = _nothing
+        self.on_written: Callable[[Sequence[SampleBatch | Gap]], None] | None = None
         self.on_tags: Callable[[], None] = _nothing
         self.on_failure: Callable[[JournalError], None] = _nothing
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
@@ -209,6 +212,8 @@ class TelemetryJournal:
         if not (rows or bookmarks):
             raise ValueError("nothing to append")
         append = _Append(rows, bookmarks, self._loop.create_future())
+        if self.on_written is not None:
+            append.done.add_done_callback(partial(self._tell_written, records))
         with self._wake:
             if self._failure is not None:
                 raise self._failure
@@ -510,6 +515,13 @@ class TelemetryJournal:
         if used < 0.9 * settings.quota_mb * _MEGABYTE:
             self._evicting = False
         return more or more_old
+
+    def _tell_written(
+        self, records: Sequence[SampleBatch | Gap], done: asyncio.Future[int]
+    ) -> None:
+        # Who awaits it may have been cancelled, which is no failure of the disk.
+        if self.on_written is not None and (done.cancelled() or done.exception() is None):
+            self.on_written(records)
 
     def _settle(self, settled: list[tuple[asyncio.Future[int], int]]) -> None:
         for done, offset in settled:

@@ -7,8 +7,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Discriminator, Tag
 
 from edge.journal import TelemetryJournal
+from edge.pictures import Events, PictureStore
 from edge.sources.base import DeviceListener, Source
 from edge.sources.begun import PartsBegun
+from edge.sources.camera.config import CameraSettings
 from edge.sources.drop.config import DropSettings
 from edge.sources.manual.config import ManualSettings
 from edge.sources.modbus.config import ModbusSettings
@@ -26,6 +28,7 @@ SETTINGS: dict[str, type[BaseModel]] = {
     "drop": DropSettings,
     "open_protocol": OpenProtocolSettings,
     "manual": ManualSettings,
+    "camera": CameraSettings,
 }
 """The model of each kind."""
 
@@ -45,7 +48,8 @@ SourceSettings = Annotated[
     | Annotated[QdasSettings, Tag("qdas")]
     | Annotated[DropSettings, Tag("drop")]
     | Annotated[OpenProtocolSettings, Tag("open_protocol")]
-    | Annotated[ManualSettings, Tag("manual")],
+    | Annotated[ManualSettings, Tag("manual")]
+    | Annotated[CameraSettings, Tag("camera")],
     Discriminator(
         kind_of,
         custom_error_type="unknown_kind",
@@ -61,9 +65,11 @@ def make_source(
     listener: DeviceListener,
     figures: SourceFigures,
     begun: PartsBegun | None = None,
+    pictures: tuple[Events, PictureStore] | None = None,
 ) -> Source:
     """The source of one entry of `sources` in the configuration; it writes its `figures`, and hears
-    from `begun` what the lines build. A kind's library is loaded with the first source of it."""
+    from `begun` what the lines build. `pictures`, without which there is no camera: what happens,
+    and where pictures of it go. A kind's library is loaded with the first source of it."""
     match settings.kind:
         case "opcua":
             from edge.sources.opcua.source import OpcUaSource
@@ -93,3 +99,9 @@ def make_source(
             from edge.sources.manual.source import ManualSource
 
             return ManualSource(settings, journal, listener, figures)
+        case "camera":
+            from edge.sources.camera.source import CameraSource
+
+            if pictures is None:
+                raise ValueError("a camera needs a place for its pictures")
+            return CameraSource(settings, journal, listener, figures, *pictures)

@@ -57,6 +57,12 @@ class SourceFigures(_Alive):
     """Samples read from the server's history."""
     unread_codes: int = 0
     """Codes of parts that follow none of the forms configured; they are kept as they are."""
+    pictures: int = 0
+    """Taken of events, and kept here."""
+    pictures_missed: int = 0
+    """Events of which there is none."""
+    pictures_dropped: int = 0
+    """Let go for newer ones."""
     reconnects: int = 0
     """Sessions made after the first."""
     restarts: int = 0

@@ -1,14 +1,15 @@
-"""`lineside-sim s7`, `modbus`, `open-protocol`, `vision` and `misbehave`: devices at a line."""
+"""`lineside-sim s7`, `modbus`, `open-protocol`, `vision`, `camera`, `misbehave`: devices."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, Literal, Protocol
 
 import typer
 
+from firmware_sim.camera import HttpCameraSettings, run_http_camera
 from firmware_sim.control import CommandRefusedError, send_line, serve_commands
 from firmware_sim.device.faults import AnswerName, Manners, MisbehaveCommand
 from firmware_sim.device.settings import DeviceSettings
@@ -38,6 +39,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(modbus)
     app.command()(open_protocol)
     app.command()(vision)
+    app.command()(camera)
     app.command()(misbehave)
 
 
@@ -159,6 +161,32 @@ def vision(
         asyncio.run(serve(run_camera(settings)))
     except OSError as error:
         fail(str(error))
+
+
+def camera(
+    host: Host = "127.0.0.1",
+    port: Port = 0,
+    control_port: ControlPort = 0,
+    fps: Annotated[float, typer.Option(help="frames of its stream a second")] = 10.0,
+    width: Annotated[int, typer.Option(help="of its frames, in pixels")] = 320,
+    height: Annotated[int, typer.Option(help="of its frames, in pixels")] = 240,
+    log_in: Annotated[
+        Literal["none", "basic", "digest"], typer.Option(help="what it wants of viewer, sim")
+    ] = "none",
+) -> None:
+    """Run a camera. Prints `ready address control host:port`, the address being that of its
+    pictures (/snapshot.jpg); its stream is /stream.mjpg; `lineside-sim misbehave` commands it;
+    SIGTERM ends it."""
+    settings = checked(
+        HttpCameraSettings,
+        host=host,
+        port=port,
+        fps=fps,
+        width=width,
+        height=height,
+        log_in=log_in,
+    )
+    _run(run_http_camera(settings), control_port)
 
 
 def misbehave(

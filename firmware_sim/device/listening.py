@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -14,7 +15,9 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def serve_clients(talk: Talk, host: str, port: int) -> AsyncIterator[int]:
+async def serve_clients(
+    talk: Talk, host: str, port: int, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
     """Serve as long as the context lasts; gives the port. Raises `OSError`."""
     talks: set[asyncio.Task[None]] = set()
 
@@ -34,7 +37,7 @@ async def serve_clients(talk: Talk, host: str, port: int) -> AsyncIterator[int]:
         finally:
             writer.close()
 
-    listener = await asyncio.start_server(serve, host, port)
+    listener = await asyncio.start_server(serve, host, port, ssl=tls)
     try:
         yield listener.sockets[0].getsockname()[1]
     finally:

@@ -15,10 +15,10 @@ MAX_TEXT = 8192
 Verdict = Literal["ok", "nok", "unknown"]
 """`unknown`: the station says neither."""
 
-_NO_CONTROL = r"^[^\x00-\x1f\x7f]*$"
-Text = Annotated[str, Field(max_length=100, pattern=_NO_CONTROL)]
+NO_CONTROL = r"^[^\x00-\x1f\x7f]*$"
+Text = Annotated[str, Field(max_length=100, pattern=NO_CONTROL)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
-Serial = Annotated[str, Field(min_length=1, max_length=128, pattern=_NO_CONTROL)]
+Serial = Annotated[str, Field(min_length=1, max_length=128, pattern=NO_CONTROL)]
 MOST_PARTS = 8
 """Named parts of a code."""
 
@@ -29,7 +29,7 @@ class Code(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     text: Serial = Field(description="all of it; a separator stands as its picture, such as \u241d")
-    form: Annotated[str, Field(min_length=1, max_length=40, pattern=_NO_CONTROL)] | None = Field(
+    form: Annotated[str, Field(min_length=1, max_length=40, pattern=NO_CONTROL)] | None = Field(
         default=None, description="that it follows; null: none of those that are configured"
     )
     parts: Annotated[
@@ -47,7 +47,7 @@ class Result(BaseModel):
     key: str = Field(
         min_length=1,
         max_length=64,
-        pattern=_NO_CONTROL,
+        pattern=NO_CONTROL,
         description="identity at the device, for good; characteristics of one operation share it",
     )
     serial: Serial | None = Field(
@@ -62,12 +62,12 @@ class Result(BaseModel):
     lower: Number | None = Field(default=None, description="limit, in the value's unit")
     upper: Number | None = Field(default=None, description="limit, in the value's unit")
     nominal: Number | None = None
-    unit: str = Field(default="", max_length=40, pattern=_NO_CONTROL)
+    unit: str = Field(default="", max_length=40, pattern=NO_CONTROL)
     verdict: Verdict
     tool: Text | None = Field(default=None, description="tool, gauge or channel that measured")
     programme: Text | None = Field(default=None, description="parameter set, programme or plan")
     operator: Text | None = None
-    reason: Annotated[str, Field(max_length=200, pattern=_NO_CONTROL)] | None = Field(
+    reason: Annotated[str, Field(max_length=200, pattern=NO_CONTROL)] | None = Field(
         default=None, description="that a person gave, such as why it is out of limits"
     )
     measured_at: Annotated[

@@ -1,0 +1,7 @@
+"""Pictures of events: what is worth one, and the files that the gateway keeps of them."""
+
+from edge.pictures.events import Event, Events, NokWatch
+from edge.pictures.settings import PictureSettings
+from edge.pictures.store import Noted, PictureStore
+
+__all__ = ["Event", "Events", "NokWatch", "Noted", "PictureSettings", "PictureStore"]
