@@ -48,6 +48,10 @@ async def look(config: EdgeConfig) -> AsyncIterator[Finding]:
     for settings in config.brokers:
         async for finding in broker.look(config, settings):
             yield finding
+    if config.trace.endpoint is not None:
+        from edge.doctor import collector
+
+        yield await asyncio.to_thread(collector.look, config.trace)
 
 
 def entered(config: EdgeConfig, source: ManualSettings) -> Finding:

@@ -14,6 +14,7 @@ from hub.monitoring.database_check import look_at_database
 from hub.monitoring.findings import Finding
 from hub.settings import HubSettings
 from hub.store import Database
+from protocols.traces import TraceSettings, why_untraced
 
 _FREE_BYTES = 2_000_000_000
 
@@ -25,6 +26,8 @@ def examine(settings: HubSettings, database: Database) -> Iterator[Finding]:
     for number, broker in enumerate(settings.more_brokers, start=2):
         yield from look_at_broker(f"broker {number}", broker, settings.host_id)
     yield _api(settings)
+    if settings.trace.endpoint is not None:
+        yield _traces(settings.trace)
     yield _disk(settings.data_dir)
 
 
@@ -39,6 +42,14 @@ def _api(settings: HubSettings) -> Finding:
         todo = "set LINESIDE_HUB_API__TOKEN_FILE before others come to it"
         return Finding("api", "warning", text, todo)
     return Finding("api", "ok", f"{where}: asks who it is")
+
+
+def _traces(settings: TraceSettings) -> Finding:
+    reason = why_untraced(settings)
+    if reason is not None:
+        todo = "calls go on, and their spans are dropped; see LINESIDE_HUB_TRACE__ENDPOINT"
+        return Finding("traces", "warning", f"{settings.url}: {reason}", todo)
+    return Finding("traces", "ok", f"{settings.url}: takes spans")
 
 
 def _disk(folder: Path) -> Finding:

@@ -7,7 +7,7 @@ holds them: every process names the same ids by itself, after a restart too.
 
 from protocols.traces.settings import TraceSettings
 from protocols.traces.steps import OUTCOMES, Place, Step, span_id, trace_id
-from protocols.traces.tracer import UNTRACED, CallTracer, TraceFigures
+from protocols.traces.tracer import UNTRACED, CallTracer, TraceFigures, why_untraced
 
 __all__ = [
     "OUTCOMES",
@@ -19,4 +19,5 @@ __all__ = [
     "TraceSettings",
     "span_id",
     "trace_id",
+    "why_untraced",
 ]

@@ -37,6 +37,19 @@ _TRY_S = 10.0
 _EXPORTER = logging.getLogger("opentelemetry.exporter.otlp.proto.http.trace_exporter")
 
 
+def why_refused(settings: TraceSettings, within_s: float) -> str | None:
+    """Send the collector no span at all, as the exporter would some: why it does not take that, or
+    None. Raises `ValueError` without an endpoint."""
+    reason = _LastWord.of_exporter()
+    reason.text = ""
+    exporter = OTLPSpanExporter(settings.url, timeout=within_s)
+    try:
+        taken = exporter.export([]) is SpanExportResult.SUCCESS
+    finally:
+        exporter.shutdown()  # type: ignore[no-untyped-call]
+    return None if taken else reason.text
+
+
 class Pipeline:
     """One collector's."""
 

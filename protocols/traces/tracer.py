@@ -157,6 +157,16 @@ def _attributes(key: CallKey, place: Place | None) -> dict[str, Told]:
     return told
 
 
+def why_untraced(settings: TraceSettings, within_s: float = 3.0) -> str | None:
+    """Why spans would not be taken now: no library, no collector, or not the right one; None if
+    they would. Raises `ValueError` without an endpoint."""
+    try:
+        from protocols.traces.pipeline import why_refused
+    except ImportError as missing:
+        return f"{missing.name} is not installed; install lineside with the extra trace"
+    return why_refused(settings, within_s)
+
+
 class SpanQueue:
     """Spans on their way to the sending thread. Full, it lets the oldest go."""
 

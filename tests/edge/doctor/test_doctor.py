@@ -15,6 +15,7 @@ from deploy.local.broker import LocalBroker, Mosquitto
 from deploy.local.ports import free_port
 from edge.config import EdgeConfig
 from edge.doctor import broker as broker_doctor
+from edge.doctor import collector as collector_doctor
 from edge.doctor import folder as folders
 from edge.doctor import machine, opcua, polled, rounds
 from edge.doctor.finding import Finding, worst
@@ -27,8 +28,10 @@ from firmware_sim.modbus.unit import run_modbus
 from firmware_sim.s7.plc import run_s7
 from protocols.mqtt.broker import BrokerSettings, make_client
 from protocols.sparkplug.session import HostState
+from protocols.traces import TraceSettings
 from tests.edge.cli.invoke import invoke, invoke_json
 from tests.edge.sources.plc import run_plc
+from tests.fixtures.collector import collector
 from tests.fixtures.node_opcua import URI as NODE_OPCUA_URI
 from tests.fixtures.node_opcua import needs_node_opcua, run_node_opcua
 
@@ -320,3 +323,12 @@ broker: {{host: 127.0.0.1, port: {free_port()}, tls: false}}
     assert (code, "1 failed" in said, "-> is the address right" in said) == (1, True, True)
     file.write_text("version: 1")
     assert invoke("doctor", "--config", file)[0] == 1
+
+
+def test_a_collector_that_takes_spans_and_one_that_has_gone() -> None:
+    with collector() as seen:
+        settings = TraceSettings(endpoint=seen.url)
+        assert collector_doctor.look(settings).verdict == "ok"
+    gone = collector_doctor.look(settings)
+    assert (gone.verdict, "refused" in gone.what) == ("warning", True)
+    assert "trace.endpoint" in gone.remedy

@@ -11,6 +11,7 @@ from deploy.local.ports import free_port
 from hub.calls.release import release
 from hub.monitoring.findings import Finding
 from hub.store import Database
+from tests.fixtures.collector import collector
 from tests.hub.calls.world import OWNER, PLANT, POINT, make_world, passed_at
 
 DOCTOR = [sys.executable, "-c", "from hub.cli import main; main()", "doctor"]
@@ -79,6 +80,20 @@ def test_no_broker_and_no_database(environment: dict[str, str], broker: LocalBro
     assert code == 1
     assert found["database as owner"].verdict == "failed"
     assert found["disk"].verdict == "ok", "the rest is looked at all the same"
+
+
+def test_a_collector_that_takes_spans_and_one_that_is_not_there(
+    environment: dict[str, str],
+) -> None:
+    with collector() as seen:
+        told = environment | {"LINESIDE_HUB_TRACE__ENDPOINT": seen.url}
+        assert verdicts(told)[1]["traces"].verdict == "ok"
+        seen.status = 401
+        refused = verdicts(told)[1]["traces"]
+        assert (refused.verdict, "Unauthorized" in refused.text) == ("warning", True)
+    away = verdicts(told)[1]["traces"]
+    assert (away.verdict, "refused" in away.text) == ("warning", True)
+    assert "opentelemetry" not in away.text
 
 
 def test_settings_that_are_wrong_are_named(environment: dict[str, str]) -> None:
