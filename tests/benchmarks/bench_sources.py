@@ -11,7 +11,11 @@ the process under test alone, from its own /proc entry.
 A tightening controller tells its results one by one, each after the acknowledgement of the one
 before: twenty a second, then as fast as it is answered. The bare side reads the frames from a
 socket and answers at once; a source has made the result durable before, so its rate is that of
-commits, and its cost mostly theirs: there is no goal for it.
+commits, and its cost mostly theirs: there is no goal for it. The same holds of a person at the
+page of a station, who sends each form after the answer to the one before: the bare side reads the
+forms from a socket. A vision system tells its results as events, whoever listens, twenty a second
+and then as fast as the simulated one can: the bare side is asyncua, which decodes all but their
+structures and drops them.
 
 Files (Q-DAS, and CSV of a drop folder) are another thing: a folder of them is taken, each with its
 results onto the disk and into the archive, and beside it the same files are read as a script would
@@ -30,14 +34,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.local.ports import free_port
 from tests.benchmarks.files_child import CHARACTERISTICS
 from tests.benchmarks.gateway import cpu_s, rss_mib
 from tests.benchmarks.report import AtLeast, AtMost, Goal, Row, report
+from tests.benchmarks.typist import entering
 from tests.edge.plant import Child
 
 POLLED = ("s7", "modbus")
 FILED = ("qdas", "drop")
-KINDS = (*POLLED, "open_protocol", *FILED)
+TOLD = {"open_protocol": "open-protocol", "machine_vision": "vision", "manual": None}
+"""What tells its results by itself, and how it is simulated."""
+KINDS = (*POLLED, *TOLD, *FILED)
+SIDES = ("bare", "ours")
 FILES, LINES = 20, 100
 POLL_S = 0.1
 WARM_UP_S = 2.0
@@ -74,7 +83,7 @@ def device(directory: Path, kind: str, *options: str) -> Iterator[int]:
     command = [sys.executable, "-c", "from firmware_sim.cli import main; main()", kind]
     with Child([*command, *options], directory / "device.log") as process:
         address = process.start().split()[1]
-        yield int(address.rpartition(":")[2])
+        yield int(address.rstrip("/").rpartition(":")[2])
 
 
 def measured(
@@ -138,25 +147,39 @@ def measure(directory: Path, kind: str, tags: int, seconds: float) -> list[Row]:
     return rows
 
 
-def measure_results(directory: Path, seconds: float) -> list[Row]:
-    """The rows of a tightening controller."""
+def measure_results(directory: Path, kind: str, seconds: float) -> list[Row]:
+    """The rows of what tells its results by itself."""
     rows = []
     for name, cycle_s in (("CPU per result", 0.05), ("as fast as it goes", 0.001)):
-        with device(directory, "open-protocol", "--cycle-s", str(cycle_s)) as port:
-            place = directory / name.replace(" ", "-")
-            kind = "open_protocol"
-            theirs = measured(place, "bare", kind, port, 1, 0.0, seconds)
-            mine = measured(place, "ours", kind, port, 1, 0.0, seconds)
+        place = directory / name.replace(" ", "-")
+        theirs, mine = (
+            _told_results(directory, side, kind, place, cycle_s, seconds) for side in SIDES
+        )
         what = (
             f"ours {mine.per_s:,.0f} results/s, {mine.samples / mine.wall_s:,.0f} samples/s on "
             f"disk, {mine.rss_mib:.0f} MiB; bare {theirs.per_s:,.0f} results/s"
         )
         if cycle_s > 0.01:
             row = Row(f"{kind}: {name}", mine.us_per_value, theirs.us_per_value, "µs", what)
+        elif kind == "machine_vision":  # it does not wait for whoever listens
+            costs = mine.us_per_value, theirs.us_per_value
+            row = Row(f"{kind}: CPU per result, as fast as it tells", *costs, "µs", what)
         else:
             row = Row(f"{kind}: {name}", mine.per_s, theirs.per_s, "results/s", what)
         rows.append(row)
     return rows
+
+
+def _told_results(
+    directory: Path, side: str, kind: str, place: Path, cycle_s: float, seconds: float
+) -> Measured:
+    simulated = TOLD[kind]
+    if simulated is None:
+        port = free_port()
+        with entering(port, cycle_s):
+            return measured(place, side, kind, port, 1, 0.0, seconds)
+    with device(directory, simulated, "--cycle-s", str(cycle_s)) as port:
+        return measured(place, side, kind, port, 1, 0.0, seconds)
 
 
 def measure_files(directory: Path, kind: str) -> list[Row]:
@@ -217,7 +240,7 @@ def main() -> int:
             elif kind in FILED:
                 rows += measure_files(Path(scratch), kind)
             else:
-                rows += measure_results(Path(scratch), options.seconds)
+                rows += measure_results(Path(scratch), kind, options.seconds)
     return 0 if report("sources", rows, GOALS) else 1
 
 
