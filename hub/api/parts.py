@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hub.api.context import Shared, Tenant
 from hub.api.plants import After, Limit
 from hub.api.problems import Problem, described
-from protocols.inspection import Code, Verdict
+from protocols.inspection import Code, MediaType, PictureEvent, PictureState, Verdict
 
 router = APIRouter(prefix="/v1/parts", tags=["parts"])
 
@@ -34,6 +34,15 @@ JOIN tag t ON t.id = r.tag JOIN device d ON d.id = t.device JOIN gateway g ON g.
 WHERE r.serial = %(serial)s AND (%(after)s = 0 OR (r.measured_at, r.id) >
     (SELECT p.measured_at, p.id FROM inspection_result p WHERE p.id = %(after)s))
 ORDER BY r.measured_at, r.id LIMIT %(limit)s
+"""
+
+_PICTURES = """
+SELECT p.id, g.group_id || '/' || g.node_id AS gateway, d.name AS device, p.event, p.found_by,
+    p.found_key, p.what, p.serial, p.happened_at, p.state, p.reason, p.media_type, p.size,
+    encode(p.sha256, 'hex') AS sha256, p.frames, p.taken_from, p.taken_to
+FROM inspection_picture p
+JOIN tag t ON t.id = p.tag JOIN device d ON d.id = t.device JOIN gateway g ON g.id = d.gateway
+WHERE p.serial = %(serial)s ORDER BY p.happened_at, p.id LIMIT 100
 """
 
 _CALL_EXAMPLE: dict[str, Any] = {
@@ -70,6 +79,26 @@ _RESULT_EXAMPLE: dict[str, Any] = {
         "parts": {"supplier": "06123", "part_number": "SF-SPORT", "serial": "S-88123"},
     },
     "reason": None,
+}
+
+PICTURE_EXAMPLE: dict[str, Any] = {
+    "id": 17,
+    "gateway": "seatworks/gw-seat",
+    "device": "camera-1",
+    "event": "nok",
+    "found_by": "tightening-3",
+    "found_key": "0000004711@2026-03-02T07:01:40",
+    "what": "Torque",
+    "serial": "S-88123",
+    "happened_at": "2026-03-02T07:01:40Z",
+    "state": "kept",
+    "reason": "",
+    "media_type": "video/x-msvideo",
+    "size": 1840233,
+    "sha256": "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
+    "frames": 40,
+    "taken_from": "2026-03-02T07:01:35.2Z",
+    "taken_to": "2026-03-02T07:01:43.1Z",
 }
 
 
@@ -118,6 +147,33 @@ class ResultView(BaseModel):
     reason: str | None = Field(description="that a person gave, such as why it is out of limits")
 
 
+class PictureView(BaseModel):
+    """A picture or clip that a camera of a gateway took of an event. It stays there until it is
+    asked for."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [PICTURE_EXAMPLE]})
+
+    id: int
+    gateway: str
+    device: str = Field(description="the camera")
+    event: PictureEvent
+    found_by: str = Field(description="device whose result it is, or plant/line")
+    found_key: str = Field(description="key of that result")
+    what: str = Field(description="characteristic, or what is wrong")
+    serial: str | None
+    happened_at: datetime = Field(description="by the station's clock")
+    state: PictureState = Field(
+        description="at the gateway: kept, dropped for newer ones, or missed: there is none"
+    )
+    reason: str = Field(description="why there is none, or none any more")
+    media_type: MediaType | None
+    size: int | None = Field(description="bytes")
+    sha256: str | None
+    frames: int | None
+    taken_from: datetime | None = Field(description="first frame, by the gateway's clock")
+    taken_to: datetime | None = Field(description="last frame")
+
+
 class FoundResult(ResultView):
     """A result with the id that pages go by."""
 
@@ -134,6 +190,7 @@ class PartResults(BaseModel):
                     "serial": "S-88123",
                     "calls": [_CALL_EXAMPLE],
                     "results": [_RESULT_EXAMPLE],
+                    "pictures": [PICTURE_EXAMPLE],
                     "next": None,
                 }
             ]
@@ -143,6 +200,7 @@ class PartResults(BaseModel):
     serial: str
     calls: list[PartCall] = Field(description="at most 100")
     results: list[ResultView] = Field(description="by the time they were measured at")
+    pictures: list[PictureView] = Field(description="of events of it, at most 100")
     next: int | None = Field(description="give it back as `after`; null: this was the last page")
 
 
@@ -161,7 +219,7 @@ def results(
     limit: Limit = 100,
 ) -> PartResults:
     """What, where, when and with what; and the calls, so the cars, that the part was for. A part of
-    which neither is known is not found."""
+    which nothing is known is not found."""
     if "\0" in serial:
         raise Problem(HTTPStatus.NOT_FOUND, "no serial has a NUL character")
     asked = {"serial": serial, "after": after, "limit": limit}
@@ -170,11 +228,14 @@ def results(
             calls = cursor.execute(_CALLS, asked).fetchall()
         with connection.cursor(row_factory=class_row(FoundResult)) as cursor:
             found = cursor.execute(_RESULTS, asked).fetchall()
-    if not calls and not found and not after:
+        with connection.cursor(row_factory=class_row(PictureView)) as cursor:
+            pictures = cursor.execute(_PICTURES, asked).fetchall()
+    if not (calls or found or pictures or after):
         raise Problem(HTTPStatus.NOT_FOUND, f"nothing is known of a part {serial}")
     return PartResults(
         serial=serial,
         calls=calls,
         results=[ResultView(**result.model_dump()) for result in found],
+        pictures=pictures,
         next=found[-1].id if len(found) == limit else None,
     )

@@ -10,6 +10,7 @@ from hub.ingest.cursors import Position
 from hub.ingest.gaps import Gap
 from hub.ingest.inbox import Message
 from hub.ingest.new_logs import Awaited
+from hub.ingest.pictures import Told
 from hub.ingest.registry import Gateway
 from hub.ingest.results import Found
 from hub.ingest.rows import RowBuffer
@@ -96,6 +97,7 @@ class Batch:
         after all others."""
         self.firsts: list[Record] = []
         self.results: list[Found] = []
+        self.pictures: list[Told] = []
         self.gaps: list[Gap] = []
         self.quarantined: list[Quarantined] = []
         self.shares: dict[int, Share] = {}
@@ -130,6 +132,7 @@ class Batch:
         self.first_rows.clear()
         self.firsts = []
         self.results = []
+        self.pictures = []
         self.gaps = []
         self.quarantined = []
         self.shares = {}

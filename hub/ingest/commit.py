@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 from psycopg.types.json import Jsonb
 
-from hub.ingest import cursors, gaps, new_logs, results
+from hub.ingest import cursors, gaps, new_logs, pictures, results
 from hub.ingest.batch import Batch, Quarantined, Record, Share
 from hub.ingest.births import clean
 from hub.ingest.rows import COLUMNS, HEADER, TRAILER
@@ -62,6 +62,7 @@ def _store(
             touched = [_EPOCH + timedelta(minutes=minute) for minute in minutes]
             conn.execute("SELECT sample_touched(%s::timestamptz[])", [touched])
         results.insert(conn, batch.results)
+        pictures.insert(conn, batch.pictures)
         gaps.insert(conn, batch.gaps)
         _insert_quarantine(conn, [*batch.quarantined, *refused])
         shares = list(batch.shares.values())

@@ -35,7 +35,7 @@ from hub.ingest.gaps import Gap
 from hub.ingest.registry import Gateway, TagBirth, device_born, devices_died, tag_ids
 from hub.ingest.rows import NOT_STORED, AliasTable
 from hub.ingest.session import Delivery, Device
-from protocols.inspection import RESULT
+from protocols.inspection import PICTURE, RESULT
 from protocols.sparkplug import DataType, Payload
 from protocols.sparkplug.server_times import ORIGIN, SERVER_TIMES
 from protocols.sparkplug.session import bd_seq_of
@@ -250,10 +250,11 @@ def _device(
     payload: Payload, aliases: Aliases, tags: Sequence[TagBirth], ids: Mapping[str, int]
 ) -> Device:
     entries = {tag.name: (ids[tag.name], tag.datatype) for tag in tags}
-    result_tag = None
-    if RESULT in entries and entries[RESULT][1] == DataType.String:
-        result_tag = entries[RESULT][0]
-        entries[RESULT] = NOT_STORED, 0  # they have a table of their own
+    apart: dict[str, int] = {}
+    for name in (RESULT, PICTURE):
+        if name in entries and entries[name][1] == DataType.String:
+            apart[name] = entries[name][0]
+            entries[name] = NOT_STORED, 0  # they have a table of their own
     for metric in payload.metrics:
         if metric.name:
             entries.setdefault(metric.name, (NOT_STORED, 0))
@@ -270,7 +271,8 @@ def _device(
         offset_alias=by_name.get(OFFSET),
         server_times_alias=by_name.get(SERVER_TIMES),
         origin_alias=by_name.get(ORIGIN),
-        result_tag=result_tag,
+        result_tag=apart.get(RESULT),
+        picture_tag=apart.get(PICTURE),
     )
 
 

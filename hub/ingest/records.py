@@ -14,7 +14,7 @@ from array import array
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from hub.ingest import results
+from hub.ingest import pictures, results
 from hub.ingest.batch import Batch, Quarantined, Record, Share
 from hub.ingest.births import (
     EPOCH,
@@ -172,6 +172,7 @@ class RecordReader:
             if samples.blobs:
                 _describe_blobs(samples, decode(payload, device.aliases.types))
             found = list(results.read(share.session.gateway, device, samples))
+            told = list(pictures.read(share.session.gateway, device, samples))
             rows = buffer.append(
                 samples,
                 notes.first,
@@ -195,6 +196,7 @@ class RecordReader:
         share.counts.records += 1
         share.counts.samples += rows
         batch.results += found
+        batch.pictures += told
         return Taken.READ
 
     def _stream_note(

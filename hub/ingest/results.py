@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import psycopg
 from pydantic import ValidationError
@@ -14,6 +15,7 @@ from protocols.inspection import RESULT, Result, parse_result
 from protocols.refusal import first_problem
 from protocols.sparkplug import NO_ALIAS, PayloadError, Samples
 
+_T = TypeVar("_T")
 _INSERT = """
 INSERT INTO inspection_result (owner, partner, tag, key, serial, characteristic, value, lower,
     upper, nominal, unit, verdict, tool, programme, operator, measured_at, raw_sha256, code,
@@ -39,17 +41,24 @@ def read(gateway: Gateway, device: Device, samples: Samples) -> Iterator[Found]:
     """The results among the samples of a message. Raises `PayloadError` at one that is none."""
     if device.result_tag is None:
         return
+    for result in told(RESULT, parse_result, device, samples):
+        yield Found(gateway, device.result_tag, result)
+
+
+def told(metric: str, parse: Callable[[str], _T], device: Device, samples: Samples) -> Iterator[_T]:
+    """What the values of one String metric of a message say. Raises `PayloadError` at one that
+    `parse` refuses by a `ValueError`."""
     for index, text in samples.texts.items():
         alias = samples.aliases[index]
         name = samples.names.get(index) if alias == NO_ALIAS else device.aliases.names.get(alias)
-        if name != RESULT:
+        if name != metric:
             continue
         try:
-            yield Found(gateway, device.result_tag, parse_result(text))
+            yield parse(text)
         except ValidationError as error:
-            raise PayloadError(0, f"{RESULT}: {first_problem(error, 'text')}") from None
+            raise PayloadError(0, f"{metric}: {first_problem(error, 'text')}") from None
         except ValueError as error:
-            raise PayloadError(0, f"{RESULT}: {error}") from None
+            raise PayloadError(0, f"{metric}: {error}") from None
 
 
 def insert(conn: psycopg.Connection, found: Iterable[Found]) -> None:

@@ -42,6 +42,8 @@ class Device:
     origin_alias: int | None = None
     result_tag: int | None = None
     """Id of the tag whose values are results of inspections; see `results`."""
+    picture_tag: int | None = None
+    """Id of the tag whose values are references to pictures; see `pictures`."""
 
 
 @dataclass(slots=True)

@@ -63,6 +63,11 @@ INSERT INTO inspection_result (owner, partner, tag, key, serial, characteristic,
         measured_at, raw_sha256)
     SELECT 'rivalseats', 'rival', id, '{MARK}', 'RS1', '{MARK}', '', 'ok', now(), 'x'
     FROM tag WHERE name = '{MARK}';
+INSERT INTO inspection_picture (owner, partner, tag, key, event, found_by, found_key, what, serial,
+        happened_at, state, reason)
+    SELECT 'rivalseats', 'rival', id, '{MARK}', 'nok', '{MARK}', '{MARK}', '{MARK}', 'RS1', now(),
+        'missed', '{MARK}'
+    FROM tag WHERE name = '{MARK}';
 INSERT INTO webhook (id, owner, url, topics, note, secret, made_by)
     VALUES ('wh_rival', 'rival', 'https://{MARK}.example', '{{calls}}', '{MARK}', 'x', '{MARK}');
 INSERT INTO webhook_message (owner, webhook, topic, subject, body)

@@ -90,6 +90,28 @@ def test_everything_of_a_serial(client: httpx.Client) -> None:
 
 
 @pytest.mark.usefixtures("measured")
+def test_what_a_camera_saw_of_it(world: Database, client: httpx.Client) -> None:
+    with world.connect("ingest") as connection:
+        connection.execute(
+            """
+            INSERT INTO inspection_picture (owner, partner, tag, key, event, found_by, found_key,
+                what, serial, happened_at, state, reason, media_type, size, sha256)
+            SELECT 'seatworks', 'carmaker', t.id, s.state, 'nok', 'TIGHT1', '2', 'Angle', s.serial,
+                '2026-03-02 07:02Z', s.state, '', 'image/jpeg', 4711, '\\xff'
+            FROM tag t JOIN device d ON d.id = t.device AND d.name = 'LEAK1', (VALUES
+                ('#45G/1 A', 'kept'), ('S-2', 'missed'), ('S-3', 'dropped')) AS s (serial, state)
+            """
+        )
+    (seen,) = asked(client, SERIAL).raise_for_status().json()["pictures"]
+    assert (seen["device"], seen["found_by"], seen["found_key"], seen["what"], seen["state"]) == (
+        "LEAK1", "TIGHT1", "2", "Angle", "kept",
+    )  # fmt: skip
+    assert (seen["size"], seen["sha256"], seen["media_type"]) == (4711, "ff", "image/jpeg")
+    alone = asked(client, "S-3").raise_for_status().json()
+    assert ([each["state"] for each in alone["pictures"]], alone["results"]) == (["dropped"], [])
+
+
+@pytest.mark.usefixtures("measured")
 def test_page_by_page(client: httpx.Client) -> None:
     seen, after = [], 0
     while True:

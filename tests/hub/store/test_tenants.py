@@ -37,7 +37,7 @@ TO_SEATS = {"edi_file"}
 """What the car maker makes for one supplier."""
 SEATS_ALONE = {
     *("gateway_status", "device", "tag", "stream_cursor", "gap", "quarantine"),
-    "inspection_result",
+    *("inspection_result", "inspection_picture"),
 }
 SEATS_SECRETS = {"gateway_proposal", "enrolment_token", "gateway_certificate"}
 """What its customer does not see either."""
@@ -86,6 +86,9 @@ INSERT INTO tag (device, owner, partner, name, datatype)
 INSERT INTO inspection_result (owner, partner, tag, key, characteristic, unit, verdict, measured_at,
         raw_sha256)
     SELECT owner, partner, id, '1', 'Torque', 'Nm', 'ok', now(), 'x' FROM tag;
+INSERT INTO inspection_picture (owner, partner, tag, key, event, found_by, found_key, what,
+        happened_at, state, reason)
+    SELECT owner, partner, id, '1', 'nok', 'press', '1', 'Torque', now(), 'missed', 'x' FROM tag;
 INSERT INTO stream_cursor (gateway, owner, partner, stream, epoch)
     SELECT id, owner, partner, 'telemetry', 7 FROM gateway WHERE node_id = 'gw-seat';
 INSERT INTO gap (gateway, owner, partner, stream, cause)

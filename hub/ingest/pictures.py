@@ -1,0 +1,74 @@
+"""What gateways say of pictures that they have taken: references, into a table of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import psycopg
+
+from hub.ingest.registry import Gateway
+from hub.ingest.results import told
+from hub.ingest.session import Device
+from protocols.inspection import PICTURE, Picture, parse_picture
+from protocols.sparkplug import Samples
+
+# A picture that was missing may come to be kept, and one that was kept may go; told again in
+# another order, as after a lost disk, it stays as it was.
+_INSERT = """
+INSERT INTO inspection_picture AS p (owner, partner, tag, key, event, found_by, found_key, what,
+    serial, happened_at, state, reason, media_type, size, sha256, frames, taken_from, taken_to)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (tag, key) DO UPDATE SET state = excluded.state, reason = excluded.reason,
+    media_type = excluded.media_type, size = excluded.size, sha256 = excluded.sha256,
+    frames = excluded.frames, taken_from = excluded.taken_from, taken_to = excluded.taken_to
+WHERE (p.state, excluded.state) IN (('missed', 'kept'), ('kept', 'dropped'))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A row of table `inspection_picture`."""
+
+    gateway: Gateway
+    tag: int
+    picture: Picture
+
+
+def read(gateway: Gateway, device: Device, samples: Samples) -> Iterator[Told]:
+    """The references among the samples of a message. Raises `PayloadError` at one that is none."""
+    if device.picture_tag is None:
+        return
+    for picture in told(PICTURE, parse_picture, device, samples):
+        yield Told(gateway, device.picture_tag, picture)
+
+
+def insert(conn: psycopg.Connection, pictures: Iterable[Told]) -> None:
+    """Store references, in order."""
+    rows = [
+        (
+            t.gateway.owner,
+            t.gateway.partner,
+            t.tag,
+            p.key,
+            p.event,
+            p.found_by,
+            p.found_key,
+            p.what,
+            p.serial,
+            p.happened_at,
+            p.state,
+            p.reason,
+            p.media_type,
+            p.size,
+            None if p.sha256 is None else bytes.fromhex(p.sha256),
+            p.frames,
+            p.taken_from,
+            p.taken_to,
+        )
+        for t in pictures
+        for p in [t.picture]
+    ]
+    if rows:
+        with conn.cursor() as cursor:
+            cursor.executemany(_INSERT, rows)
