@@ -1,4 +1,4 @@
-"""`lineside-sim s7`, `modbus`, `open-protocol`, `vision`, `camera`, `misbehave`: devices."""
+"""`lineside-sim s7`, `modbus`, `open-protocol`, `vision`, `joining`, `camera` and `misbehave`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from firmware_sim.camera import HttpCameraSettings, run_http_camera
 from firmware_sim.control import CommandRefusedError, send_line, serve_commands
 from firmware_sim.device.faults import AnswerName, Manners, MisbehaveCommand
 from firmware_sim.device.settings import DeviceSettings
+from firmware_sim.joining import JoiningSettings, run_joining
 from firmware_sim.modbus.unit import run_modbus
 from firmware_sim.open_protocol import ControllerSettings, run_controller
 from firmware_sim.s7.plc import run_s7
@@ -39,6 +40,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(modbus)
     app.command()(open_protocol)
     app.command()(vision)
+    app.command()(joining)
     app.command()(camera)
     app.command()(misbehave)
 
@@ -157,8 +159,34 @@ def vision(
         nok_rate=nok_rate,
         ledger=ledger,
     )
+    _serve_alone(run_camera(settings))
+
+
+def joining(
+    host: Host = "127.0.0.1",
+    port: Port = 0,
+    seed: Seed = 1,
+    cycle_s: Annotated[float, typer.Option(help="seconds between two joints")] = 2.0,
+    nok_rate: Annotated[float, typer.Option(help="share that is not in order")] = 0.05,
+    ledger: LedgerPath = None,
+) -> None:
+    """Run a joining system that tells its results by OPC UA events (Machinery Result). Prints
+    `ready` and its address; SIGTERM ends it."""
+    settings = checked(
+        JoiningSettings,
+        host=host,
+        port=port,
+        seed=seed,
+        cycle_s=cycle_s,
+        nok_rate=nok_rate,
+        ledger=ledger,
+    )
+    _serve_alone(run_joining(settings))
+
+
+def _serve_alone(device: AbstractAsyncContextManager[Served]) -> None:
     try:
-        asyncio.run(serve(run_camera(settings)))
+        asyncio.run(serve(device))
     except OSError as error:
         fail(str(error))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, nullcontext
@@ -13,11 +12,9 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from asyncua import ua
-from asyncua.common.events import get_event_obj_from_type_node
-from asyncua.server.server import Server
 
+from firmware_sim.device.events import Teller, add_teller, begin, beside, event_server
 from firmware_sim.line.ledger import Ledger, Sample
-from firmware_sim.line.quick import QuickServer
 from firmware_sim.vision.model import OWN, Model, add_model
 from firmware_sim.vision.settings import CameraSettings
 from protocols.opcua.machine_vision import COMPLETED, RESULT_FIELDS
@@ -42,10 +39,9 @@ class Camera:
     """A camera that is on."""
 
     settings: CameraSettings
-    server: Server
     model: Model
     ledger: Ledger | None
-    tellers: list[ua.NodeId]
+    teller: Teller
     endpoint: str = ""
     parts: int = 0
 
@@ -94,22 +90,10 @@ class Camera:
         }
         if self.ledger is not None:
             self.ledger.add(Sample("Camera", time.time_ns() // 1000, "String", serial))
-        await self._raise(fields, now)
+        said = {name: fields.get(name, (None, _V.Null)) for name in RESULT_FIELDS}
+        event_id = self._chance.randbytes(16)
+        await self.teller.tell(self.model.event_type, event_id, now, "a part was inspected", said)
         return Inspected(serial, gap_mm, ok)
-
-    async def _raise(self, fields: dict[str, tuple[Any, ua.VariantType]], now: datetime) -> None:
-        """asyncua tells an event to those alone who listen at the object that raises it."""
-        event: Any = await get_event_obj_from_type_node(self.model.event_type)
-        event.EventId = self._chance.randbytes(16)
-        event.SourceName = "Camera"
-        event.SourceNode = self.tellers[0]
-        event.Time = event.ReceiveTime = now
-        event.Message = ua.LocalizedText("a part was inspected")
-        for name in RESULT_FIELDS:
-            event.add_property(name, *fields.get(name, (None, _V.Null)))
-        for teller in self.tellers:
-            event.emitting_node = teller
-            await self.server.iserver.subscription_service.trigger_event(event)
 
 
 @asynccontextmanager
@@ -117,34 +101,14 @@ async def run_camera(settings: CameraSettings) -> AsyncIterator[Camera]:
     """Run a vision system for as long as the context lasts. Raises `OSError` if the port is taken
     or the ledger cannot be written."""
     ledger = None if settings.ledger is None else Ledger(settings.ledger)
+    host, port = settings.host, settings.port
     with nullcontext() if ledger is None else closing(ledger):
-        server = Server(QuickServer())
-        server.set_endpoint(f"opc.tcp://{settings.host}:{settings.port}/")
-        server.socket_address = (settings.host, settings.port)
-        server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
-        server.set_identity_tokens([ua.AnonymousIdentityToken])
-        await server.init()
-        await server.set_application_uri("urn:lineside:vision")
-        server.set_server_name("Lineside vision system")
-        model = await add_model(server)
-        index = await server.get_namespace_index(OWN)
-        objects = server.get_objects_node()
-        node = await objects.add_object(f"ns={index};s=Camera", f"{index}:Camera")
-        tellers = [node, server.get_node(ua.NodeId(ua.Int32(ua.ObjectIds.Server)))]
-        for teller in tellers:
-            await teller.set_event_notifier([ua.EventNotifier.SubscribeToEvents])
-        # asyncua reports a taken port with a traceback; ask the system first.
-        socket.create_server((settings.host, settings.port)).close()
-        camera = Camera(settings, server, model, ledger, [t.nodeid for t in tellers])
-        try:
-            await server.start()
-            port = server.bserver.port if server.bserver is not None else settings.port
-            camera.endpoint = f"opc.tcp://{settings.host}:{port}/"
-            looking = asyncio.create_task(camera.run())
-            try:
+        async with event_server(
+            host, port, "urn:lineside:vision", "Lineside vision system"
+        ) as server:
+            model = await add_model(server)
+            teller = await add_teller(server, OWN, "Camera")
+            camera = Camera(settings, model, ledger, teller)
+            camera.endpoint = await begin(server, host, port)
+            async with beside(camera.run()):
                 yield camera
-            finally:
-                looking.cancel()
-                await asyncio.gather(looking, return_exceptions=True)
-        finally:
-            await server.stop()

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from firmware_sim.cli import app
@@ -180,7 +181,8 @@ def test_modbus_units_serve_on_a_port_and_on_a_pseudo_terminal() -> None:
         assert Path(path).is_char_device()
 
 
-def test_a_vision_system_says_where_it_is() -> None:
-    with sim("vision", "--cycle-s", 0) as process:
+@pytest.mark.parametrize("device", ["vision", "joining"])
+def test_what_tells_results_as_events_says_where_it_is(device: str) -> None:
+    with sim(device, "--cycle-s", 0) as process:
         assert first_line(process).startswith("ready opc.tcp://127.0.0.1:")
-    assert "less than or equal to 1" in refusal("vision", "--nok-rate", 2)
+    assert "less than or equal to 1" in refusal(device, "--nok-rate", 2)

@@ -26,7 +26,7 @@ from edge.sources.opcua.connect import node_id
 from edge.sources.opcua.findings import Findings
 from edge.sources.opcua.gaps import GapWatch
 from edge.sources.opcua.result_config import ResultSettings
-from edge.sources.opcua.structures import TypeBook
+from edge.sources.opcua.structures import TypeBook, subtypes
 from edge.sources.opcua.values import Unreadable, jsonable
 from edge.sources.results import Results
 from edge.status import Condition, SourceFigures
@@ -46,6 +46,7 @@ _FILTER_REFUSALS = frozenset(
         ua.StatusCodes.BadFilterNotAllowed,
     }
 )
+_MOST_TYPES = 100
 _HEARD_EVERY_US = 10_000_000
 _SLACK_US = 1_000_000
 _BROKEN = (ValueError, TypeError, AttributeError, LookupError, OverflowError, struct.error)
@@ -91,20 +92,30 @@ class ResultEvents:
         self._unreadable = Condition(logger, f"source {settings.device}: results")
         self._fields = Condition(logger, f"source {settings.device}: fields of results")
         self._filters = True
+        self._subtypes: list[ua.NodeId] = []
+        """Of the event's type."""
 
     async def prepare(self, client: Client) -> None:
-        """Ask what structures the server has. What it does not tell stays unread."""
+        """Ask what structures the server has, and what types are made of the event's. What it does
+        not tell stays unread."""
         try:
             await self.types.learn_structures(client)
+            namespaces = await client.get_namespace_array()
+            if self.model.namespace in namespaces:
+                index = namespaces.index(self.model.namespace)
+                self._subtypes = await subtypes(client, self._result_ready(index), _MOST_TYPES)
         except ua.UaError as error:
             logger.info("%s: structures are not known: %s", self._device, error)
+
+    def _result_ready(self, index: int) -> ua.NodeId:
+        return ua.NodeId(ua.Int32(self.model.event_type), ua.Int16(index))
 
     def request(self, namespaces: list[str]) -> ua.MonitoredItemCreateRequest:
         """The monitored item. Raises `ValueError` if the server has no such thing."""
         if self.model.namespace not in namespaces:
             raise ValueError(f"the server does not have the model {self.model.namespace}")
         index = namespaces.index(self.model.namespace)
-        result_ready = ua.NodeId(ua.Int32(self.model.event_type), ua.Int16(index))
+        result_ready = self._result_ready(index)
         base = ua.NodeId(ua.Int32(ua.ObjectIds.BaseEventType))
         wanted = ua.EventFilter(
             SelectClauses=[
@@ -113,11 +124,8 @@ class ResultEvents:
             ]
         )
         if self._filters:
-            of_type = ua.ContentFilterElement(
-                FilterOperator=ua.FilterOperator.OfType,
-                FilterOperands=[ua.LiteralOperand(Value=ua.Variant(result_ready))],
-            )
-            wanted.WhereClause = ua.ContentFilter(Elements=[of_type])
+            types = [result_ready, *self._subtypes]
+            wanted.WhereClause = ua.ContentFilter(Elements=[_of_types(types, base)])
         return ua.MonitoredItemCreateRequest(
             ItemToMonitor=ua.ReadValueId(
                 NodeId=node_id(self.node, namespaces),
@@ -279,6 +287,17 @@ def _us(result: Result) -> int:
 
 class _OverflowError(Exception):
     """The event says that events were dropped."""
+
+
+def _of_types(types: Sequence[ua.NodeId], base: ua.NodeId) -> ua.ContentFilterElement:
+    """Events of one of these types. That of a subtype is of its type, too, but not to all servers
+    (asyncua 2.1): where there are any, each is named."""
+    operands: list[Any] = [ua.LiteralOperand(Value=ua.Variant(each)) for each in types]
+    if len(types) == 1:
+        return ua.ContentFilterElement(ua.FilterOperator.OfType, operands)
+    return ua.ContentFilterElement(
+        ua.FilterOperator.InList, [_select(base, "EventType", 0), *operands]
+    )
 
 
 def _select(event_type: ua.NodeId, name: str, namespace: int) -> ua.SimpleAttributeOperand:

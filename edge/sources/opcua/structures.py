@@ -145,13 +145,7 @@ class TypeBook:
         """Ask of what all structures of the server's own are made, since values of any type may
         hold any of them. As `learn` otherwise."""
         self._asked.clear()
-        found: dict[ua.NodeId, None] = {}
-        layer = [_STRUCTURE]
-        while layer and len(found) < _MOST_TYPES:
-            found_below = await referenced(client, layer[:NODES_PER_READ], _HAS_SUBTYPE)
-            below = [node for each in found_below for node in each]
-            layer = [*layer[NODES_PER_READ:], *(node for node in below if node not in found)]
-            found.update(dict.fromkeys(below))
+        found = await subtypes(client, _STRUCTURE, _MOST_TYPES)
         await self._learn_types(client, [node for node in found if node.NamespaceIndex])
 
     async def _learn_types(self, client: Client, types: list[ua.NodeId]) -> None:
@@ -229,11 +223,19 @@ class TypeBook:
         """Of a value that says itself of which type it is."""
 
         def read_as_said(data: Buffer) -> Any:
-            structure = node == _STRUCTURE or node in self._layouts
-            kind = ua.VariantType.ExtensionObject if structure else ua.VariantType.Variant
-            return unpack_uatype(kind, data)
+            kind = ua.VariantType.ExtensionObject
+            return unpack_uatype(kind if self._is_structure(node) else ua.VariantType.Variant, data)
 
         return read_as_said
+
+    def _is_structure(self, node: ua.NodeId) -> bool:
+        for _ in range(_MOST_TYPES):
+            if node == _STRUCTURE or node in self._layouts or node in _standard_structures():
+                return True
+            if node not in self._parents:
+                return False
+            node = self._parents[node]
+        return False
 
     def _reader_of(self, node: ua.NodeId) -> Read:
         if _is_known(node):
@@ -251,6 +253,19 @@ class TypeBook:
             raise Unreadable(f"the server does not tell what {node.to_string()} is")
 
         return read_by_name
+
+
+async def subtypes(client: Client, node: ua.NodeId, most: int) -> list[ua.NodeId]:
+    """The types that are made of one, however many steps on; once so many are found, no more are
+    looked for."""
+    found: dict[ua.NodeId, None] = {}
+    layer = [node]
+    while layer and len(found) < most:
+        found_below = await referenced(client, layer[:NODES_PER_READ], _HAS_SUBTYPE)
+        below = [node for each in found_below for node in each]
+        layer = [*layer[NODES_PER_READ:], *(node for node in below if node not in found)]
+        found.update(dict.fromkeys(below))
+    return list(found)
 
 
 async def referenced(

@@ -157,7 +157,7 @@ async def test_the_results_of_a_vision_system_are_suggested_and_written_once(fil
         assert (code, told["written"]["results"], text_of(file)) == (0, False, before)
 
         # A server that does not tell events itself: the first object that does. A new source.
-        server = camera.server.get_node(ua.NodeId(ua.Int32(ua.ObjectIds.Server)))
+        server = camera.teller.server.get_node(ua.NodeId(ua.Int32(ua.ObjectIds.Server)))
         await server.set_event_notifier([])
         options = ("--device", "eye", "--write", file)
         code, told = await command("discover", "opcua", camera.endpoint, *options)
