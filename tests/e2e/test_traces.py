@@ -86,6 +86,19 @@ class World:
         keys = [CallKey.parse(call["key"]) for call in answer.json()["calls"]]
         return [key for key in keys if key.line == "SEAT1"]
 
+    def reorder(self, key: CallKey) -> CallKey | None:
+        """Call its part once more; None: its line is not so far that this is possible."""
+        path = f"{key.line}/{key.production_no}/{key.part_group}/{key.reorder_index}"
+        answer = httpx.post(
+            f"{self._url}v1/plants/{PLANT}/calls/{path}/reorder",
+            json={"message_id": "once more", "at": "2026-03-02T06:20:00Z"},
+            timeout=60,
+        )
+        if answer.status_code == 409:
+            return None
+        assert answer.status_code == 201, answer.text
+        return CallKey.parse(answer.json()["key"])
+
     def dropped(self) -> tuple[float, float]:
         """Spans that hub and gateway say they have dropped."""
         return (
@@ -164,6 +177,12 @@ def test_one_trace_follows_one_call_over_all_processes(
         world.gateway.start()
         eventually(lambda: whole(seen, late), "the rest, after the restart", WAIT_S)
         judge(seen, late)
+
+        # What is called once more passes no control point: its trace begins where it is released.
+        again = eventually(lambda: world.reorder(front), "a part that can be reordered", WAIT_S)
+        rest = STEPS - {Step.PASS.value.name}
+        eventually(lambda: seen.names(str(again)) == rest, "the trace of the reorder", WAIT_S)
+        assert not next(s for s in seen.of_call(str(again)) if s.name == "release call").parent
         everything = repr([span.attributes for span in seen.spans])
         for name in ("password", "ingest", "token"):
             assert name not in everything
