@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from hub.ingest.cursors import Position
 from hub.ingest.gaps import Gap
@@ -57,8 +57,7 @@ class Share:
         return self.cursor is not self.position.cursor
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A message and where its rows stand in the buffer; `offset` None: the node has no stream."""
 
     share: Share

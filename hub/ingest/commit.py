@@ -157,26 +157,27 @@ def _insert_quarantine(conn: psycopg.Connection, records: Sequence[Quarantined])
 
 
 def _count(conn: psycopg.Connection, shares: Sequence[Share]) -> None:
+    counts = [share.counts for share in shares]
     conn.execute(
         "INSERT INTO gateway_traffic AS t (gateway, owner, partner, messages, records, samples,"
         " duplicates, quarantined, refused)"
-        " SELECT * FROM unnest(%s::int[], %s::text[], %s::text[], %s::bigint[], %s::bigint[],"
-        " %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])"
+        " SELECT g.id, g.owner, g.partner, c.messages, c.records, c.samples, c.duplicates,"
+        " c.quarantined, c.refused FROM unnest(%s::int[], %s::bigint[], %s::bigint[],"
+        " %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[]) AS c (gateway, messages, records,"
+        " samples, duplicates, quarantined, refused) JOIN gateway g ON g.id = c.gateway"
         " ON CONFLICT (gateway) DO UPDATE SET messages = t.messages + excluded.messages,"
         " records = t.records + excluded.records, samples = t.samples + excluded.samples,"
         " duplicates = t.duplicates + excluded.duplicates,"
         " quarantined = t.quarantined + excluded.quarantined,"
         " refused = t.refused + excluded.refused",
         [
-            [share.session.gateway.id for share in shares],
-            [share.session.gateway.owner for share in shares],
-            [share.session.gateway.partner for share in shares],
-            [share.counts.messages for share in shares],
-            [share.counts.records for share in shares],
-            [share.counts.samples - share.repeats for share in shares],
-            [share.counts.duplicates for share in shares],
-            [share.counts.quarantined for share in shares],
-            [share.counts.refused for share in shares],
+            cursors.array_text(share.session.gateway.id for share in shares),
+            cursors.array_text(count.messages for count in counts),
+            cursors.array_text(count.records for count in counts),
+            cursors.array_text(share.counts.samples - share.repeats for share in shares),
+            cursors.array_text(count.duplicates for count in counts),
+            cursors.array_text(count.quarantined for count in counts),
+            cursors.array_text(count.refused for count in counts),
         ],
     )
 

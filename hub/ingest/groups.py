@@ -85,15 +85,15 @@ class Groups:
             self._sharing.check(conn, groups)
 
     def fenced(
-        self, group: str, work: Callable[[psycopg.Connection], _T]
+        self, groups: Iterable[str], work: Callable[[psycopg.Connection], _T]
     ) -> Callable[[psycopg.Connection], _T]:
-        """The same work in the database, done only as long as the group is this worker's."""
+        """The same work in the database, done only as long as the groups are this worker's."""
         if self._sharing is None:
             return work
 
-        def of_group(conn: psycopg.Connection) -> _T:
+        def of_groups(conn: psycopg.Connection) -> _T:
             with conn.transaction():
-                self.fence(conn, (group,))
+                self.fence(conn, groups)
                 return work(conn)
 
-        return of_group
+        return of_groups

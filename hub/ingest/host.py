@@ -19,10 +19,10 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from hub.ingest.inbox import Connected, Inbox, Message
-from hub.ingest.reach import OnAllBrokers, Reach
+from hub.ingest.reach import Command, OnAllBrokers, Reach
 from protocols.mqtt.broker import BrokerSettings, Will, make_client
 from protocols.sparkplug.session import HostState, StateError
-from protocols.sparkplug.topics import host_subscriptions, node_topic, state_topic
+from protocols.sparkplug.topics import host_subscriptions, state_topic
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 class Host(Protocol):
     """How the worker speaks to nodes."""
 
-    def command(self, group: str, node: str, payload: bytes) -> None:
-        """Send an NCMD. Lost if there is no connection: whoever waits for it asks again."""
+    def command(self, commands: Sequence[Command]) -> None:
+        """Send NCMDs. Lost if there is no connection: whoever waits for one asks again."""
 
 
 class PrimaryHost:
@@ -111,10 +111,10 @@ class PrimaryHost:
         """Whether the broker has us."""
         return self._client.is_connected()
 
-    def command(self, group: str, node: str, payload: bytes) -> None:
-        """Send an NCMD. Lost if there is no connection: whoever waits for it asks again."""
+    def command(self, commands: Sequence[Command]) -> None:
+        """Send NCMDs. Lost if there is no connection: whoever waits for one asks again."""
         if self._client.is_connected():
-            self._client.publish(node_topic(group, "NCMD", node), payload, qos=0)
+            self._client.publish_together(commands)
 
     def _before_connect(self, client: mqtt.Client, _userdata: object) -> None:
         # Birth and will of one connection bear the same timestamp, and a later one than those of

@@ -122,14 +122,22 @@ def device_died(conn: psycopg.Connection, gateway: Gateway, name: str, at: datet
 
 
 def devices_absent(
-    conn: psycopg.Connection, gateway: Gateway, born: Sequence[str], at: datetime
+    conn: psycopg.Connection, born: Mapping[Gateway, Sequence[str]], at: datetime
 ) -> None:
-    """Devices that the last births no longer name are offline."""
+    """Devices that the last births of these gateways no longer name are offline."""
+    named = [(gateway.id, name) for gateway, names in born.items() for name in names]
     with conn.transaction():
         conn.execute(
-            "UPDATE device SET online = false, since = %s"
-            " WHERE gateway = %s AND online AND NOT name = ANY(%s)",
-            [at, gateway.id, list(born)],
+            "UPDATE device AS d SET online = false, since = %s"
+            " WHERE gateway = ANY(%s) AND online AND NOT EXISTS (SELECT"
+            " FROM unnest(%s::int[], %s::text[]) AS b (gateway, name)"
+            " WHERE b.gateway = d.gateway AND b.name = d.name)",
+            [
+                at,
+                [gateway.id for gateway in born],
+                [gateway for gateway, _ in named],
+                [name for _, name in named],
+            ],
         )
 
 

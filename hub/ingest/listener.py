@@ -9,9 +9,9 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.reasoncodes import ReasonCode
 
 from hub.ingest.inbox import Connected, Inbox, Joined, Message
-from hub.ingest.reach import OnAllBrokers, Reach
+from hub.ingest.reach import Command, OnAllBrokers, Reach
 from protocols.mqtt.broker import BrokerSettings, make_client
-from protocols.sparkplug.topics import NAMESPACE, node_topic
+from protocols.sparkplug.topics import NAMESPACE
 
 _LIVES = [f"{NAMESPACE}/+/{kind}" for kind in ("NBIRTH/+", "NDEATH/+", "DBIRTH/+/+", "DDEATH/+/+")]
 
@@ -68,10 +68,10 @@ class Listener:
         """Whether the broker has us."""
         return self._client.is_connected()
 
-    def command(self, group: str, node: str, payload: bytes) -> None:
-        """Send an NCMD. Lost if there is no connection: whoever waits for it asks again."""
+    def command(self, commands: Sequence[Command]) -> None:
+        """Send NCMDs. Lost if there is no connection: whoever waits for one asks again."""
         if self._client.is_connected():
-            self._client.publish(node_topic(group, "NCMD", node), payload, qos=0)
+            self._client.publish_together(commands)
 
     def _ask(self, group: str) -> None:
         _, mid = self._client.subscribe([(topic, 1) for topic in _data_of(group)])

@@ -30,6 +30,10 @@ class Reach:
         self._reachable = False
 
 
+Command = tuple[str, bytes]
+"""Topic and payload of an NCMD."""
+
+
 class Connection(Protocol):
     """One connection to one broker."""
 
@@ -43,8 +47,8 @@ class Connection(Protocol):
     def connected(self) -> bool:
         """Whether the broker has us."""
 
-    def command(self, group: str, node: str, payload: bytes) -> None:
-        """Send an NCMD. Lost if there is no connection: whoever waits for it asks again."""
+    def command(self, commands: Sequence[Command]) -> None:
+        """Send NCMDs. Lost if there is no connection: whoever waits for one asks again."""
 
 
 C = TypeVar("C", bound=Connection)
@@ -72,7 +76,7 @@ class OnAllBrokers(Generic[C]):
         """Whether every broker has us."""
         return all(connection.connected for connection in self._all)
 
-    def command(self, group: str, node: str, payload: bytes) -> None:
-        """Send an NCMD on all that are connected."""
+    def command(self, commands: Sequence[Command]) -> None:
+        """Send NCMDs on all that are connected."""
         for connection in self._all:
-            connection.command(group, node, payload)
+            connection.command(commands)

@@ -28,6 +28,8 @@ from hub.ingest.births import (
     status_value,
 )
 from hub.ingest.gaps import GapTextError, read_gap, read_lost
+from hub.ingest.pictures import Told
+from hub.ingest.results import Found
 from hub.ingest.rows import AliasTable, UnknownAliasError
 from hub.ingest.session import Delivery, Device, Session
 from protocols.sparkplug import (
@@ -171,8 +173,11 @@ class RecordReader:
             notes = _Notes() if position is None else _notes(samples, device)
             if samples.blobs:
                 _describe_blobs(samples, decode(payload, device.aliases.types))
-            found = list(results.read(share.session.gateway, device, samples))
-            told = list(pictures.read(share.session.gateway, device, samples))
+            found: list[Found] = []
+            told: list[Told] = []
+            if samples.texts:  # rare, and what is looked for is text
+                found += results.read(share.session.gateway, device, samples)
+                told += pictures.read(share.session.gateway, device, samples)
             rows = buffer.append(
                 samples,
                 notes.first,

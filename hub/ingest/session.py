@@ -18,6 +18,7 @@ from hub.ingest.cursors import Position
 from hub.ingest.registry import Gateway
 from hub.ingest.rows import AliasTable
 from protocols.sparkplug.session import SeqChecker
+from protocols.sparkplug.topics import node_topic
 
 
 class Delivery(Enum):
@@ -71,6 +72,11 @@ class Session:
     """When two gateways of this identity were last noticed."""
     said: set[str] = field(default_factory=set)
     """What has been logged since the last birth, so that it is said once."""
+    command_topic: str = field(init=False)
+    """The topic that the node hears its commands by."""
+
+    def __post_init__(self) -> None:
+        self.command_topic = node_topic(self.gateway.group, "NCMD", self.gateway.node)
 
     def forget_births(self) -> None:
         """Nothing this session knows of aliases is valid any more."""

@@ -11,9 +11,8 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -36,7 +35,7 @@ from hub.ingest.settings import IngestSettings
 from hub.ingest.sharing import Sharing
 from hub.ingest.strangers import Strangers
 from hub.store import Database
-from protocols.jis.envelope import AnswerMessage, dump
+from protocols.jis.envelope import dump_answer
 from protocols.sparkplug import (
     Metric,
     Payload,
@@ -107,6 +106,8 @@ class Worker:
         self._stopping = threading.Event()
         self._connected_at: float | None = None
         """Monotonic; while not all registered nodes have been heard of since."""
+        self._unheard: list[tuple[str, str]] | None = None
+        """Group and node of those; None: they are still to be found out."""
         self._ticked_at = 0.0
         self._stale = False
         """Whether the batch is to be gathered again before it is committed."""
@@ -138,8 +139,10 @@ class Worker:
         """Take what has arrived, commit what is due, and do what time brings."""
         for arrival in self._inbox.take(self._wait_s()):
             self._figures.messages += 1
-            with self._dropping_what_is_lost():
+            try:
                 self._arrived(arrival)
+            except LeaseLostError as error:
+                self._lost(error)
         now = time.monotonic()
         if self._under_way is not None and self._under_way.refused.done():
             self._settle()
@@ -147,8 +150,10 @@ class Worker:
             self._hand_over()
         if now - self._ticked_at >= _TICK_S:
             self._ticked_at = now
-            with self._dropping_what_is_lost():
+            try:
                 self._tick(now)
+            except LeaseLostError as error:
+                self._lost(error)
 
     def _begin_anew(self) -> None:
         """Let go of all that was gathered, which nobody has an answer for and gateways send again,
@@ -166,7 +171,11 @@ class Worker:
     def _forget_births(self) -> None:
         for session in self._sessions.values():
             session.forget_births()
+        self._expect_births()
+
+    def _expect_births(self) -> None:
         self._connected_at = time.monotonic()
+        self._unheard = None
 
     # --- what arrives -----------------------------------------------------------------------------
 
@@ -191,18 +200,16 @@ class Worker:
             else:
                 self._leave(arrival.group)
             return
-        self._groups.heard(arrival)
         route = self._routes.get(arrival.topic) or self._route(arrival.topic)
-        if route is None:
-            return
-        session, topic = route
-        if topic.type in ("DDATA", "NDATA"):
-            self._data(arrival, session, topic)
+        if route is not None and route[1].type in ("DDATA", "NDATA"):
+            self._data(arrival, *route)
             if self._batch.bytes >= self._settings.batch_bytes:
                 self._hand_over()
-        else:
+            return
+        self._groups.heard(arrival)
+        if route is not None:
             self._flush()
-            self._life(arrival, session, topic)
+            self._life(arrival, *route)
 
     def _route(self, topic: str) -> tuple[Session, NodeTopic | DeviceTopic] | None:
         parsed = speaker(topic)
@@ -239,7 +246,7 @@ class Worker:
             session.seq.joined()
             if session.born and session.delivery is Delivery.STANDARD:
                 self._ask_rebirth(session)  # what it said while nobody listened, nobody keeps
-        self._connected_at = time.monotonic()
+        self._expect_births()
 
     def _leave(self, group: str) -> None:
         self._drop(group)
@@ -258,16 +265,9 @@ class Worker:
         for group in error.groups:
             self._drop(group)
 
-    @contextmanager
-    def _dropping_what_is_lost(self) -> Iterator[None]:
-        try:
-            yield
-        except LeaseLostError as error:
-            self._lost(error)
-
     def _of(self, session: Session, work: Callable[[psycopg.Connection], _T]) -> _T:
         """Do a piece of work in the database that is of one node."""
-        return self._in_database(self._groups.fenced(session.gateway.group, work))
+        return self._in_database(self._groups.fenced((session.gateway.group,), work))
 
     # --- sessions ---------------------------------------------------------------------------------
 
@@ -343,7 +343,7 @@ class Worker:
                     session.gateway,
                 )
             session.conflict_at = now
-            self._answer(session)
+            self._answer([session])
             return
         if session.delivery is Delivery.UNKNOWN and born.delivery is Delivery.STANDARD:
             logger.warning(
@@ -366,7 +366,7 @@ class Worker:
         if born.node is not None:
             session.devices[None] = born.node
             self._birth_values(session, born.node, payload, raw)
-        self._answer(session)
+        self._answer([session])
 
     def _device_born(self, session: Session, name: str, payload: Payload, raw: bytes) -> None:
         session.seq.arrived(payload.seq, time.monotonic())
@@ -485,9 +485,7 @@ class Worker:
 
     def _committed(self, batch: Batch, refused: list[Quarantined]) -> None:
         self._move_on(batch)
-        for share in batch.shares.values():
-            if share.answer:
-                self._answer(share.session)
+        self._answer(share.session for share in batch.shares.values() if share.answer)
         for record in refused:
             logger.warning(
                 "%s: record %s cannot be stored and is in quarantine: %s",
@@ -570,15 +568,17 @@ class Worker:
             self._conn.close()
             self._conn = None
 
-    def _answer(self, session: Session) -> None:
-        """Tell the node where its stream stands."""
-        cursor = session.position.cursor
-        if cursor is None:
-            return
-        text = dump(AnswerMessage.of(cursor.answer())).decode()
+    def _answer(self, sessions: Iterable[Session]) -> None:
+        """Tell each node where its stream stands."""
         now_ms = time.time_ns() // 1_000_000
-        metric = Metric(CURSOR, timestamp=now_ms, value=text)
-        self._command(session, Payload(now_ms, [metric]))
+        commands = []
+        for session in sessions:
+            cursor = session.position.cursor
+            if cursor is not None:
+                text = dump_answer(cursor.answer()).decode()
+                metric = Metric(CURSOR, timestamp=now_ms, value=text)
+                commands.append((session.command_topic, encode(Payload(now_ms, [metric]))))
+        self._host.command(commands)
 
     def _ask_rebirth(self, session: Session) -> None:
         """Ask for all births: now, or as soon as the last request is long enough ago."""
@@ -586,14 +586,13 @@ class Worker:
         session.rebirth_wanted = now - session.rebirth_asked_at < self._settings.rebirth_every_s
         if not session.rebirth_wanted:
             session.rebirth_asked_at = now
-            self._command(session, rebirth_command(time.time_ns() // 1_000_000))
-
-    def _command(self, session: Session, payload: Payload) -> None:
-        self._host.command(session.gateway.group, session.gateway.node, encode(payload))
+            asked = encode(rebirth_command(time.time_ns() // 1_000_000))
+            self._host.command([(session.command_topic, asked)])
 
     # --- what time brings -------------------------------------------------------------------------
 
     def _tick(self, now: float) -> None:
+        unsettled = []
         for session in list(self._sessions.values()):
             if session.born and session.seq.overdue(now):
                 if session.first_time("overdue"):
@@ -602,22 +601,32 @@ class Worker:
             elif session.rebirth_wanted:
                 self._ask_rebirth(session)
             if not session.settled and now - session.born_at >= _DEVICES_SETTLE_S:
-                self._settle_devices(session)
+                unsettled.append(session)
             if (
                 session.conflict_at is not None
                 and now - session.conflict_at >= self._settings.conflict_clear_s
             ):
                 self._end_conflict(session)
+        if unsettled:
+            self._settle_devices(unsettled)
         self._look_for_births(now)
         if self._strangers.due(now):
             self._in_database(self._strangers.store)
 
-    def _settle_devices(self, session: Session) -> None:
-        session.settled = True
-        born = [name for name in session.devices if name is not None]
-        self._of(
-            session, lambda conn: lifecycle.devices_absent(conn, session.gateway, born, _utc_now())
+    def _settle_devices(self, sessions: Sequence[Session]) -> None:
+        """All at once: after a connect hundreds are born together."""
+        born = {
+            session.gateway: [name for name in session.devices if name is not None]
+            for session in sessions
+        }
+        self._in_database(
+            self._groups.fenced(
+                {gateway.group for gateway in born},
+                lambda conn: lifecycle.devices_absent(conn, born, _utc_now()),
+            )
         )
+        for session in sessions:
+            session.settled = True
 
     def _end_conflict(self, session: Session) -> None:
         session.conflict_at = None
@@ -629,17 +638,24 @@ class Worker:
         answer within the grace are offline, whatever they said last."""
         if self._connected_at is None or now - self._connected_at < self._settings.reorder_s:
             return
-        self._registry = self._in_database(registered)
-        for group, node in self._registry:
-            if not self._groups.takes(group):
-                continue
-            session = self._session(group, node)
-            if session is not None and not session.born:
+        if self._unheard is None:
+            self._registry = self._in_database(registered)
+            self._unheard = [key for key in self._registry if self._groups.takes(key[0])]
+        self._unheard = [key for key in self._unheard if not self._is_born(*key)]
+        over = now - self._connected_at >= self._settings.birth_grace_s
+        for key in self._unheard:
+            session = self._session(*key)
+            if session is not None:
                 self._ask_rebirth(session)
-                if now - self._connected_at >= self._settings.birth_grace_s:
+                if over:
                     self._silent(session)
-        if now - self._connected_at >= self._settings.birth_grace_s:
+        if over or not self._unheard:
             self._connected_at = None
+
+    def _is_born(self, group: str, node: str) -> bool:
+        """Whether there is nothing to ask of a node any more; nor is there if another has it."""
+        session = self._sessions.get((group, node))
+        return not self._groups.takes(group) or (session is not None and session.born)
 
     def _silent(self, session: Session) -> None:
         self._of(session, lambda conn: lifecycle.node_died(conn, session.gateway, _utc_now()))

@@ -46,6 +46,8 @@ class Cursor:
         """
         if not 0 <= first <= after:
             raise ValueError(f"not a range of offsets: {first}, {after}")
+        if first == self.watermark < after and not self.ahead:  # as nearly always
+            return Acceptance(Cursor(self.epoch, after), ((first, after),))
         fresh = without([(max(first, self.watermark), after)], self.ahead)
         if not fresh:
             return Acceptance(self, ())

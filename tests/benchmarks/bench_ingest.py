@@ -6,7 +6,9 @@ Records of 100 samples are encoded beforehand and sent by another process, a con
 gateway, as fast as the hub answers. The bare side copies the same rows, already encoded, over
 psycopg into the same table with the same indexes, in commits as large as ingest's were on average.
 Both commit durably, in turns, on the embedded PostgreSQL with its ordinary settings. CPU is that of
-the process which ingests, or copies; the database's own is the same on both sides.
+the process which ingests, or copies; the database's own is the same on both sides. Gateways and
+broker run on the same cores beside the hub, and nothing beside bare COPY: what they use is told,
+and what else the machine is busy with costs ingest more than bare COPY, which needs one core only.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from protocols.mqtt.broker import BrokerSettings
 from protocols.sparkplug import DataType, decode_samples
 from protocols.streams import draw_epoch
 from tests.benchmarks.fleet import FIRST_ALIAS, SAMPLES, START_MS, Fleet, record
+from tests.benchmarks.gateway import cpu_s as process_cpu_s
 from tests.benchmarks.report import AtLeast, Goal, Row, interleaved, report
 
 FEW = 8
@@ -48,11 +51,14 @@ SETTINGS = IngestSettings(rebirth_every_s=60)
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One round of one side: rows/s, CPU seconds a row, rows a commit."""
+    """One round of one side: rows/s, CPU seconds a row, rows a commit; and what gateways and broker
+    took of the machine beside it, in CPU seconds a row."""
 
     rate: float
     cpu_s: float
     rows_per_commit: float
+    gateways_cpu_s: float = 0.0
+    broker_cpu_s: float = 0.0
 
 
 def empty(database: Database) -> None:
@@ -77,21 +83,29 @@ def register(database: Database, fleet: Fleet) -> None:
         )
 
 
-def ingest_turn(database: Database, broker: BrokerSettings, fleet: Fleet, records: int) -> Turn:
+def ingest_turn(database: Database, running: LocalBroker, fleet: Fleet, records: int) -> Turn:
     """All records of all gateways, by way of the broker."""
     empty(database)
-    with Ingest(database, broker, SETTINGS) as ingest:
+    others = [pid for pid in (fleet.pid, running.process.pid) if pid is not None]
+    with Ingest(database, settings_of(running), SETTINGS) as ingest:
         wait_connected(ingest)
         fleet.born(draw_epoch(), records)
+        beside = [process_cpu_s(pid) for pid in others]
         commits, cpu = ingest.figures.commits, time.process_time()
         seconds = fleet.run().seconds
         cpu, commits = time.process_time() - cpu, ingest.figures.commits - commits
+        beside = [process_cpu_s(pid) - was for pid, was in zip(others, beside, strict=True)]
     rows = records * fleet.gateways * SAMPLES
     with database.connect("ingest") as conn:
         (stored,) = conn.execute("SELECT count(*) FROM sample").fetchone() or (0,)
     if stored != rows:
         raise AssertionError(f"{stored} rows stored of {rows}")
-    return Turn(rows / seconds, cpu / rows, rows / commits)
+    gateways, broker = (used / rows for used in beside)
+    return Turn(rows / seconds, cpu / rows, rows / commits, gateways, broker)
+
+
+def settings_of(broker: LocalBroker) -> BrokerSettings:
+    return BrokerSettings(host=broker.host, port=broker.port, tls=False)
 
 
 def wait_connected(ingest: Ingest) -> None:
@@ -150,14 +164,14 @@ def encoded_rows(
 
 
 def throughput(
-    name: str, database: Database, broker: BrokerSettings, fleet: Fleet, rows: int, rounds: int
+    name: str, database: Database, running: LocalBroker, fleet: Fleet, rows: int, rounds: int
 ) -> tuple[float, list[Row]]:
     """Ingest and bare COPY in turns: ingest's rows/s, and what there is to report."""
     records = max(1, rows // SAMPLES // fleet.gateways)
     register(database, fleet)
     ours, bare = [], []
     for _ in range(rounds):
-        ours.append(ingest_turn(database, broker, fleet, records))
+        ours.append(ingest_turn(database, running, fleet, records))
         bare.append(bare_turn(database, fleet, records, ours[-1].rows_per_commit))
     ratios = [mine.rate / other.rate for mine, other in zip(ours, bare, strict=True)]
     middle = sorted(range(rounds), key=lambda n: ratios[n])[rounds // 2]
@@ -176,6 +190,9 @@ def throughput(
             statistics.median(turn.cpu_s for turn in ours) * 1e9,
             statistics.median(turn.cpu_s for turn in bare) * 1e9,
             "ns a value",
+            "beside the hub, on the same cores: the gateways' process"
+            f" {statistics.median(turn.gateways_cpu_s for turn in ours) * 1e9:.0f}, the broker"
+            f" {statistics.median(turn.broker_cpu_s for turn in ours) * 1e9:.0f}",
         ),
     ]
 
@@ -292,16 +309,19 @@ def main() -> None:
     ):
         with database.connect("owner") as conn:
             migrate(conn)
-        broker = BrokerSettings(host=running.host, port=running.port, tls=False)
+        broker = settings_of(running)
+        size = arguments.rows, arguments.rounds
         few = f"ingest over {kind.kind}"
         many = f"{arguments.gateways} gateways over {kind.kind}"
         with Fleet(broker, FEW, GROUPS, TAGS // FEW) as fleet:
-            rate, found = throughput(few, database, broker, fleet, arguments.rows, arguments.rounds)
+            rate, found = throughput(
+                few, database, running, fleet, arguments.rows, arguments.rounds
+            )
             rows += [*found, *lag(database, broker, fleet, rate)]
             if kind is Mosquitto:  # the other one speaks no MQTT 5
-                rows.append(two_workers(database, broker, fleet, arguments.rows, arguments.rounds))
+                rows.append(two_workers(database, broker, fleet, *size))
         with Fleet(broker, arguments.gateways, GROUPS, max(1, TAGS // arguments.gateways)) as fleet:
-            _, found = throughput(many, database, broker, fleet, arguments.rows, arguments.rounds)
+            _, found = throughput(many, database, running, fleet, *size)
             rows += found
     rows += build_rates()
     goals: dict[str, Goal] = {few: GOAL, many: GOAL}

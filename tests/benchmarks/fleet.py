@@ -7,6 +7,7 @@ given rate, and then it is noted how long each record takes until the hub says t
 from __future__ import annotations
 
 import multiprocessing
+import re
 import selectors
 import socket
 import time
@@ -19,9 +20,8 @@ from typing import Any
 
 import paho.mqtt.client as mqtt
 
-from protocols.jis.envelope import parse_answer
 from protocols.mqtt.broker import BrokerSettings, make_client
-from protocols.sparkplug import DataType, Metric, Payload, decode, encode, encode_samples
+from protocols.sparkplug import DataType, Metric, Payload, encode, encode_samples
 from protocols.sparkplug.session import MODULUS
 from protocols.sparkplug.topics import device_topic, node_topic
 
@@ -35,6 +35,8 @@ WINDOW = 128
 ALL_WINDOWS = 4000
 """Records in flight of all together: more would overrun the broker's queue for the hub, and nobody
 here sends again what it drops."""
+_ANSWER = re.compile(rb'"epoch":(\d+),"watermark":(\d+)')
+"""Of the answer's JSON within the metric: to read all of it would cost more than the record."""
 _SILENCE_S = 120
 """Without an answer for so long, something is wrong."""
 
@@ -91,6 +93,7 @@ class Sent:
 
 class _Gateway:
     def __init__(self, broker: BrokerSettings, group: str, number: int, window: int) -> None:
+        self.number = number
         self._window = window
         self.epoch = 0
         self.sent = 0
@@ -104,7 +107,10 @@ class _Gateway:
         self.client = make_client(broker, f"fleet-{number}", clean_session=True)
         self.client.on_connect = self._connected
         self.client.on_subscribe = self._subscribed
-        self.client.on_message = self._heard
+        self.client.direct = self._heard
+        self.client.on_message = lambda _client, _data, message: self._heard(
+            message.topic, bytes(message.payload)
+        )
         self.client.connect(broker.host, broker.port, broker.keepalive_s)
 
     def born(self, epoch: int, births: tuple[bytes, bytes], sizes: set[int]) -> None:
@@ -121,12 +127,11 @@ class _Gateway:
         self.client.publish(node_topic(self._group, "NBIRTH", self._node), births[0])
         self.client.publish(device_topic(self._group, "DBIRTH", self._node, DEVICE), births[1])
 
-    def send(self, payloads: Sequence[bytes], until: int) -> bool:
+    def send(self, payloads: Sequence[bytes], until: int) -> None:
         """Send up to the record before `until`, as far as the window allows. By the socket itself:
         the load should cost the machine as little as it can."""
         until = min(until, self.committed + self._window)
-        moved = self.sent < until
-        if moved:
+        if self.sent < until:
             self.sent_at.extend([time.perf_counter()] * (until - self.sent))
             self._unsent += b"".join(
                 part
@@ -137,7 +142,11 @@ class _Gateway:
         if self._unsent:
             with suppress(BlockingIOError):
                 del self._unsent[: self.connection.send(self._unsent)]
-        return moved
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the broker does not take all that was to be sent."""
+        return bool(self._unsent)
 
     @property
     def connection(self) -> socket.socket:
@@ -151,15 +160,13 @@ class _Gateway:
     def _subscribed(self, *_: Any) -> None:
         self.ready = True
 
-    def _heard(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
+    def _heard(self, _topic: str, payload: bytes) -> None:
         now = time.perf_counter()
-        for metric in decode(bytes(message.payload)).metrics:
-            if metric.name == "Stream/Cursor":
-                answer = parse_answer(str(metric.value).encode())
-                if answer.epoch == self.epoch:
-                    known = max(self.committed, 0)
-                    self.lags_s.extend(now - at for at in self.sent_at[known : answer.watermark])
-                    self.committed = answer.watermark
+        answer = _ANSWER.search(payload)
+        if answer is not None and int(answer[1]) == self.epoch:
+            watermark = int(answer[2])
+            self.lags_s.extend(now - at for at in self.sent_at[max(self.committed, 0) : watermark])
+            self.committed = watermark
 
 
 class _Fleet:
@@ -189,18 +196,23 @@ class _Fleet:
 
     def run(self, rate: float | None) -> Sent:
         """Send all records; at most `rate` a second, over all gateways, if it is given."""
-        records = len(self._payloads)
+        records, number = len(self._payloads), len(self._gateways)
         started = time.perf_counter()
-        while any(gateway.sent < records for gateway in self._gateways):
-            due = records * len(self._gateways)
+        due = records * number
+        ready = self._gateways
+        while any(gateway.sent < records or gateway.blocked for gateway in ready) or any(
+            gateway.sent < records for gateway in self._gateways
+        ):
             if rate is not None:
                 due = int((time.perf_counter() - started) * rate)
-            whole, rest = divmod(due, len(self._gateways))
-            moved = [
-                gateway.send(self._payloads, min(records, whole + (n < rest)))
-                for n, gateway in enumerate(self._gateways)
+                ready = self._gateways
+            whole, rest = divmod(due, number)
+            for gateway in ready:
+                gateway.send(self._payloads, min(records, whole + (gateway.number < rest)))
+            ready = [
+                *self._serve(0.001 if rate is not None or any(g.blocked for g in ready) else 0.05),
+                *(gateway for gateway in ready if gateway.blocked),
             ]
-            self._serve(0 if any(moved) else 0.001)
         self._serve_until(lambda: all(g.committed == records for g in self._gateways))
         seconds = time.perf_counter() - started
         return Sent(seconds, [lag for gateway in self._gateways for lag in gateway.lags_s])
@@ -212,13 +224,16 @@ class _Fleet:
                 stand = [gateway.committed for gateway in self._gateways]
                 raise TimeoutError(f"no word of the hub's for {_SILENCE_S} s; it stands at {stand}")
             self._serve(0.05)
+            for gateway in self._gateways:
+                if gateway.client.want_write():
+                    gateway.client.loop_write()
 
-    def _serve(self, wait_s: float) -> None:
-        for key, _ in self._selector.select(wait_s):
-            key.data.client.loop_read()
-        for gateway in self._gateways:
-            if gateway.client.want_write():
-                gateway.client.loop_write()
+    def _serve(self, wait_s: float) -> list[_Gateway]:
+        """Hear what there is to hear; returns who heard something."""
+        heard = [key.data for key, _ in self._selector.select(wait_s)]
+        for gateway in heard:
+            gateway.client.loop_read()
+        return heard
 
 
 def _work(
@@ -248,6 +263,11 @@ class Fleet:
         self._process.start()
         self._ask(None)
         return self
+
+    @property
+    def pid(self) -> int | None:
+        """Of their process, once it runs."""
+        return self._process.pid
 
     def born(self, epoch: int, records: int, rate: float | None = None) -> None:
         """Let all be born in a new epoch, with so many records each to send; `rate` records a

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterable
 
 from hub.ingest import Ingest
 from hub.ingest.session import Session
@@ -20,11 +21,11 @@ from tests.hub.ingest.conftest import FAST
 
 
 class _Dying(Worker):
-    def _answer(self, session: Session) -> None:
-        cursor = session.position.cursor
-        if cursor is not None and cursor.watermark > 0:
+    def _answer(self, sessions: Iterable[Session]) -> None:
+        told = list(sessions)
+        if any(said.position.cursor and said.position.cursor.watermark > 0 for said in told):
             os.kill(os.getpid(), signal.SIGKILL)
-        super()._answer(session)
+        super()._answer(told)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from protocols.jis.envelope import (
     Records,
     StateMessage,
     dump,
+    dump_answer,
     dump_records,
     parse_answer,
     parse_writer_message,
@@ -68,6 +69,7 @@ def test_a_state_survives(epoch: int, ends: list[int]) -> None:
 def test_an_answer_survives(epoch: int | None, at: int, ahead: list[tuple[int, int]]) -> None:
     answer = Answer(epoch, at, tuple(r for r in merged(ahead) if r[0] > at))
     assert parse_answer(dump(AnswerMessage.of(answer))).answer() == answer
+    assert dump_answer(answer) == dump(AnswerMessage.of(answer))
 
 
 def test_a_loss_survives() -> None:

@@ -117,3 +117,17 @@ def test_a_topic_that_is_no_text_stops_nothing_behind_it(caplog: pytest.LogCaptu
         client._sock = None
     assert got == ["b"]
     assert "its topic is no UTF-8" in caplog.text
+
+
+def test_what_is_said_together_arrives_as_single_messages(broker: LocalBroker) -> None:
+    client, got, granted = connected(broker)
+    client.subscribe("many/#", 1)
+    granted.get(timeout=10)
+    said = [(f"many/{n}", n * 700) for n in range(40)]  # lengths of one to three bytes
+    client.publish_together([])
+    client.publish_together([(topic, bytes(size)) for topic, size in said])
+    try:
+        assert [got.get(timeout=10) for _ in said] == said
+    finally:
+        client.disconnect()
+        client.loop_stop()
