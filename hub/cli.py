@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -18,7 +17,7 @@ from hub.orders import cli as orders
 from hub.sequencing import cli as sequencing
 from hub.store import cli as store
 from hub.webhooks import cli as webhooks
-from protocols.logs import set_up
+from protocols.logs import LogForm, set_up
 
 app = typer.Typer(
     name="lineside-hub",
@@ -28,13 +27,6 @@ app = typer.Typer(
 )
 
 
-class LogForm(StrEnum):
-    """How the log is written."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
 @app.callback()
 def _logging(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
@@ -42,7 +34,7 @@ def _logging(
         LogForm, typer.Option(envvar="LINESIDE_HUB_LOG", help="Lines for people, or JSON objects.")
     ] = LogForm.TEXT,
 ) -> None:
-    set_up(log.value, verbose=verbose)
+    set_up(log, verbose=verbose)
 
 
 for part in (

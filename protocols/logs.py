@@ -7,10 +7,17 @@ import logging
 import re
 import sys
 from datetime import UTC, datetime
-from typing import Literal
+from enum import StrEnum
 
 HIDDEN = "(hidden)"
-Format = Literal["text", "json"]
+
+
+class LogForm(StrEnum):
+    """How a log is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
 
 _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _SECRETS = (
@@ -56,7 +63,7 @@ class _Json(logging.Formatter):
         return json.dumps(told, ensure_ascii=False)
 
 
-def set_up(form: Format, *, verbose: bool = False) -> logging.Handler:
+def set_up(form: LogForm, *, verbose: bool = False) -> logging.Handler:
     """Log to the standard error output, by the handler that is returned."""
     handler = logging.StreamHandler(sys.stderr)
     write_as(handler, form)
@@ -64,6 +71,6 @@ def set_up(form: Format, *, verbose: bool = False) -> logging.Handler:
     return handler
 
 
-def write_as(handler: logging.Handler, form: Format) -> None:
+def write_as(handler: logging.Handler, form: LogForm) -> None:
     """Have a handler write its lines in this form."""
-    handler.setFormatter(_Json() if form == "json" else _Text(_TEXT))
+    handler.setFormatter(_Json() if form is LogForm.JSON else _Text(_TEXT))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from edge.cli.output import DEFAULT_PATH, ConfigPath, fail, helped
 from edge.cli.words import Catalogue
-from protocols.logs import set_up
+from protocols.logs import LogForm, set_up
 
 say = Catalogue(
     {
@@ -36,13 +35,6 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 @app.callback()
 def _named() -> None:
     """Let `run` be said, though there is no other command."""
-
-
-class LogForm(StrEnum):
-    """How the log is written."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 @app.command(help=RUN_HELP)
@@ -70,7 +62,7 @@ def run(
         typer.echo(str(error), err=True)
         count = len(error.problems)
         fail(say("refused_one") if count == 1 else say("refused", count=count))
-    handler = set_up(log.value if log is not None else loaded.log)
+    handler = set_up(loaded.log if log is None else log)
     for library in ("asyncua", "snap7", "pymodbus"):  # they report each retry, we changes
         logging.getLogger(library).setLevel(logging.CRITICAL)
     try:

@@ -21,7 +21,7 @@ from edge.status.settings import StatusSettings
 from edge.uplink.settings import UplinkSettings
 from protocols.jis.messages import Identifier
 from protocols.jis.topics import check_name
-from protocols.logs import Format
+from protocols.logs import LogForm
 from protocols.mqtt.broker import BrokerSettings
 from protocols.traces.settings import TraceSettings
 
@@ -121,8 +121,8 @@ class EdgeConfig(BaseModel):
     uplink: UplinkSettings = Field(
         default_factory=UplinkSettings, title="How what is kept travels to the hub"
     )
-    log: Format = Field(
-        default="text",
+    log: LogForm = Field(
+        default=LogForm.TEXT,
         title="How the log is written: text, for people, or json, an object a line",
         description="--log and LINESIDE_EDGE_LOG come before it.",
     )

@@ -28,7 +28,7 @@ from opentelemetry.trace import (
 
 from protocols.traces.settings import TraceSettings
 from protocols.traces.steps import Step
-from protocols.traces.tracer import CLOSE_S, SpanQueue
+from protocols.traces.tracer import CLOSE_S, SpanQueue, Told
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class Pipeline:
         span: int | None,
         parent: int | None,
         times_ns: tuple[int, int],
-        attributes: dict[str, str | int | bool],
+        attributes: dict[str, Told],
         *,
         failed: bool,
     ) -> None:

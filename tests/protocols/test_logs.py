@@ -49,8 +49,8 @@ def test_what_is_no_secret_stays(text: str) -> None:
 def test_a_process_logs_as_it_is_set(form: str) -> None:
     program = f"""
 import logging
-from protocols.logs import set_up
-set_up({form!r}, verbose=False)
+from protocols.logs import LogForm, set_up
+set_up(LogForm({form!r}), verbose=False)
 log = logging.getLogger("lineside.x")
 log.debug("unseen")
 try:
