@@ -21,6 +21,7 @@ from tests.fixtures.node_opcua import NodeOpcua, needs_node_opcua, run_node_opcu
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, needs_node_opcua]
 NAMES = ("Force", "Torque")
+_MOST_CUTS = 20
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,11 @@ def missing(got: Reading, name: str, last: int) -> list[int]:
     return [value for value in range(last + 1) if value not in counts]
 
 
+async def waiting_requests(server: NodeOpcua) -> list[int]:
+    """How many publish requests each session with a subscription has at the server."""
+    return [s["publish_requests"] for s in await server.sessions() if s["subscriptions"]]
+
+
 def from_history(got: Reading) -> int:
     return sum(
         len(record)
@@ -89,10 +95,14 @@ async def test_a_cut_loses_nothing_of_what_the_server_holds(
         async with reading(tmp_path / "journal.sqlite", settings, commit_ms=200) as got:
             await until(lambda: len(got.devices.heard) == 1)
             await server.ramp(NAMES, per_s=200)
-            for cuts in (1, 2):
-                await until(lambda: got.figures.samples > 100)
+            await until(lambda: got.figures.samples > 100)
+            # A server that is not given the time to send anything into a cut loses nothing by it.
+            for cut in range(_MOST_CUTS):
+                if cut > 1 and got.figures.republished:
+                    break
+                heard = len(got.devices.heard)
                 await proxy.make("cut", seconds=0.3)
-                await until(lambda cuts=cuts: len(got.devices.heard) == 1 + 2 * cuts)  # type: ignore[misc]
+                await until(lambda heard=heard: len(got.devices.heard) >= heard + 2)  # type: ignore[misc]
             await all_there(got, server)
             last = await server.produced()
             assert {name: missing(got, name, last[name]) for name in NAMES} == {
@@ -100,12 +110,13 @@ async def test_a_cut_loses_nothing_of_what_the_server_holds(
             }
             assert not got.gaps
             assert got.figures.republished
-            assert got.figures.reconnects == 2
+            assert got.figures.reconnects >= 2
             # In the order in which they were made, those asked for again included.
             assert got.values("Force") == sorted(got.values("Force"))
-            (mine,) = [s for s in await server.sessions() if s["subscriptions"]]
-            assert mine["publish_requests"] == settings.publish_requests
             await until(lambda: got.figures.publishes_in_flight == settings.publish_requests)
+            async with asyncio.timeout(30):  # the last of them may be on its way
+                while await waiting_requests(server) != [settings.publish_requests]:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
 
 
 async def test_a_restarted_agent_goes_on_with_its_subscription(
