@@ -168,7 +168,8 @@ def _time(fields: Fields, now: datetime) -> datetime:
 def _within(fields: Fields) -> Iterator[dict[str, Any]]:
     """The results that are the content of one; of the same part, unless they say otherwise."""
     content = fields.get(CONTENT)
-    shared = {name: fields.get(name) for name in ("Time", "SourceName", "PartId")}
+    shared = {name: fields.get(name) for name in ("SourceName", "PartId")}
+    shared["Time"] = fields.get("CreationTime") or fields.get("Time")
     for place, each in enumerate(content if isinstance(content, list) else ()):
         if isinstance(each, Mapping) and isinstance(each.get(META), Mapping):
             event_id = f"{fields.get('EventId')}/{place}"

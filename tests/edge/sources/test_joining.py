@@ -98,6 +98,7 @@ def test_results_within_results_have_an_end(journal: TelemetryJournal) -> None:
     two = of(journal, META, [unnamed, unnamed])
     assert [r.key for r in two[1:]] == ["event/ZXZlbnQ=/0", "event/ZXZlbnQ=/1"]
     assert {r.serial for r in two} == {"SN1", "SN2"}
+    assert {r.measured_at for r in two} == {two[0].measured_at}
 
 
 def test_settings_are_refused_with_what_was_meant() -> None:
