@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PYX    := $(shell find protocols edge hub -name '*.pyx' -o -name '*.pxd')
 
 # The demo: cars to build, orders (a ROADEF instance folder or a CSV; generated if empty),
-# seconds per car, broker (embedded or mosquitto), LINE=full for a line with twelve stations,
+# seconds per car, broker (embedded or mosquitto), LINE=full for a line with thirteen stations,
 # KEEP=1 to leave it running until Ctrl-C.
 CARS   ?=
 ORDERS ?=
@@ -19,7 +19,7 @@ KEEP   ?=
 help:
 	@echo 'make demo    one plant, two suppliers, on this machine, in about two minutes'
 	@echo '             CARS=60  ORDERS=folder or file  TAKT=seconds  BROKER=mosquitto  KEEP=1'
-	@echo '             LINE=full: a line with twelve stations, one of each kind, and the build record of a part'
+	@echo '             LINE=full: a line with thirteen stations, one of each kind, and the build record of a part'
 	@echo 'make day     a day of a plant, three suppliers, all that goes wrong, at SPEED=100 times real time:'
 	@echo '             CARS=1000  SEED=1  ORDERS=folder; its ledger of every call in .lineside/day-<time>'
 	@echo 'make test    lint, types, layering and the whole test suite'

@@ -36,7 +36,7 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
         "--line",
         choices=sorted(STACKS),
         default="plain",
-        help="full: the first supplier's line has twelve stations, one of each kind",
+        help="full: the first supplier's line has thirteen stations, one of each kind",
     )
     parser.add_argument("--broker", choices=sorted(BROKERS), default=EmbeddedBroker.kind)
     parser.add_argument("--keep", action="store_true", help="leave it running until Ctrl-C")

@@ -18,6 +18,7 @@ from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.stack import START_TIMEOUT_S, LocalStack, StackSettings, wait_for
 from deploy.local.verify import Verdict
 from deploy.local.world import SUPPLIERS, Supplier
+from firmware_sim.joining.system import NODE as SCREWDRIVER
 from firmware_sim.line.ledger import Result, read_ledger
 from firmware_sim.modbus.memory import ADDRESSES as MODBUS
 from firmware_sim.s7.memory import ADDRESSES as S7
@@ -26,6 +27,7 @@ from firmware_sim.stations.settings import (
     CURRENT,
     GAP,
     HAND,
+    JOINED,
     LEAK,
     LEAKING,
     LOOKED_AT,
@@ -62,13 +64,14 @@ WHERE EXISTS (SELECT FROM lineside.sample s WHERE s.tag_id = t.id) GROUP BY 1
 
 
 class FullLineStack(LocalStack):
-    """The local stack, in which the first supplier's line has twelve stations."""
+    """The local stack, in which the first supplier's line has thirteen stations."""
 
     def __init__(self, settings: StackSettings, say: Callable[[str], None]) -> None:
         super().__init__(settings, say)
         self._stations = settings.directory / SUPPLIER.node / "stations"
         self._findings = self._stations / "findings.jsonl"
-        self._tightening_port, self._vision_port = free_port(), free_port()
+        self._tightening_port, self._joining_port = free_port(), free_port()
+        self._vision_port = free_port()
 
     def verify(self, database: psycopg.Connection[Any]) -> Verdict:
         """Each finding of each station is there too, once, and no part went past a station."""
@@ -105,6 +108,12 @@ class FullLineStack(LocalStack):
                 "device": TIGHTENED,
                 "host": LOOPBACK,
                 "port": self._tightening_port,
+            },
+            {
+                "kind": "opcua",
+                "device": JOINED,
+                "endpoint": f"opc.tcp://{LOOPBACK}:{self._joining_port}/",
+                "machinery_result": {"node": SCREWDRIVER},
             },
             {
                 "kind": "opcua",
@@ -168,7 +177,8 @@ class FullLineStack(LocalStack):
                 *("lineside-sim", "--verbose", "stations", "--seed", self.settings.seed),
                 *("--line-ledger", self._ledger(supplier), "--directory", self._stations),
                 *("--board", self.boards[supplier.node], "--findings", self._findings),
-                *("--tightening-port", self._tightening_port, "--vision-port", self._vision_port),
+                *("--tightening-port", self._tightening_port),
+                *("--joining-port", self._joining_port, "--vision-port", self._vision_port),
             ],
         )
         self.lines["stations"] = stations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -87,9 +87,15 @@ async def begin(server: Server, host: str, port: int) -> str:
 
 
 @asynccontextmanager
-async def beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Work for as long as the context lasts."""
-    working = asyncio.create_task(work)
+async def repeated(every_s: float, work: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
+    """Do this again and again for as long as the context lasts; 0: never."""
+
+    async def repeat() -> None:
+        while every_s:
+            await asyncio.sleep(every_s)
+            await work()
+
+    working = asyncio.create_task(repeat())
     try:
         yield
     finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from collections.abc import AsyncIterator
@@ -13,7 +12,7 @@ from typing import NamedTuple
 
 from asyncua import ua
 
-from firmware_sim.device.events import Teller, add_teller, begin, beside, event_server
+from firmware_sim.device.events import Teller, add_teller, begin, event_server, repeated
 from firmware_sim.joining.model import OWN, SINGLE_RESULT, Model, Plain, add_model, value
 from firmware_sim.joining.settings import JoiningSettings
 from firmware_sim.line.ledger import Ledger, Sample
@@ -48,13 +47,6 @@ class JoiningSystem:
 
     def __post_init__(self) -> None:
         self._chance = random.Random(self.settings.seed)  # noqa: S311  a simulation
-
-    async def run(self) -> None:
-        """Join for ever."""
-        while True:
-            await asyncio.sleep(self.settings.cycle_s or 3600)
-            if self.settings.cycle_s:
-                await self.join()
 
     async def join(self, serial: str | None = None, **more: Plain) -> Joined:
         """Make one joint and tell of it; without a serial its part has one of its own. `more` stand
@@ -116,5 +108,5 @@ async def run_joining(settings: JoiningSettings) -> AsyncIterator[JoiningSystem]
             teller = await add_teller(server, OWN, "Screwdriver")
             system = JoiningSystem(settings, model, ledger, teller)
             system.endpoint = await begin(server, host, port)
-            async with beside(system.run()):
+            async with repeated(settings.cycle_s, system.join):
                 yield system

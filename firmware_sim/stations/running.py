@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import TextIO
 
+from firmware_sim.joining import JoiningSettings, JoiningSystem, run_joining
 from firmware_sim.line.ledger import LedgerTail, Result
 from firmware_sim.open_protocol import Controller, ControllerSettings, run_controller
 from firmware_sim.stations import files
@@ -18,6 +19,8 @@ from firmware_sim.stations.settings import (
     CURRENT,
     GAP,
     HAND,
+    JOINED,
+    JOINING,
     LEAK,
     LEAKING,
     LOOKED_AT,
@@ -49,11 +52,16 @@ async def run_stations(settings: StationsSettings) -> AsyncIterator[asyncio.Task
         eye = CameraSettings(
             port=settings.vision_port, cycle_s=0, seed=settings.seed, nok_rate=settings.nok_rate
         )
+        driver = JoiningSettings(
+            port=settings.joining_port, cycle_s=0, seed=settings.seed, nok_rate=settings.nok_rate
+        )
+        joining = await open_.enter_async_context(run_joining(driver))
         camera = await open_.enter_async_context(run_camera(eye))
         person = await open_.enter_async_context(Person(settings.board, HAND, "Li Na"))
         settings.findings.parent.mkdir(parents=True, exist_ok=True)
         ledger = open_.enter_context(settings.findings.open("a", encoding="utf-8", buffering=1))
-        working = asyncio.create_task(_Line(settings, controller, camera, person, ledger).run())
+        line = _Line(settings, controller, joining, camera, person, ledger)
+        working = asyncio.create_task(line.run())
         try:
             yield working
         finally:
@@ -66,12 +74,14 @@ class _Line:
         self,
         settings: StationsSettings,
         controller: Controller,
+        joining: JoiningSystem,
         camera: Camera,
         person: Person,
         ledger: TextIO,
     ) -> None:
         self._settings = settings
         self._controller = controller
+        self._joining = joining
         self._camera = camera
         self._person = person
         self._ledger = ledger
@@ -101,6 +111,8 @@ class _Line:
             said = kept.values
             for name, measured in (("Torque", "torque"), ("Angle", "angle")):
                 self._find(TIGHTENED, serial, name, said[measured], said[f"{measured}_status"] == 1)
+        joined = await self._joining.join(serial)
+        self._find(JOINED, serial, JOINING.characteristic, joined.torque_nm, joined.ok)
         seen = await self._camera.inspect(serial)
         self._find(SEEN, serial, LOOKED_AT.characteristic, seen.gap_mm, seen.ok)
         now = datetime.now(UTC).replace(microsecond=0)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from firmware_sim.joining.system import TORQUE_NM
 from firmware_sim.vision.camera import GAP_MM
 
 
@@ -20,13 +21,14 @@ class Limits(NamedTuple):
 
 
 TIGHTENED, SEEN, MEASURED = "tightening", "vision", "measuring-room"
-LEAK, TESTER, HAND = "leak-tester", "end-of-line", "hand-station"
-STATIONS = (TIGHTENED, SEEN, MEASURED, LEAK, TESTER, HAND)
+LEAK, TESTER, HAND, JOINED = "leak-tester", "end-of-line", "hand-station", "joining"
+STATIONS = (TIGHTENED, JOINED, SEEN, MEASURED, LEAK, TESTER, HAND)
 """Those that find something of each part; named as their gateway's devices."""
 ROOM = (Limits("Rail length", "mm", 419.8, 420.2), Limits("Rail width", "mm", 59.9, 60.1))
 LEAKING = Limits("Leak rate", "ml/min", 0.0, 5.0)
 CURRENT = Limits("Heater current", "A", 3.6, 4.4)
 LOOKED_AT = Limits("Trim gap", "mm", *GAP_MM)
+JOINING = Limits("Torque", "Nm", *TORQUE_NM)
 GAP = Limits("Gap", "mm", 0.4, 0.9)
 SURFACE = "Surface"
 REASON = "scratch"
@@ -42,6 +44,7 @@ class StationsSettings(BaseModel):
     board: str = Field(description="address of the gateway's pages, where a person enters results")
     findings: Path = Field(description="append every finding to this file")
     tightening_port: int = Field(ge=0, le=65_535, description="of the tightening controller")
+    joining_port: int = Field(ge=0, le=65_535, description="of the joining system")
     vision_port: int = Field(ge=0, le=65_535, description="of the vision system")
     seed: int = 1
     nok_rate: float = Field(default=0.05, ge=0, le=1, description="of each thing that is measured")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from collections.abc import AsyncIterator
@@ -13,7 +12,7 @@ from typing import Any, NamedTuple
 
 from asyncua import ua
 
-from firmware_sim.device.events import Teller, add_teller, begin, beside, event_server
+from firmware_sim.device.events import Teller, add_teller, begin, event_server, repeated
 from firmware_sim.line.ledger import Ledger, Sample
 from firmware_sim.vision.model import OWN, Model, add_model
 from firmware_sim.vision.settings import CameraSettings
@@ -47,13 +46,6 @@ class Camera:
 
     def __post_init__(self) -> None:
         self._chance = random.Random(self.settings.seed)  # noqa: S311  a simulation
-
-    async def run(self) -> None:
-        """Look at parts for ever."""
-        while True:
-            await asyncio.sleep(self.settings.cycle_s or 3600)
-            if self.settings.cycle_s:
-                await self.inspect()
 
     async def inspect(
         self, serial: str | None = None, **more: tuple[Any, ua.VariantType]
@@ -110,5 +102,5 @@ async def run_camera(settings: CameraSettings) -> AsyncIterator[Camera]:
             teller = await add_teller(server, OWN, "Camera")
             camera = Camera(settings, model, ledger, teller)
             camera.endpoint = await begin(server, host, port)
-            async with beside(camera.run()):
+            async with repeated(settings.cycle_s, camera.inspect):
                 yield camera

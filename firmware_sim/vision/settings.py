@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from pydantic import BaseModel, ConfigDict, Field
+from firmware_sim.device.settings import TellerSettings
 
 
-class CameraSettings(BaseModel):
-    """A camera. With the same seed it sees the same."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    host: str = "127.0.0.1"
-    port: int = Field(default=0, ge=0, le=65_535, description="0: a free one")
-    seed: int = 1
-    cycle_s: float = Field(default=2.0, ge=0, description="between two parts; 0: by command")
-    nok_rate: float = Field(default=0.05, ge=0, le=1)
-    ledger: Path | None = Field(default=None, description="append every result to this file")
+class CameraSettings(TellerSettings):
+    """A camera."""

@@ -98,16 +98,17 @@ def test_all_arrives_once_over_a_killed_gateway_and_a_lost_broker(
 
 
 def test_a_full_line_ends_with_the_build_record_of_a_part(directory: Path) -> None:
-    """Twelve stations, each kind of source among them; the faults are the demo's."""
+    """Thirteen stations, each kind of source among them; the faults are the demo's."""
     code, output = run_to_end(
         directory, "--cars", CARS, "--takt", 1, "--line", "full", "--orders", SAMPLE_DAY
     )
     assert code == 0, output
-    assert "line SEAT1 has 12 stations" in output
+    assert "line SEAT1 has 13 stations" in output
     _, _, record = output.partition("Build record of SEAT1-")
     assert re.match(r"\S+ \(car \d+ SEAT-(FRONT|REAR)\)", record)
     for station, characteristic in (
         ("tightening", "Torque"),
+        ("joining", "Torque"),
         ("vision", "Trim gap"),
         ("measuring-room", "Rail length"),
         ("leak-tester", "Leak rate"),

@@ -23,6 +23,7 @@ def settings(directory: Path, seed: int = 1) -> StationsSettings:
         board=f"http://127.0.0.1:{free_port()}/",
         findings=directory / "findings.jsonl",
         tightening_port=0,
+        joining_port=0,
         vision_port=0,
         seed=seed,
     )
