@@ -18,6 +18,8 @@ pytest_plugins = [
     "tests.fixtures.chromium",
     "tests.fixtures.node_opcua",
     "tests.fixtures.plc_peers",
+    "tests.fixtures.instances",
+    "tests.fixtures.helm",
 ]
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.hub.orders.test_roadef import PUBLIC
+from tests.fixtures.instances import ROADEF
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 ROOT = Path(__file__).parents[2]
-DAY = PUBLIC / "B" / "029_EP_RAF_ENP_S21_J6"
+DAY = ROADEF / "B" / "029_EP_RAF_ENP_S21_J6"
 """Where the instances of the challenge are not at hand, a day of the same shape is generated."""
 CARS = 30
 

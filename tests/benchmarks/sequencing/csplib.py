@@ -8,7 +8,8 @@ from pathlib import Path
 from hub.orders.csplib import read_csplib
 from hub.sequencing.optimise import optimise
 from tests.benchmarks.report import AtLeast, AtMost, Goal, Row, report
-from tests.benchmarks.sequencing.instances import KNOWN_BEST, csplib_files, judged_excess
+from tests.benchmarks.sequencing.instances import KNOWN_BEST, judged_excess
+from tests.fixtures.instances import csplib_files
 
 SECONDS = 5.0
 """Allowed to an instance that can be satisfied; the search ends at no violation."""

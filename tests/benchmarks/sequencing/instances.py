@@ -1,26 +1,17 @@
-"""The public instances, where they are at hand, and the judges that stand beside them.
-
-`LINESIDE_BENCHMARK_DIR` names the folder that holds `data/roadef`, `data/csplib` and `tools`. The
-instances are for research and not ours to ship.
-"""
+"""The public instances, where they are at hand (`tests/fixtures/instances.py` says where that is),
+and the judges that stand beside them."""
 
 from __future__ import annotations
 
 import csv
 import json
-import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-SHARED = Path(
-    os.environ.get("LINESIDE_BENCHMARK_DIR", Path(__file__).resolve().parents[4] / "shared")
-)
-ROADEF = SHARED / "data" / "roadef"
-CSPLIB = SHARED / "data" / "csplib"
-TOOLS = SHARED / "tools"
+from tests.fixtures import instances
 
 KNOWN_BEST = {"6-76": 6, "10-93": 3, "19-71": 2, "21-90": 2, "36-92": 2}
 """Fewest violations known of the classics that cannot be satisfied (CSPLib prob001, result1.md)."""
@@ -31,20 +22,15 @@ def roadef_folders(only: Iterable[str] = ()) -> list[Path]:
     words = tuple(only)
     return [
         folder
-        for folder in sorted(ROADEF.glob("[AB]/*"))
+        for folder in instances.roadef_folders()
         if not words or any(word in f"{folder.parent.name}/{folder.name}" for word in words)
     ]
 
 
 def bounds() -> dict[str, int]:
     """The mark to beat, by instance."""
-    with (ROADEF / "bounds.csv").open(newline="") as file:
+    with (instances.ROADEF / "bounds.csv").open(newline="") as file:
         return {row["instance"]: int(row["mark"]) for row in csv.DictReader(file)}
-
-
-def csplib_files() -> list[Path]:
-    """All instances of CSPLib prob001 at hand."""
-    return sorted(CSPLIB.glob("*.txt"))
 
 
 def judged_mark(folder: Path, production_numbers: Iterable[str]) -> int | None:
@@ -69,13 +55,13 @@ def judged_excess(file: Path, classes: Iterable[int]) -> int | None:
 
 
 def _judge(tool: str, instance: Path, lines: Iterable[str], *flags: str) -> str | None:
-    if not (TOOLS / tool).exists():
+    if not (instances.TOOLS / tool).exists():
         return None
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.writelines(f"{line}\n" for line in lines)
         file.flush()
         run = subprocess.run(
-            [sys.executable, str(TOOLS / tool), str(instance), file.name, *flags],
+            [sys.executable, str(instances.TOOLS / tool), str(instance), file.name, *flags],
             capture_output=True,
             text=True,
             check=True,

@@ -1,16 +1,10 @@
-"""The chart is rendered by Helm's own library, which is not built for every machine."""
+"""The chart is rendered by Helm's own library; where there is none, it is left out.
+
+`tests/fixtures/helm.py` says so at the head of the run, and fails if it was required.
+"""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+from tests.fixtures.helm import HERE
 
-from tests.fixtures.required import refuse_absence
-
-collect_ignore = []
-if find_spec("helm_python") is None:
-    refuse_absence("helm", "helm-python-sdk has wheels for x86_64 alone")
-    collect_ignore.append("test_chart.py")
-
-
-def pytest_report_header() -> str:
-    return "helm: not here, its chart is left out" if collect_ignore else "helm: its own library"
+collect_ignore = [] if HERE else ["test_chart.py"]

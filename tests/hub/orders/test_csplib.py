@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import random
-import warnings
 from pathlib import Path
 from types import ModuleType
 
@@ -13,10 +12,9 @@ import pytest
 from hub.orders.csplib import read_classes, read_csplib
 from hub.orders.problems import InputError
 from hub.sequencing import score
+from tests.fixtures.instances import TOOLS, csplib_files
 
-SHARED = Path(__file__).resolve().parents[4] / "shared"
-PUBLIC = sorted((SHARED / "data" / "csplib").glob("*.txt"))
-JUDGE = SHARED / "tools" / "score_csplib.py"
+JUDGE = TOOLS / "score_csplib.py"
 
 SMALL = """\
 % three options, four classes
@@ -113,9 +111,9 @@ def test_malformed_files_are_refused_with_line_and_reason(
         read_csplib(small)
 
 
-if PUBLIC and JUDGE.exists():
+if csplib_files() and JUDGE.exists():
 
-    @pytest.mark.parametrize("path", PUBLIC, ids=lambda path: path.stem)
+    @pytest.mark.parametrize("path", csplib_files(), ids=lambda path: path.stem)
     def test_the_judge_agrees_on_every_public_instance(path: Path) -> None:
         judge = load_judge()
         most, window, classes = judge.load(path)
@@ -124,9 +122,6 @@ if PUBLIC and JUDGE.exists():
         random.Random(1).shuffle(cars)
         expected, _ = judge.score(most, window, classes, day.class_of(cars))
         assert score(day.instance, cars).mark == expected
-
-else:
-    warnings.warn("CSPLib files are not checked against the public instances", stacklevel=1)
 
 
 def load_judge() -> ModuleType:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -16,12 +14,10 @@ from hub.orders.generate import generate
 from hub.orders.problems import InputError
 from hub.orders.roadef import read_folder, write_folder
 from hub.sequencing import score
+from tests.fixtures.instances import ROADEF, TOOLS, roadef_folders
 from tests.hub.orders import SAMPLE_DAY
 
-SHARED = Path(__file__).resolve().parents[4] / "shared"
-PUBLIC = Path(os.environ.get("LINESIDE_ROADEF_DIR", SHARED / "data" / "roadef"))
-"""The challenge's instances are for research and not ours to ship; sets A and B lie in folders."""
-JUDGE = SHARED / "tools" / "score_roadef.py"
+JUDGE = TOOLS / "score_roadef.py"
 
 OFFICIAL_MARKS = {
     "064_38_2_EP_RAF_ENP_ch2": 28046050,
@@ -32,7 +28,7 @@ OFFICIAL_MARKS = {
     "039_38_4_RAF_EP_ch1": 69392000,
 }
 """Marks of the orders given, by the organisers' own checker; all of set A."""
-PUBLIC_AT_HAND = sorted(PUBLIC.glob("[AB]/*")) if JUDGE.exists() else []
+PUBLIC_AT_HAND = roadef_folders() if JUDGE.exists() else []
 
 
 @pytest.fixture
@@ -64,7 +60,7 @@ if PUBLIC_AT_HAND:
 
     @pytest.mark.parametrize("name", OFFICIAL_MARKS)
     def test_official_marks(name: str) -> None:
-        assert score(read_folder(PUBLIC / "A" / name).instance()).mark == OFFICIAL_MARKS[name]
+        assert score(read_folder(ROADEF / "A" / name).instance()).mark == OFFICIAL_MARKS[name]
 
     @pytest.mark.parametrize("folder", PUBLIC_AT_HAND, ids=lambda folder: folder.name)
     def test_the_judge_agrees_on_every_public_instance(folder: Path) -> None:
@@ -75,12 +71,6 @@ if PUBLIC_AT_HAND:
         assert found.mark == expected["mark"]
         assert found.feasible == expected["feasible"]
         assert found.by_option == expected["per_ratio"]
-
-else:
-    warnings.warn(
-        "scores are not checked against the public ROADEF instances: none at LINESIDE_ROADEF_DIR",
-        stacklevel=1,
-    )
 
 
 def load_judge() -> ModuleType:

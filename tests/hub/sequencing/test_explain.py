@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -18,9 +17,9 @@ from hub.sequencing import Car, Instance, InstanceError, Ratio, Rules
 from hub.sequencing.explain import explain
 from hub.sequencing.explanation import Explanation, Overload
 from hub.sequencing.model import Capacity, Limits, Objective, Place
+from tests.fixtures.instances import roadef_folders
 
-ROADEF = Path(__file__).parents[4] / "shared/data/roadef"
-FOLDERS = sorted(path.parent for path in ROADEF.glob("*/*/vehicles.txt"))
+FOLDERS = roadef_folders()
 
 
 def cars(day: str, text: str) -> tuple[Car, ...]:

@@ -19,9 +19,9 @@ from hub.orders.csplib import read_classes, read_csplib
 from hub.orders.formats import read_given
 from hub.orders.roadef import FILES
 from hub.sequencing import score
+from tests.fixtures.instances import csplib_files
 from tests.hub.orders import SAMPLE_DAY, SAMPLE_DAY_FILE
 from tests.hub.orders.test_csplib import JUDGE as CSPLIB_JUDGE
-from tests.hub.orders.test_csplib import PUBLIC as CSPLIB_PUBLIC
 from tests.hub.orders.test_csplib import load_judge as load_csplib_judge
 from tests.hub.orders.test_roadef import PUBLIC_AT_HAND, load_judge
 from tests.hub.sequencing.cli.conftest import Command
@@ -76,9 +76,9 @@ if PUBLIC_AT_HAND:
         assert expected["feasible"]
 
 
-if CSPLIB_PUBLIC and CSPLIB_JUDGE.exists():
+if csplib_files() and CSPLIB_JUDGE.exists():
 
-    @pytest.mark.parametrize("path", list(islice(CSPLIB_PUBLIC, 0, None, 30)), ids=str)
+    @pytest.mark.parametrize("path", list(islice(csplib_files(), 0, None, 30)), ids=str)
     def test_the_judge_agrees_on_written_classes(run: Command, tmp_path: Path, path: Path) -> None:
         out = tmp_path / "out.txt"
         solved = json.loads(run("solve", path, *MOVES, "--out", out))
