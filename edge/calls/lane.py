@@ -78,8 +78,8 @@ class CallLane:
         self._resend_after_s = resend_after_s
         self._figures = figures
         self._tracer = tracer
-        self._traced: Place | None = None
-        """The last event that this process has sent; those before it of its epoch too."""
+        self._told = Place(0, 0)
+        """Below it, in its epoch, all events were sent at least once; no epoch is 0."""
         self._state_said_at = -math.inf
         self._heard = False
         self._calls = jis_topic(group, node, "calls")
@@ -226,20 +226,19 @@ class CallLane:
     def _trace_sent(
         self, epoch: int, sending: Sending, events: Sequence[Any], began_ns: int
     ) -> None:
-        before = self._traced
+        """Tell of those that are sent for the first time: what the hub does not answer is sent
+        again every few seconds."""
+        fresh = self._told.offset if self._told.epoch == epoch else 0
         for offset, event in enumerate(events, sending.first):
-            if isinstance(event, dict) and event.get("kind") in OUTCOMES:
+            if offset >= fresh and isinstance(event, dict) and event.get("kind") in OUTCOMES:
                 self._tracer.step(
                     Step.ANSWER,
                     CallKey.model_validate(event["key"]),
                     began_ns,
                     place=Place(epoch, offset),
-                    again=before is not None and before.epoch == epoch and offset <= before.offset,
                     more={"lineside.outcome": event["kind"]},
                 )
-        last = sending.after - 1
-        if before is None or before.epoch != epoch or before.offset < last:
-            self._traced = Place(epoch, last)
+        self._told = Place(epoch, max(fresh, sending.after))
 
     async def _count(self) -> None:
         counts = await self._desk.run(self._desk.store.counts)

@@ -244,7 +244,7 @@ class CallPublisher(Lane):
                     for gateway, s in sorted(progressed.items())
                 ],
             )
-            if self._tracer.on:
+            if self._tracer.on and noted:
                 self._trace_acknowledged(connection, noted, taken_ns)
         for stream in progressed.values():
             stream.committed = max(stream.committed, stream.writer.watermark)
@@ -315,14 +315,15 @@ class CallPublisher(Lane):
     def _trace_published(
         self, stream: _Stream, sending: Sending, records: Sequence[Any], began_ns: int
     ) -> None:
+        """Tell of those that are sent for the first time: a gateway may be away for long, and what
+        it does not answer is sent again every few seconds."""
         for offset, record in enumerate(records, sending.first):
-            if record["kind"] == "call":
+            if record["kind"] == "call" and offset >= stream.published:
                 self._tracer.step(
                     Step.PUBLISH,
                     CallKey.model_validate(record["key"]),
                     began_ns,
                     place=Place(stream.writer.epoch, offset),
-                    again=offset < stream.published,
                 )
         stream.published = max(stream.published, sending.after)
 

@@ -15,7 +15,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExportResult
-from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
+from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 from opentelemetry.trace import (
     NonRecordingSpan,
@@ -71,15 +71,14 @@ class Pipeline:
         self,
         step: Step,
         trace: int,
-        span: int | None,
+        span: int,
         parent: int | None,
         times_ns: tuple[int, int],
         attributes: dict[str, Told],
         *,
         failed: bool,
     ) -> None:
-        """Put a span into the queue, if its trace is one of those that are told. `span`: its id;
-        None draws one."""
+        """Put a span with these ids into the queue, if its trace is one of those that are told."""
         self._ids.next(trace, span)
         context = Context()
         if parent is not None:
@@ -114,10 +113,9 @@ class _GivenIds(IdGenerator):
 
     def __init__(self) -> None:
         self._said = threading.local()
-        self._drawn = RandomIdGenerator()
 
-    def next(self, trace: int, span: int | None) -> None:
-        self._said.ids = (trace, span if span is not None else self._drawn.generate_span_id())
+    def next(self, trace: int, span: int) -> None:
+        self._said.ids = (trace, span)
 
     def generate_trace_id(self) -> int:
         trace: int = self._said.ids[0]

@@ -101,15 +101,13 @@ class CallTracer:
         *,
         place: Place | None = None,
         first: bool = False,
-        again: bool = False,
         failed: bool = False,
         more: dict[str, Told] | None = None,
     ) -> None:
         """A step that `began_ns` says the beginning of, by `now`, is done now.
 
         `place`: of the record that it was done for, or that its parent was. `first`: nothing came
-        before it. `again`: it was done before, here, and has an id of its own. `more`: further
-        attributes; never anything secret.
+        before it. `more`: further attributes; never anything secret.
         """
         pipeline = self._pipeline
         if pipeline is None or not began_ns:
@@ -119,12 +117,10 @@ class CallTracer:
             pipeline.tell(
                 step,
                 trace_id(key),
-                None if again else span_id(step, key, place),
+                span_id(step, key, place),
                 None if parent is None else span_id(parent, key, place),
                 (began_ns, max(began_ns, time.time_ns())),
-                _attributes(key, place)
-                | ({"lineside.again": True} if again else {})
-                | (more or {}),
+                _attributes(key, place) | (more or {}),
                 failed=failed,
             )
         except Exception:  # a fault of a library's must not be one of the call lane's

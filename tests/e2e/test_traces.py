@@ -128,9 +128,8 @@ def whole(seen: Collector, key: CallKey) -> bool:
 
 def judge(seen: Collector, key: CallKey) -> None:
     """One trace, each step once, each behind its parent, by the process whose work it is."""
-    # Of what was done anew under the same id, the first; and not what was sent again.
-    by_id = {span.id: span for span in reversed(seen.of_call(str(key)))}
-    spans = [span for span in by_id.values() if "lineside.again" not in span.attributes]
+    # Of what was done anew under the same id, the first.
+    spans = list({span.id: span for span in reversed(seen.of_call(str(key)))}.values())
     assert {span.trace for span in spans} == {trace_id(key).to_bytes(16)}
     by_name = {span.name: span for span in spans}
     assert len(spans) == len(by_name) == len(STEPS)
