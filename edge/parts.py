@@ -273,6 +273,7 @@ class Parts:
         if self._pictures is None:
             directory = self._config.data_dir / "pictures"
             self._pictures = PictureStore(directory, self._config.pictures)
+            self._node.offer(self._pictures)
         return self._pictures
 
     def _disk_waits(self) -> bool:
@@ -293,6 +294,8 @@ class Parts:
             sources_of(config),
             config.uplink,
         )
+        if self._pictures is not None:
+            self._node.offer(self._pictures)
         for device, source in self._figures.sources.items():
             self._node.set_device(device, online=source.state in ("online", "late"))
         self._begin(

@@ -29,6 +29,8 @@ _SECRET_LINE = re.compile(
 )
 _BLOCK = re.compile(rf"(?im)^[\s#-]*[\"']?{_NAMED_SO}[\"']?\s*:\s*(?:[&!]\S+\s+)*[|>]")
 _USER_INFO = re.compile(r"//[^/\s@\"']+@")
+_QUERY = re.compile(r"(\bhttps?://[^\s\"'?#]+\?)[^\s\"'#]+")
+"""Some cameras want user and password in their address."""
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
 )
@@ -62,7 +64,7 @@ class Redactor:
         text = _PRIVATE_KEY.sub(HIDDEN, text)
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
-        return _USER_INFO.sub(f"//{HIDDEN}@", text)
+        return _QUERY.sub(rf"\g<1>{HIDDEN}", _USER_INFO.sub(f"//{HIDDEN}@", text))
 
 
 def secrets_in(file: Path) -> list[str]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from edge.journal import Tag
 from edge.status import Figures
+from protocols.inspection.fetching import BYTES, PART, WANTED
 from protocols.sparkplug import DataType, Metric, Property
 from protocols.sparkplug.server_times import ORIGIN, SERVER_TIMES
 from protocols.sparkplug.session import BD_SEQ, REBIRTH
@@ -84,9 +85,11 @@ def node_birth(
     *,
     backlog_order: str,
     repeats_from: int | None,
+    pictures: bool = False,
 ) -> list[Metric]:
     """Metrics of an NBIRTH: it is the stream's state. The hub takes backlog that is said to go
-    oldest first in order alone, and looks from `repeats_from` on for what it has already."""
+    oldest first in order alone, and looks from `repeats_from` on for what it has already;
+    `pictures`: it may ask for some."""
     int64, text = DataType.Int64, DataType.String
     metrics: list[tuple[str, DataType, Value]] = [
         (BD_SEQ, int64, bd_seq),
@@ -106,6 +109,8 @@ def node_birth(
         ("Gateway/Certificate Ends", DataType.DateTime, _ms(figures.identity.not_after)),
         *((name, int64, value) for name, value in health(figures).items()),
     ]
+    if pictures:
+        metrics += [(WANTED, text, None), (PART, text, None), (BYTES, DataType.Bytes, None)]
     return [
         Metric(name=name, datatype=datatype, value=value, timestamp=now_ms)
         for name, datatype, value in metrics

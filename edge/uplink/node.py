@@ -20,13 +20,16 @@ from typing import Literal, NoReturn
 
 from edge.journal import Gap, Lost, SampleBatch, Stored, Tag, TelemetryJournal
 from edge.link import Link, LinkError, Message
+from edge.pictures import PictureStore
 from edge.servers import Servers
 from edge.status import Condition, Figures
 from edge.uplink.bdseq import BirthDeathSequence
 from edge.uplink.births import CURSOR, Names, Value, device_birth, health, node_birth
 from edge.uplink.old_copy import OldCopyWatch
+from edge.uplink.pictures import PictureAnswers
 from edge.uplink.records import gap_payload, lost_payload, node_data, samples_payload
 from edge.uplink.settings import UplinkSettings
+from protocols.inspection.fetching import WANTED
 from protocols.jis.envelope import EnvelopeError, parse_answer
 from protocols.mqtt.broker import BrokerSettings, Will
 from protocols.sparkplug import Metric, Payload, PayloadError, decode, encode
@@ -119,6 +122,7 @@ class EdgeNode:
         self._recalled: set[int] = set()
         self._old_copy = OldCopyWatch(journal)
         self._session: _Session | None = None
+        self._pictures: PictureAnswers | None = None
         self._host_condition = Condition(logger, f"host {host_id}")
         self._identity = Condition(logger, "telemetry stream")
         self._too_large = Condition(logger, "record")
@@ -132,6 +136,12 @@ class EdgeNode:
         self._online[device] = online
         if self._session is not None:
             self._session.device_changed(device)
+
+    def offer(self, pictures: PictureStore) -> None:
+        """The hub may ask for these."""
+        largest = self._settings.max_message_kb * 1024
+        self._pictures = PictureAnswers(pictures, largest)
+        self._tags_changed()
 
     def say_anew(self) -> None:
         """What only a birth says has changed."""
@@ -280,6 +290,7 @@ class _Session:
                 self._say_devices()
                 self._say_health(now)
                 more = self._send(now)
+                more = self._send_picture() or more
             message = await self.link.receive(0.0 if more else self._wait_s())
             if more and message is None:
                 await asyncio.sleep(0)  # backlog leaves the loop to the others between its turns
@@ -306,6 +317,8 @@ class _Session:
             for metric in command.metrics:
                 if metric.name == CURSOR and isinstance(metric.value, str):
                     self._hear_cursor(metric.value)
+                elif metric.name == WANTED and isinstance(metric.value, str) and node._pictures:
+                    node._pictures.hear(metric.value)
 
     def _hear_cursor(self, text: str) -> None:
         try:
@@ -387,6 +400,7 @@ class _Session:
             now_ms,
             backlog_order=node._settings.backlog_order,
             repeats_from=self._journal.repeats_from,
+            pictures=node._pictures is not None,
         )
         topic = node_topic(node._group, "NBIRTH", node._node)
         self.link.publish(topic, encode(Payload(now_ms, birth, self._seq.begin())), 0)
@@ -458,6 +472,16 @@ class _Session:
             self._send_records(sending)
             if self._birth_wanted:
                 return False  # what is behind a record that waits for its tags' birth waits too
+        return True
+
+    def _send_picture(self) -> bool:
+        """Send a part of a picture that is asked for; True if there may be more."""
+        answers = self._of._pictures
+        part = answers.take() if answers is not None and not self._birth_wanted else None
+        if part is None:
+            return False
+        payload = node_data(part, self._seq.take(), _now_ms(), historical=False)
+        self.link.publish(self._data_topic, payload, 0)
         return True
 
     def _send_records(self, sending: Sending) -> None:

@@ -115,7 +115,7 @@ def lost_payload(
 
 
 def node_data(
-    values: Mapping[str, int | str | None], seq: int, now_ms: int, *, historical: bool
+    values: Mapping[str, int | str | bytes | None], seq: int, now_ms: int, *, historical: bool
 ) -> bytes:
     """An NDATA payload of these values by name, as of now. Their datatypes are in the NBIRTH: data
     leaves them out."""

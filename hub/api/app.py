@@ -34,6 +34,7 @@ from hub.api import (
     orders,
     part_changes,
     parts,
+    pictures,
     plants,
     previews,
     problems,
@@ -166,6 +167,7 @@ def create_app(
     app.include_router(day_searches.router)
     app.include_router(telemetry.router)
     app.include_router(parts.router)
+    app.include_router(pictures.router)
     app.include_router(export.router)
     app.include_router(racks.router)
     app.include_router(shipments.router)

@@ -11,9 +11,10 @@ from psycopg.rows import class_row
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.api.context import Shared, Tenant
+from hub.api.pictures import PICTURE_EXAMPLE, PictureView, of_part
 from hub.api.plants import After, Limit
 from hub.api.problems import Problem, described
-from protocols.inspection import Code, MediaType, PictureEvent, PictureState, Verdict
+from protocols.inspection import Code, Verdict
 
 router = APIRouter(prefix="/v1/parts", tags=["parts"])
 
@@ -34,15 +35,6 @@ JOIN tag t ON t.id = r.tag JOIN device d ON d.id = t.device JOIN gateway g ON g.
 WHERE r.serial = %(serial)s AND (%(after)s = 0 OR (r.measured_at, r.id) >
     (SELECT p.measured_at, p.id FROM inspection_result p WHERE p.id = %(after)s))
 ORDER BY r.measured_at, r.id LIMIT %(limit)s
-"""
-
-_PICTURES = """
-SELECT p.id, g.group_id || '/' || g.node_id AS gateway, d.name AS device, p.event, p.found_by,
-    p.found_key, p.what, p.serial, p.happened_at, p.state, p.reason, p.media_type, p.size,
-    encode(p.sha256, 'hex') AS sha256, p.frames, p.taken_from, p.taken_to
-FROM inspection_picture p
-JOIN tag t ON t.id = p.tag JOIN device d ON d.id = t.device JOIN gateway g ON g.id = d.gateway
-WHERE p.serial = %(serial)s ORDER BY p.happened_at, p.id LIMIT 100
 """
 
 _CALL_EXAMPLE: dict[str, Any] = {
@@ -79,26 +71,6 @@ _RESULT_EXAMPLE: dict[str, Any] = {
         "parts": {"supplier": "06123", "part_number": "SF-SPORT", "serial": "S-88123"},
     },
     "reason": None,
-}
-
-PICTURE_EXAMPLE: dict[str, Any] = {
-    "id": 17,
-    "gateway": "seatworks/gw-seat",
-    "device": "camera-1",
-    "event": "nok",
-    "found_by": "tightening-3",
-    "found_key": "0000004711@2026-03-02T07:01:40",
-    "what": "Torque",
-    "serial": "S-88123",
-    "happened_at": "2026-03-02T07:01:40Z",
-    "state": "kept",
-    "reason": "",
-    "media_type": "video/x-msvideo",
-    "size": 1840233,
-    "sha256": "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
-    "frames": 40,
-    "taken_from": "2026-03-02T07:01:35.2Z",
-    "taken_to": "2026-03-02T07:01:43.1Z",
 }
 
 
@@ -145,33 +117,6 @@ class ResultView(BaseModel):
         description="that the serial was read from, where the gateway knows the forms of codes"
     )
     reason: str | None = Field(description="that a person gave, such as why it is out of limits")
-
-
-class PictureView(BaseModel):
-    """A picture or clip that a camera of a gateway took of an event. It stays there until it is
-    asked for."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [PICTURE_EXAMPLE]})
-
-    id: int
-    gateway: str
-    device: str = Field(description="the camera")
-    event: PictureEvent
-    found_by: str = Field(description="device whose result it is, or plant/line")
-    found_key: str = Field(description="key of that result")
-    what: str = Field(description="characteristic, or what is wrong")
-    serial: str | None
-    happened_at: datetime = Field(description="by the station's clock")
-    state: PictureState = Field(
-        description="at the gateway: kept, dropped for newer ones, or missed: there is none"
-    )
-    reason: str = Field(description="why there is none, or none any more")
-    media_type: MediaType | None
-    size: int | None = Field(description="bytes")
-    sha256: str | None
-    frames: int | None
-    taken_from: datetime | None = Field(description="first frame, by the gateway's clock")
-    taken_to: datetime | None = Field(description="last frame")
 
 
 class FoundResult(ResultView):
@@ -228,8 +173,7 @@ def results(
             calls = cursor.execute(_CALLS, asked).fetchall()
         with connection.cursor(row_factory=class_row(FoundResult)) as cursor:
             found = cursor.execute(_RESULTS, asked).fetchall()
-        with connection.cursor(row_factory=class_row(PictureView)) as cursor:
-            pictures = cursor.execute(_PICTURES, asked).fetchall()
+        pictures = of_part(connection, serial)
     if not (calls or found or pictures or after):
         raise Problem(HTTPStatus.NOT_FOUND, f"nothing is known of a part {serial}")
     return PartResults(

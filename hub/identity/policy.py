@@ -20,6 +20,7 @@ BY_TAG: dict[str, Permission] = {
     "exceptions": "decide",
     "modes": "decide",
     "edi": "decide",
+    "pictures": "decide",
 }
 """What a change of these wants, in place of `operate`; what suppliers do too is `decide`."""
 _GUARDED_READING = frozenset({"keys", "webhooks", "audit"})

@@ -10,7 +10,7 @@ from hub.ingest.cursors import Position
 from hub.ingest.gaps import Gap
 from hub.ingest.inbox import Message
 from hub.ingest.new_logs import Awaited
-from hub.ingest.pictures import Told
+from hub.ingest.pictures import Piece, Told
 from hub.ingest.registry import Gateway
 from hub.ingest.results import Found
 from hub.ingest.rows import RowBuffer
@@ -97,6 +97,7 @@ class Batch:
         self.firsts: list[Record] = []
         self.results: list[Found] = []
         self.pictures: list[Told] = []
+        self.pieces: list[Piece] = []
         self.gaps: list[Gap] = []
         self.quarantined: list[Quarantined] = []
         self.shares: dict[int, Share] = {}
@@ -132,6 +133,7 @@ class Batch:
         self.firsts = []
         self.results = []
         self.pictures = []
+        self.pieces = []
         self.gaps = []
         self.quarantined = []
         self.shares = {}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hub.ingest.registry import TagBirth
+from protocols.inspection.fetching import BYTES, PART, WANTED
 from protocols.sparkplug import DataType, Metric, Payload
 from protocols.sparkplug.session import BD_SEQ
 from protocols.sparkplug.values import Value
@@ -26,6 +27,7 @@ MAX_OFFSET = 2**53
 """Epochs and offsets stay below it, so that answers keep them exactly."""
 
 _CONTROL = ("Stream/", "Node Control/", "Device Control/")
+_FETCHING = frozenset({WANTED, PART, BYTES})
 
 
 class BirthError(ValueError):
@@ -130,7 +132,7 @@ def clock_offset_ms(said_ms: int | None, now_ms: int) -> int | None:
 
 def is_control(name: str) -> bool:
     """Whether a metric steers the session and is no data."""
-    return name == BD_SEQ or name.startswith(_CONTROL)
+    return name == BD_SEQ or name in _FETCHING or name.startswith(_CONTROL)
 
 
 def status_value(value: Value) -> bool | int | float | str | None:

@@ -63,6 +63,7 @@ def _store(
             conn.execute("SELECT sample_touched(%s::timestamptz[])", [touched])
         results.insert(conn, batch.results)
         pictures.insert(conn, batch.pictures)
+        pictures.insert_pieces(conn, batch.pieces)
         gaps.insert(conn, batch.gaps)
         _insert_quarantine(conn, [*batch.quarantined, *refused])
         shares = list(batch.shares.values())

@@ -11,6 +11,7 @@ from hub.ingest.registry import Gateway
 from hub.ingest.results import told
 from hub.ingest.session import Device
 from protocols.inspection import PICTURE, Picture, parse_picture
+from protocols.inspection.fetching import Part
 from protocols.sparkplug import Samples
 
 # A picture that was missing may come to be kept, and one that was kept may go; told again in
@@ -23,6 +24,31 @@ ON CONFLICT (tag, key) DO UPDATE SET state = excluded.state, reason = excluded.r
     media_type = excluded.media_type, size = excluded.size, sha256 = excluded.sha256,
     frames = excluded.frames, taken_from = excluded.taken_from, taken_to = excluded.taken_to
 WHERE (p.state, excluded.state) IN (('missed', 'kept'), ('kept', 'dropped'))
+"""
+# Only the part that is next has a place; what came twice, or after a hole, is asked for again.
+_PIECE = """
+WITH p AS (
+    UPDATE inspection_picture p SET fetch_state = 'arriving',
+        here = p.here + length(%(data)s::bytea), heard_at = clock_timestamp()
+    FROM tag t JOIN device d ON d.id = t.device
+    WHERE t.id = p.tag AND d.gateway = %(gateway)s AND p.key = %(key)s
+        AND p.fetch_state IN ('asked', 'arriving') AND p.here = %(at)s
+        AND p.here + length(%(data)s::bytea) <= p.size
+    RETURNING p.id, p.owner, p.partner
+)
+INSERT INTO picture_part (picture, at, owner, partner, data)
+SELECT id, %(at)s, owner, partner, %(data)s FROM p
+"""
+_GONE = """
+WITH gone AS (
+    UPDATE inspection_picture p SET fetch_state = 'gone', fetch_reason = %(gone)s, here = 0,
+        heard_at = clock_timestamp()
+    FROM tag t JOIN device d ON d.id = t.device
+    WHERE t.id = p.tag AND d.gateway = %(gateway)s AND p.key = %(key)s
+        AND p.fetch_state IN ('asked', 'arriving')
+    RETURNING p.id
+)
+DELETE FROM picture_part USING gone WHERE picture = gone.id
 """
 
 
@@ -41,6 +67,15 @@ def read(gateway: Gateway, device: Device, samples: Samples) -> Iterator[Told]:
         return
     for picture in told(PICTURE, parse_picture, device, samples):
         yield Told(gateway, device.picture_tag, picture)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a picture that was asked for."""
+
+    gateway: Gateway
+    part: Part
+    data: bytes
 
 
 def insert(conn: psycopg.Connection, pictures: Iterable[Told]) -> None:
@@ -72,3 +107,14 @@ def insert(conn: psycopg.Connection, pictures: Iterable[Told]) -> None:
     if rows:
         with conn.cursor() as cursor:
             cursor.executemany(_INSERT, rows)
+
+
+def insert_pieces(conn: psycopg.Connection, pieces: Iterable[Piece]) -> None:
+    """Store what came of pictures that were asked for, in order."""
+    for piece in pieces:
+        part = piece.part
+        about = {"gateway": piece.gateway.id, "key": part.key, "at": part.at, "gone": part.gone}
+        if part.gone:
+            conn.execute(_GONE, about)
+        elif piece.data:
+            conn.execute(_PIECE, {**about, "data": piece.data})

@@ -28,10 +28,11 @@ from hub.ingest.births import (
     status_value,
 )
 from hub.ingest.gaps import GapTextError, read_gap, read_lost
-from hub.ingest.pictures import Told
+from hub.ingest.pictures import Piece, Told
 from hub.ingest.results import Found
 from hub.ingest.rows import AliasTable, UnknownAliasError
 from hub.ingest.session import Delivery, Device, Session
+from protocols.inspection.fetching import BYTES, PART, parse_part
 from protocols.sparkplug import (
     NO_ALIAS,
     DataSet,
@@ -107,6 +108,8 @@ class RecordReader:
             metrics[name] = metric
         if EPOCH in metrics:
             return self._stream_note(batch, share, metrics, payload)
+        if PART in metrics:
+            return _picture_part(batch, share, metrics)
         for name, metric in metrics.items():
             if not is_control(name):
                 share.status[clean(name)] = status_value(metric.value)
@@ -268,6 +271,18 @@ class RecordReader:
                 share.counts.duplicates += 1
             return None
         return accepted
+
+
+def _picture_part(batch: Batch, share: Share, metrics: dict[str, Metric]) -> Taken:
+    data = metrics[BYTES].value if BYTES in metrics else b""
+    try:
+        part = parse_part(str(metrics[PART].value))
+    except ValueError:
+        return _refuse(share, f"{PART} is none")
+    if not isinstance(data, bytes):
+        data = b""
+    batch.pieces.append(Piece(share.session.gateway, part, data))
+    return Taken.READ
 
 
 def _has_awaited(share: Share, device: Device, samples: Samples, *, in_order: bool) -> bool:

@@ -14,13 +14,14 @@ from hub.ingest.listener import Listeners
 from hub.ingest.settings import IngestSettings
 from hub.ingest.sharing import Sharing
 from hub.ingest.worker import Worker
+from hub.pictures.fetching import Fetching
 from hub.store import Database
 from protocols.mqtt.broker import BrokerSettings
 
 
 class Ingest:
-    """Threads of paho's (one for each broker), which receive, the worker's, and its helper's; if it
-    shares the load, one more for leases. A context manager.
+    """Threads of paho's (one for each broker), which receive, the worker's, and its helper's; one
+    that asks for pictures; if it shares the load, one more for leases. A context manager.
 
     Neither broker nor database has to be there at the start, and each may go and come back.
     """
@@ -48,13 +49,14 @@ class Ingest:
         self._worker = Worker(
             database, settings, self._inbox, self._host, self.figures, self._sharing
         )
+        self._fetching = Fetching(database.dsn("ingest"), self._host.command)
         self._thread = threading.Thread(target=self._worker.run, name="ingest")
 
     @property
     def alive(self) -> bool:
         """Whether the worker runs; if it does not although it was started, it has failed."""
         shares = self._sharing is None or self._sharing.alive
-        return self._thread.is_alive() and shares
+        return self._thread.is_alive() and self._fetching.alive and shares
 
     @property
     def trouble(self) -> str | None:
@@ -64,6 +66,7 @@ class Ingest:
     def start(self) -> None:
         """Begin to receive; returns at once."""
         self._thread.start()
+        self._fetching.start()
         if self._sharing is not None:
             self._sharing.start()
         self._host.start()
@@ -71,6 +74,7 @@ class Ingest:
     def stop(self) -> None:
         """Commit and answer what is at hand if the database is there, say offline, leave."""
         self._worker.stop()
+        self._fetching.stop()
         self._thread.join()
         self._inbox.close()
         if self._sharing is not None:

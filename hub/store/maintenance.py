@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import psycopg
 
+from hub.pictures import demand as pictures
 from hub.store.rounds import Rounds
 from hub.store.settings import KeepSettings
 
@@ -55,6 +56,11 @@ def let_go(connection: psycopg.Connection, now: datetime, keep: KeepSettings) ->
             gone = connection.execute(_OLD_QUARANTINE, [before]).rowcount
         if gone:
             logger.info("let go of %d records of the quarantine", gone)
+    if keep.pictures_days is not None:
+        with connection.transaction():
+            gone = pictures.let_go(connection, now - timedelta(days=keep.pictures_days))
+        if gone:
+            logger.info("let go of %d fetched pictures", gone)
 
 
 def _roll_up(connection: psycopg.Connection, now: datetime) -> bool:

@@ -41,6 +41,12 @@ class KeepSettings(BaseModel):
         le=_A_CENTURY,
         title="Days that records which could not be stored are kept",
     )
+    pictures_days: int | None = Field(
+        default=30,
+        ge=1,
+        le=_A_CENTURY,
+        title="Days that pictures fetched from gateways are kept; they can be fetched again",
+    )
     compress_after_days: int = Field(
         default=1,
         ge=1,

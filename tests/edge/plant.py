@@ -96,13 +96,13 @@ def line_plc(directory: Path, port: int, **options: Any) -> Child:
         "state": directory / "state.json",
         **options,
     }
-    arguments = [*_command("firmware_sim"), "line"]
+    arguments = [*command("firmware_sim"), "line"]
     for name, value in given.items():
         arguments += [f"--{name.replace('_', '-')}", str(value)]
     return Child(arguments, directory / "plc.log")
 
 
-def _command(package: str) -> list[str]:
+def command(package: str) -> list[str]:
     """The package's command, by this interpreter."""
     return [sys.executable, "-c", f"from {package}.cli import main; main()"]
 
@@ -144,7 +144,7 @@ def agent(config: EdgeConfig, directory: Path) -> Child:
     """A gateway with this configuration, as the command line starts it."""
     path = directory / "edge.yaml"
     path.write_text(config.model_dump_json(by_alias=True))  # JSON is YAML too
-    return Child([*_command("edge"), "run", "--config", str(path)], directory / "agent.log")
+    return Child([*command("edge"), "run", "--config", str(path)], directory / "agent.log")
 
 
 def calls(

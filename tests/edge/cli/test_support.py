@@ -19,6 +19,7 @@ PLANTED = {
     "in a comment": "0ld-passw0rd",
     "the board's": "481516",
     "in an address": "us3r:sw0rdfish",
+    "behind a question mark": "snap-pa55",
     "a key's": "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC",
     "in the log": "l0gged-secret",
 }
@@ -43,6 +44,9 @@ sources:
     endpoint: opc.tcp://10.0.0.2:4840
     username: reader
     password: ${PLC_PASSWORD}
+  - device: eye
+    kind: camera
+    url: http://10.0.0.3/cgi-bin/api.cgi?cmd=Snap&user=me&pw=snap-pa55
 """
 LOG = """\
 WARNING broker refuses password=l0gged-secret of me
@@ -85,7 +89,7 @@ def test_no_planted_secret_comes_along(file: Path) -> None:
     kept = parts["config.yaml"]
     assert "endpoint: opc.tcp://10.0.0.1:4840" in kept
     assert "password_file: plc.password" in kept
-    assert kept.count(HIDDEN) == 6
+    assert kept.count(HIDDEN) == 7
     assert "source plc is online" in parts["log.txt"]
     assert "pydantic" in json.loads(parts["versions.json"])["packages"]
     assert "no agent answers" in json.loads(parts["status.json"])["error"]

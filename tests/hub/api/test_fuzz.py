@@ -79,7 +79,7 @@ INSERT INTO api_key (id, owner, name, role, secret_hash, made_by, expires_at)
 _RIVALS = {
     "plant": "R1", "line": "L1", "production_no": "0000001", "car": "0000001", "rack": "L1-00001",
     "shipment": "T1", "part_group": "RG1", "reorder_index": "0", "control_point": MARK,
-    "webhook": "wh_rival", "key_id": "rivalkey", "exception": "1", "serial": "RS1",
+    "webhook": "wh_rival", "key_id": "rivalkey", "exception": "1", "serial": "RS1", "picture": "1",
 }  # fmt: skip
 """What would lead to it, by the names of path parameters."""
 

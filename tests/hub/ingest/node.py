@@ -15,6 +15,7 @@ from typing import Any, Self
 import paho.mqtt.client as mqtt
 
 from deploy.local.broker import LocalBroker
+from protocols.inspection.fetching import WANTED, Wanted, parse_wanted
 from protocols.jis.envelope import parse_answer
 from protocols.mqtt.broker import BrokerSettings, Will, make_client
 from protocols.sparkplug import (
@@ -54,6 +55,8 @@ class Node:
     ) -> None:
         self.group, self.node = group, node
         self.answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self.wanted: queue.SimpleQueue[Wanted] = queue.SimpleQueue()
+        """Pieces of pictures that the hub asks for."""
         self.rebirths: queue.SimpleQueue[float] = queue.SimpleQueue()
         self.seq = SequenceCounter()
         self.epoch = 0
@@ -247,6 +250,8 @@ class Node:
         for metric in command.metrics:
             if metric.name == "Stream/Cursor" and isinstance(metric.value, str):
                 self.answers.put(parse_answer(metric.value.encode()).answer())
+            elif metric.name == WANTED and isinstance(metric.value, str):
+                self.wanted.put(parse_wanted(metric.value))
 
 
 def _metric(name: str, datatype: DataType, value: Any) -> Metric:

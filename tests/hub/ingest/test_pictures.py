@@ -6,12 +6,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
+import pytest
 
 from protocols.inspection import PICTURE, Picture
 from protocols.sparkplug import DataType, Metric
+from tests.fixtures.broker import BROKERS
 from tests.hub.ingest.conftest import rows
 from tests.hub.ingest.node import Node
 
+pytestmark = pytest.mark.parametrize("broker", list(BROKERS)[-1:], indirect=True)
 EPOCH = 7
 ALIAS = 12
 """That of text in a record of the test's node."""

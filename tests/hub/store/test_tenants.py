@@ -37,7 +37,7 @@ TO_SEATS = {"edi_file"}
 """What the car maker makes for one supplier."""
 SEATS_ALONE = {
     *("gateway_status", "device", "tag", "stream_cursor", "gap", "quarantine"),
-    *("inspection_result", "inspection_picture"),
+    *("inspection_result", "inspection_picture", "picture_part"),
 }
 SEATS_SECRETS = {"gateway_proposal", "enrolment_token", "gateway_certificate"}
 """What its customer does not see either."""
@@ -89,6 +89,8 @@ INSERT INTO inspection_result (owner, partner, tag, key, characteristic, unit, v
 INSERT INTO inspection_picture (owner, partner, tag, key, event, found_by, found_key, what,
         happened_at, state, reason)
     SELECT owner, partner, id, '1', 'nok', 'press', '1', 'Torque', now(), 'missed', 'x' FROM tag;
+INSERT INTO picture_part (picture, at, owner, partner, data)
+    SELECT id, 0, owner, partner, 'x' FROM inspection_picture;
 INSERT INTO stream_cursor (gateway, owner, partner, stream, epoch)
     SELECT id, owner, partner, 'telemetry', 7 FROM gateway WHERE node_id = 'gw-seat';
 INSERT INTO gap (gateway, owner, partner, stream, cause)

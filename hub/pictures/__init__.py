@@ -1,0 +1,1 @@
+"""Pictures of gateways on demand: asked for, fetched, kept for a while."""
