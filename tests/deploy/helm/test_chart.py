@@ -3,7 +3,6 @@ together, and nothing runs as root, writable or unbounded."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -17,6 +16,7 @@ from ruamel.yaml import YAML
 from hub.api.settings import PartName
 from hub.fleet.broker_files import AUTHORITY, CERTIFICATE, KEY, Broker, broker_files
 from hub.settings import HubSettings
+from tests.deploy.containers import forget_settings
 from tests.deploy.helm.render import CHART, Rendered, rendered
 
 VERSIONS = ("1.30.0", kubernetes_validate.latest_version())
@@ -241,8 +241,7 @@ def documented() -> dict[str, set[str]]:
 @every_example
 def test_the_hub_reads_every_setting(example: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (settings,) = [each["data"] for each in of_kind(example, "ConfigMap")]
-    for name in [name for name in os.environ if name.startswith("LINESIDE_")]:
-        monkeypatch.delenv(name)
+    forget_settings(monkeypatch)
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     read = HubSettings()
