@@ -189,7 +189,10 @@ def _of_ua_type(value: Any, expand: Expand) -> Any:
     if isinstance(value, ua.ExtensionObject):
         if not value.Body and value.TypeId.is_null():
             return None
-        return jsonable(expand(value), expand)
+        try:
+            return jsonable(expand(value), expand)
+        except RecursionError:
+            raise Unreadable("too many structures within one another") from None
     if dataclasses.is_dataclass(value):  # a structure of the standard
         return {
             field.name: jsonable(getattr(value, field.name), expand)

@@ -258,6 +258,28 @@ def test_what_a_filter_dropped_before_a_restart_was_not_missed(path: Path, kille
     run(work)
 
 
+def test_the_number_of_what_a_filter_dropped_is_kept_after_a_while(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.sources.opcua.source._PASSED_S", 0.0)
+
+    async def work() -> None:
+        async with run_plc(Force=0.0) as plc:
+            force = {"name": "Force", "node": "ns=2;s=Force", "deadband": 1.0}
+            async with reading(path, settings_for(plc.endpoint, force)) as got:
+                await until(lambda: got.devices.heard == ["press online"])
+
+                def taken() -> int:
+                    return int(got.journal.bookmarks["press"].split()[0])
+
+                before = taken()
+                await plc.set("Force", 0.1, at_ms=1)
+                await until(lambda: taken() > before)
+                assert got.values("Force") == [0.0]
+
+    run(work)
+
+
 def test_a_restarted_agent_whose_subscription_is_gone_names_what_it_missed(path: Path) -> None:
     async def work() -> None:
         async with run_plc(Force=1.0, Still=0.0) as plc:

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.sources.opcua.structures import TypeBook
-from edge.sources.opcua.values import Unreadable
+from edge.sources.opcua.values import Unreadable, jsonable
 from protocols.sparkplug import DataType
 from tests.edge.sources.plc import Plc, run_plc
 from tests.edge.sources.reading import reading, run, settings_for, until
@@ -230,6 +230,57 @@ def test_a_structure_that_holds_itself() -> None:
         "values": [0.5],
         "inner": [{"name": "leaf", "values": None, "inner": []}],
     }
+
+
+def holders() -> TypeBook:
+    """Knows a structure that holds one of any type, under ns=2;i=1, and any values."""
+    book = TypeBook("press")
+    node = ua.NodeId.from_string("ns=2;i=1")
+    field = ua.StructureField
+    book._note(
+        node,
+        ua.StructureDefinition(
+            StructureType=ua.StructureType.StructureWithSubtypedValues,
+            DefaultEncodingId=node,
+            Fields=[
+                field(
+                    Name="held", DataType=ua.NodeId.from_string("i=22"), ValueRank=-1,
+                    IsOptional=True,
+                ),
+                field(Name="values", DataType=ua.NodeId.from_string("i=24"), ValueRank=1),
+            ],
+        ),
+    )  # fmt: skip
+    return book
+
+
+def held(depth: int) -> ua.ExtensionObject:
+    body = b"\0\0\0" + struct.pack("<i", 0)
+    for _ in range(depth):
+        inner = b"\1\2\1\0\1" + struct.pack("<i", len(body)) + body
+        body = inner + struct.pack("<iBd", 1, 11, 0.5)
+    return structure(ua.NodeId.from_string("ns=2;i=1"), body)
+
+
+def test_a_field_may_be_of_a_subtype_which_it_names() -> None:
+    found = jsonable(held(2), holders().expand)
+    nothing: dict[str, object] = {"held": None, "values": []}
+    assert found == {"held": {"held": nothing, "values": [0.5]}, "values": [0.5]}
+
+
+def test_structures_within_structures_have_an_end() -> None:
+    with pytest.raises(Unreadable):
+        jsonable(held(5000), holders().expand)
+
+
+@given(st.binary(max_size=200))
+def test_any_body_with_subtypes_is_read_or_unreadable(body: bytes) -> None:
+    value = structure(ua.NodeId.from_string("ns=2;i=1"), body)
+    try:
+        found = jsonable(value, holders().expand)
+    except Unreadable:
+        return
+    assert list(found) == ["held", "values"]
 
 
 def test_an_array_longer_than_its_message_is_not_begun() -> None:
