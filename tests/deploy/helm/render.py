@@ -27,6 +27,7 @@ def rendered(chart: Path, values: list[dict[str, Any]]) -> list[Rendered]:
     """The chart by each of `values`. Where Helm refuses them there are no files."""
     done = subprocess.run(
         [sys.executable, "-m", __name__, chart],
+        cwd=CHART.parents[1],
         input=json.dumps(values),
         capture_output=True,
         text=True,
