@@ -36,6 +36,7 @@ help:
 	@echo 'make fuzz-calls  random plants, their calls over a channel that loses and doubles, EXAMPLES=100'
 	@echo 'make fuzz-api   requests drawn from the description of the API, EXAMPLES=100 of each'
 	@echo 'make peers   other makers'"'"' codecs, label printer, OPC UA server and PLCs, and a TimescaleDB, for the tests that want them'
+	@echo 'make timescale SOURCE=folder   build TimescaleDB from its source into a copy of the embedded PostgreSQL'
 	@echo 'make build   the environment and the compiled modules, no more'
 	@echo 'make clean   remove all that was made, what demos left in .lineside too'
 
@@ -144,6 +145,11 @@ INPUTS ?= 1000000
 .PHONY: fuzz
 fuzz: build
 	@$(BIN)/python -m tests.fuzz --inputs $(INPUTS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+# No registry has TimescaleDB as a server: its source, checked out at a release in SOURCE, is built.
+.PHONY: timescale
+timescale: build
+	@deploy/setup/build-timescale $(BIN)/python '$(SOURCE)' .lineside/timescale
 
 .PHONY: peers
 peers: build

@@ -39,6 +39,10 @@ class DatabaseSettings(BaseModel):
     passwords_dir: Path | None = Field(
         default=None, title="Folder of files `owner`, `ingest`, `api`, a password in each"
     )
+    programs: Path | None = Field(
+        default=None,
+        title="Folder of `postgres`, `initdb` and `pg_ctl` to embed; none: those of the wheel",
+    )
 
     @model_validator(mode="after")
     def _passwords_known(self) -> DatabaseSettings:

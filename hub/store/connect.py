@@ -123,7 +123,7 @@ def open_database(settings: DatabaseSettings, data_dir: Path) -> Iterator[Databa
             {role: settings.secret(role) for role in ROLES},
         )
         return
-    with EmbeddedPostgres(data_dir / "postgres") as server:
+    with EmbeddedPostgres(data_dir / "postgres", programs=settings.programs) as server:
         passwords = _embedded_passwords(server, settings.name)
         host, port = server.address
         yield Database(make_conninfo(host=host, port=port, dbname=settings.name), passwords)

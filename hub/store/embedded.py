@@ -3,6 +3,9 @@
 For a machine without a database server. Clients reach it over TCP on 127.0.0.1 with passwords that
 are drawn when the directory is made, so that other users of the machine are kept out. Several
 processes may use one directory at a time: the first starts the server, the last one stops it.
+
+Instead of the wheel's, the programs of another PostgreSQL on this machine may be run, such as one
+that has TimescaleDB, which is then loaded.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import json
 import logging
 import os
 import pwd
+import re
 import secrets
 import shlex
 import shutil
@@ -30,7 +34,7 @@ from psycopg.conninfo import make_conninfo
 
 logger = logging.getLogger(__name__)
 
-PG_MAJOR = 18
+WHEEL_MAJOR = 18
 SUPERUSER = "postgres"
 SYSTEM_USER = "lineside-postgres"
 """PostgreSQL refuses to run as root; started by root, it runs as this system user."""
@@ -49,9 +53,16 @@ class EmbeddedPostgres:
     directory/server.json        port and superuser password, readable by the owner alone
     """
 
-    def __init__(self, directory: Path, settings: Mapping[str, str] | None = None) -> None:
-        """`settings` are PostgreSQL parameters laid over the defaults, used when it starts."""
+    def __init__(
+        self,
+        directory: Path,
+        settings: Mapping[str, str] | None = None,
+        programs: Path | None = None,
+    ) -> None:
+        """`settings` are PostgreSQL parameters laid over the defaults, used when it starts.
+        `programs` is the folder with `postgres`, `initdb` and `pg_ctl`; None: the wheel's."""
         self.directory = directory.absolute()
+        self._programs = programs
         self.pgdata = self.directory / "pgdata"
         self.log = self.pgdata / "server.log"
         self._settings = dict(settings or {})
@@ -72,14 +83,19 @@ class EmbeddedPostgres:
     def start(self) -> None:
         """Use the server: make its cluster if there is none, start it unless it runs already.
 
-        Raises `EmbeddedError` if the wheel is missing or the server does not come up.
+        Raises `EmbeddedError` if its programs are missing or it does not come up.
         """
         if self._users is not None:
             raise EmbeddedError(f"this object already uses {self.directory}")
+        if not self._program("postgres").exists():
+            raise EmbeddedError(
+                f"{self._program('postgres')} is not there: LINESIDE_HUB_DATABASE__PROGRAMS is the "
+                "folder of postgres, initdb and pg_ctl"
+            )
         self.directory.mkdir(parents=True, exist_ok=True)
         with self._exclusively():
             if os.geteuid() == 0:
-                _open_way_for_system_user(self.pgdata, program("postgres"))
+                _open_way_for_system_user(self.pgdata, self._program("postgres"))
             if not self.pgdata.exists():
                 self._create()
             self._check_version()
@@ -168,15 +184,37 @@ class EmbeddedPostgres:
             )
         self._remember({"port": 0, "password": password})
         fresh.rename(self.pgdata)
-        logger.info("embedded PostgreSQL %d created in %s", PG_MAJOR, self.directory)
+        logger.info("embedded PostgreSQL %s created in %s", self._major(), self.directory)
 
     def _check_version(self) -> None:
-        found = (self.pgdata / "PG_VERSION").read_text().strip()
-        if found != str(PG_MAJOR):
+        found, ours = (self.pgdata / "PG_VERSION").read_text().strip(), self._major()
+        if found != ours:
             raise EmbeddedError(
-                f"{self.pgdata} was written by PostgreSQL {found}, the wheel brings {PG_MAJOR}; "
+                f"{self.pgdata} was written by PostgreSQL {found}, here is {ours}; "
                 "dump it with the old release and load it with this one"
             )
+
+    def _major(self) -> str:
+        if self._programs is None:
+            return str(WHEEL_MAJOR)
+        # postgres (PostgreSQL) 18.4 (Debian 18.4-1)
+        return self._asked("postgres", "--version").split()[2].partition(".")[0]
+
+    def _has_timescale(self) -> bool:
+        """Whether these programs come with the extension; the wheel's do not."""
+        if self._programs is None:
+            return False
+        found = re.search(
+            r"^share_path=(.+)$",
+            self._asked("initdb", "--show", f"--pgdata={self.pgdata}"),
+            re.MULTILINE,
+        )
+        if found is None:
+            return False
+        return (Path(found[1].strip('"')) / "extension" / "timescaledb.control").exists()
+
+    def _program(self, name: str) -> Path:
+        return program(name) if self._programs is None else self._programs / name
 
     def _running(self) -> bool:
         lock = self.pgdata / "postmaster.pid"
@@ -196,7 +234,13 @@ class EmbeddedPostgres:
             "max_connections": "60",
             "timezone": "UTC",
             "log_timezone": "UTC",
-        } | self._settings
+        }
+        if self._has_timescale():
+            parameters |= {
+                "shared_preload_libraries": "timescaledb",
+                "timescaledb.telemetry_level": "off",
+            }
+        parameters |= self._settings
         options = " ".join(shlex.quote(f"--{k}={v}") for k, v in parameters.items())
         self._remember(known)
         try:
@@ -214,14 +258,28 @@ class EmbeddedPostgres:
         logger.info("embedded PostgreSQL runs on 127.0.0.1:%s", known["port"])
 
     def _run(self, name: str, *arguments: str, check: bool = True) -> int:
-        """Run one program of the wheel as the right user; its exit code.
+        """Run one program as the right user; its exit code. Raises `EmbeddedError`."""
+        code, said = self._said(name, *arguments)
+        if check and code:
+            raise EmbeddedError(f"{name} failed in {self.directory}: {said[-800:]}")
+        return code
+
+    def _asked(self, name: str, *arguments: str) -> str:
+        """What a program says. Raises `EmbeddedError` if it fails."""
+        code, said = self._said(name, *arguments)
+        if code:
+            raise EmbeddedError(f"{self._program(name)} failed: {said[-800:]}")
+        return said
+
+    def _said(self, name: str, *arguments: str) -> tuple[int, str]:
+        """Exit code and output of a program, run as the right user.
 
         Output goes to a file: a pipe would be held open by the server that `pg_ctl` leaves behind.
         """
         as_root = os.geteuid() == 0
         with tempfile.TemporaryFile() as output:
             done = subprocess.run(  # noqa: S603 - fixed programs, arguments are our own
-                [str(program(name)), *arguments],
+                [str(self._program(name)), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -233,10 +291,7 @@ class EmbeddedPostgres:
                 check=False,
             )
             output.seek(0)
-            said = output.read().decode(errors="replace").strip()
-        if check and done.returncode:
-            raise EmbeddedError(f"{name} failed in {self.directory}: {said[-800:]}")
-        return done.returncode
+            return done.returncode, output.read().decode(errors="replace").strip()
 
 
 def program(name: str) -> Path:
@@ -250,7 +305,7 @@ def program(name: str) -> Path:
             "the embedded PostgreSQL is not installed: pip install 'lineside[hub]', "
             "or name a server in LINESIDE_HUB_DATABASE__HOST"
         )
-    return Path(spec.submodule_search_locations[0]) / f"pginstall{PG_MAJOR}" / "bin" / name
+    return Path(spec.submodule_search_locations[0]) / f"pginstall{WHEEL_MAJOR}" / "bin" / name
 
 
 def _environment() -> dict[str, str]:

@@ -5,6 +5,8 @@
 Some minutes for fifty million, and 100 bytes of disk for each. 2000 tags on 10 devices have a value
 every 10 s; they are stored in the order of time, as ingest stores them. Each question is asked of
 50 tags, devices or times drawn by a fixed seed; the figures are the median and the slowest of them.
+With LINESIDE_HUB_DATABASE__PROGRAMS of a PostgreSQL that has TimescaleDB all is asked a second time
+once the chunks are compressed, as the hub's policy does with those older than a day.
 """
 
 from __future__ import annotations
@@ -22,11 +24,14 @@ from pathlib import Path
 import psycopg
 
 from hub.ingest.rows import COLUMNS, HEADER, TRAILER, AliasTable, RowBuffer
-from hub.settings import DatabaseSettings
+from hub.settings import HubSettings
 from hub.store import Database, migrate, open_database
 from hub.store.connect import tenant
 from hub.store.maintenance import maintain
+from hub.store.migrate import Storage
 from hub.store.samples import latest_samples
+from hub.store.settings import KeepSettings
+from hub.store.status import Lying, store_status
 from hub.store.trends import read_trend
 from protocols.sparkplug import DataType, decode_samples, encode_samples
 from tests.benchmarks.report import Row, report
@@ -78,10 +83,12 @@ def load(conn: psycopg.Connection, tags: list[int], steps: int) -> float:
     table = AliasTable({n: (tag, DataType.Double) for n, tag in enumerate(tags, 10)}, {})
     aliases, types = array("Q", range(10, 10 + TAGS)), bytes([DataType.Double]) * TAGS
     rows, chance, storing_s = RowBuffer(), random.Random(1), 0.0
-    values = array("d", [chance.random() for _ in tags])
+    walks = [chance.uniform(0, 1000) for _ in tags]
     for step in range(steps):
         now_ms = START_MS + step * EVERY_MS
-        values[step % TAGS] = chance.random()
+        # A walk, read to two decimals: what a sensor gives, neither constant nor pure noise.
+        walks = [walk + chance.random() - 0.5 for walk in walks]
+        values = array("d", [round(walk, 2) for walk in walks])
         payload = encode_samples(
             *(0, now_ms, 1, 1, 2, step, aliases, array("q", [now_ms]) * TAGS, types, values),
             *({}, None, False),
@@ -115,7 +122,8 @@ def ask(name: str, conn: psycopg.Connection, question: Callable[[], int]) -> lis
     return [Row(name, statistics.median(taken), None, "ms", note)]
 
 
-def questions(database: Database, devices: list[list[int]], steps: int) -> list[Row]:
+def questions(database: Database, devices: list[list[int]], steps: int, how: str = "") -> list[Row]:
+    """Each question. `how` the samples lie goes behind its name."""
     chance = random.Random(2)
     tags = [tag for device in devices for tag in device]
     end = START + timedelta(milliseconds=steps * EVERY_MS)
@@ -141,48 +149,77 @@ def questions(database: Database, devices: list[list[int]], steps: int) -> list[
             return len(conn.execute(_WINDOW, asked).fetchall())
 
         return [
-            *ask("last value of a tag", conn, lambda: last(1)),
-            *ask("last values of 200 tags", conn, lambda: last(200)),
-            *ask("24-hour trend of a tag", conn, trend),
-            *ask("all 200 tags in a build window", conn, window),
+            *ask(f"last value of a tag{how}", conn, lambda: last(1)),
+            *ask(f"last values of 200 tags{how}", conn, lambda: last(200)),
+            *ask(f"24-hour trend of a tag{how}", conn, trend),
+            *ask(f"all 200 tags in a build window{how}", conn, window),
         ]
+
+
+def lying(conn: psycopg.Connection, storage: Storage) -> Lying:
+    """How the samples lie on disk."""
+    return store_status(conn, storage, KeepSettings()).classes[0].lying
+
+
+def roll_up(database: Database, storage: Storage, until: datetime) -> None:
+    """All trends, by the hub's own housekeeping or as TimescaleDB's jobs would."""
+    if storage == "postgres":
+        with database.connect("ingest", autocommit=True) as conn:
+            maintain(conn, until)
+        return
+    with database.connect("owner", autocommit=True) as conn:
+        for width in ("minute", "hour", "day"):
+            conn.execute(
+                "CALL public.refresh_continuous_aggregate(%s, NULL, %s::timestamptz)",
+                [f"lineside.sample_{width}", until],
+            )
+
+
+def compress(database: Database) -> float:
+    """Compress all chunks of samples; the seconds that it took."""
+    began = time.perf_counter()
+    with database.connect("owner", autocommit=True) as conn:
+        conn.execute("SELECT public.compress_chunk(c) FROM public.show_chunks('sample') c")
+    return time.perf_counter() - began
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, default=50_000_000)
     steps = max(1, parser.parse_args().rows // TAGS)
-    rows = steps * TAGS
+    rows, end = steps * TAGS, START + timedelta(milliseconds=steps * EVERY_MS)
     with (
         tempfile.TemporaryDirectory(prefix="lineside-bench-") as folder,
-        open_database(DatabaseSettings(), Path(folder)) as database,
+        open_database(HubSettings().database, Path(folder)) as database,
     ):
         with database.connect("owner") as conn:
-            migrate(conn)
+            storage = migrate(conn).storage
         with database.connect("ingest", autocommit=True) as conn:
             devices = make_tags(conn)
             storing_s = load(conn, [tag for device in devices for tag in device], steps)
-            began = time.perf_counter()
-            maintain(conn, START + timedelta(milliseconds=steps * EVERY_MS))
-            rolling_s = time.perf_counter() - began
+        began = time.perf_counter()
+        roll_up(database, storage, end)
+        rolling_s = time.perf_counter() - began
         with database.connect("owner", autocommit=True) as conn:
             conn.execute("VACUUM ANALYZE")
-            heap, indexes = conn.execute(
-                "SELECT sum(pg_table_size(inhrelid)), sum(pg_indexes_size(inhrelid))"
-                " FROM pg_inherits WHERE inhparent = 'sample'::regclass"
-            ).fetchone() or (0, 0)
-        found = questions(database, devices, steps)
-    report(
-        "hub-queries",
-        [
+            loose = lying(conn, storage)
+        found = [
             Row("stored", rows / storing_s, None, "values/s", f"{rows:,} values by bare COPY"),
             Row("rolled up", rows / rolling_s, None, "values/s"),
-            Row("rows on disk", float(heap) / rows, None, "bytes a value"),
-            Row("their indexes", float(indexes) / rows, None, "bytes a value"),
-            *found,
-        ],
-        {},
-    )
+            Row("on disk, with indexes", loose.bytes / rows, None, "bytes a value"),
+            *questions(database, devices, steps),
+        ]
+        if storage == "timescale":
+            compressing_s = compress(database)
+            with database.connect("owner", autocommit=True) as conn:
+                conn.execute("VACUUM ANALYZE")
+                packed = lying(conn, storage)
+            found += [
+                Row("compressed", rows / compressing_s, None, "values/s"),
+                Row("on disk, compressed", packed.bytes / rows, None, "bytes a value"),
+                *questions(database, devices, steps, ", compressed"),
+            ]
+    report("hub-queries" if storage == "postgres" else "hub-queries-timescale", found, {})
 
 
 if __name__ == "__main__":

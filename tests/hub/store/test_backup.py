@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -45,6 +46,9 @@ FROM tag, generate_series(0, 287) n
 """
 
 
+_HAS_TIMESCALE = "SELECT FROM pg_extension WHERE extname = 'timescaledb'"
+
+
 def rows(connection: psycopg.Connection) -> dict[str, int]:
     """Number of rows by table."""
     tables = connection.execute(
@@ -61,18 +65,36 @@ def pg(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program(name), *arguments], capture_output=True, text=True, check=False)
 
 
+def without_warnings(said: str) -> list[str]:
+    """Of what `pg_dump` says: TimescaleDB's own tables refer to one another, of which it warns."""
+    return [line for line in said.splitlines() if not re.search("warning|detail|hint", line)]
+
+
+def put_back(dsn: str, dump: Path) -> None:
+    """Into a database that has been bootstrapped, as a superuser."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        if connection.execute(_HAS_TIMESCALE).fetchone() is None:
+            restored = pg("pg_restore", "--clean", "--if-exists", "-d", dsn, dump)
+        else:
+            connection.execute("DROP SCHEMA lineside")
+            connection.execute("SELECT public.timescaledb_pre_restore()")
+            restored = pg("pg_restore", "-d", dsn, dump)
+            connection.execute("SELECT public.timescaledb_post_restore()")
+    assert restored.stderr == ""
+    assert restored.returncode == 0
+
+
 def test_what_was_dumped_is_there_again_and_calls_begin_anew(
     used: Database, database_server: DatabaseServer, tmp_path: Path
 ) -> None:
     name = used.conninfo.split("dbname=")[1].split()[0]
     of_superuser = database_server.embedded.dsn(name)
     dumped = pg("pg_dump", "-Fc", "-f", tmp_path / "hub.dump", "-d", of_superuser)
-    assert (dumped.returncode, dumped.stderr) == (0, "")
+    assert (dumped.returncode, without_warnings(dumped.stderr)) == (0, [])
     with temporary_server() as other:
         bootstrap(other.embedded.dsn(), "lineside", PASSWORDS)
         to = other.embedded.dsn("lineside")
-        restored = pg("pg_restore", "--clean", "--if-exists", "-d", to, tmp_path / "hub.dump")
-        assert (restored.returncode, restored.stderr) == (0, "")
+        put_back(to, tmp_path / "hub.dump")
         with psycopg.connect(of_superuser) as before, psycopg.connect(to) as after:
             kept = rows(before)
             assert kept["jis_call"] == 9

@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from hub.store.embedded import EmbeddedError, EmbeddedPostgres, _is_zombie
+from hub.store.embedded import EmbeddedError, EmbeddedPostgres, _is_zombie, program
 
 
 @pytest.fixture
@@ -131,6 +131,18 @@ def test_a_cluster_of_another_release_is_refused(fresh: Path) -> None:
     (fresh / "pgdata" / "PG_VERSION").write_text("16\n")
     with pytest.raises(EmbeddedError, match="written by PostgreSQL 16"):
         EmbeddedPostgres(fresh).start()
+
+
+def test_programs_of_another_server_are_run_instead(fresh: Path) -> None:
+    with EmbeddedPostgres(fresh / "data", programs=program("postgres").parent) as server:
+        assert answers(server.dsn())
+        with psycopg.connect(server.dsn()) as connection:
+            assert connection.execute("SHOW shared_preload_libraries").fetchone() == ("",)
+
+
+def test_programs_that_are_not_there_are_named(fresh: Path) -> None:
+    with pytest.raises(EmbeddedError, match=f"{fresh}/none/postgres is not there"):
+        EmbeddedPostgres(fresh / "data", programs=fresh / "none").start()
 
 
 def test_one_object_is_started_once(folder: Path) -> None:

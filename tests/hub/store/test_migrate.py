@@ -13,7 +13,7 @@ import pytest
 from hub.store import Database, MigrationError, migrate, schema_state
 from hub.store.migrate import SQL, migrations
 from hub.store.roles import bootstrap
-from tests.fixtures.postgres import PASSWORDS, DatabaseServer
+from tests.fixtures.postgres import PASSWORDS, PROGRAMS, DatabaseServer
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_new_database_gets_all_and_a_second_run_nothing(
     assert before.pending == tuple(m.version for m in migrations("postgres"))
     said = [record.message for record in caplog.records if "samples are stored" in record.message]
     assert len(said) == 1
-    assert "plain PostgreSQL" in said[0]
+    assert ("TimescaleDB hypertables" if PROGRAMS else "plain PostgreSQL") in said[0]
     assert migrate(owner).pending == ()
 
 
