@@ -55,6 +55,8 @@ GOALS: dict[str, Goal] = {
     **{f"{kind}: CPU per value that changed": AtMost(3) for kind in POLLED},
     **{f"{kind}: CPU per value as before": AtMost(2) for kind in POLLED},
     **{f"{kind}: as fast as it goes": AtLeast(0.5) for kind in POLLED},
+    "machine_vision: CPU per result": AtMost(3),
+    "machine_vision: CPU per result, as fast as it tells": AtMost(3),
 }
 
 
