@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +12,8 @@ from edge.journal import Gap, SampleBatch, TelemetryJournal
 from protocols.inspection import RESULT, PictureEvent, parse_result
 
 _NOK = '"verdict":"nok"'
+_LOOKED_BACK = 500
+"""Records: more than the seconds before a stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,32 +70,49 @@ class NokWatch:
             return
         for record in records:
             if isinstance(record, SampleBatch):
-                self._look_at(record)
+                for event in nok_results(self._journal, record):
+                    self._events.tell(event)
 
-    def _look_at(self, batch: SampleBatch) -> None:
-        told: set[str] = set()
-        for position, text in batch.others.items():
-            if not isinstance(text, str) or _NOK not in text:
-                continue
-            if self._journal.tag(batch.tags[position]).name != RESULT:
-                continue
-            try:
-                result = parse_result(text)
-            except ValueError:
-                continue  # some device has a value of this name
-            if result.verdict != "nok" or result.key in told:
-                continue
-            told.add(result.key)  # one picture of an operation, however much of it is not in order
-            self._events.tell(
-                Event(
-                    "nok",
-                    batch.device,
-                    result.key,
-                    result.characteristic,
-                    result.serial,
-                    result.measured_at,
-                )
-            )
+
+def nok_results(journal: TelemetryJournal, batch: SampleBatch) -> Iterator[Event]:
+    """The results of a batch that are not in order: one event of an operation, however much of it
+    is not."""
+    told: set[str] = set()
+    for position, text in batch.others.items():
+        if not isinstance(text, str) or _NOK not in text:
+            continue
+        if journal.tag(batch.tags[position]).name != RESULT:
+            continue
+        try:
+            result = parse_result(text)
+        except ValueError:
+            continue  # some device has a value of this name
+        if result.verdict != "nok" or result.key in told:
+            continue
+        told.add(result.key)
+        yield Event(
+            "nok",
+            batch.device,
+            result.key,
+            result.characteristic,
+            result.serial,
+            result.measured_at,
+        )
+
+
+async def newest(journal: TelemetryJournal) -> AsyncIterator[SampleBatch]:
+    """The last batches that an earlier run wrote, by their offsets."""
+    state = journal.state
+    at = max(state.first_kept, state.next - _LOOKED_BACK)
+    while at < state.next:
+        found = journal.read(at, state.next)
+        for stored in found:
+            if isinstance(stored.record, SampleBatch):
+                yield stored.record
+        if not found:
+            return
+        at = found[-1].after
+        await asyncio.sleep(0)
 
 
 def wrong_part(line: str, rack: str, what: str, happened_at: datetime) -> Event:

@@ -89,6 +89,10 @@ class Answer:
         self._most = settings.max_frame_kb * 1024
         self.content_type = kind
 
+    def close(self) -> None:
+        """It is not wanted any more."""
+        self._connection.close()
+
     async def picture(self) -> bytes:
         """The one picture that it is. Raises `LinkError`."""
         async with _telling(self._settings):
@@ -134,24 +138,32 @@ class Answer:
 
 @asynccontextmanager
 async def opened(settings: CameraSettings) -> AsyncIterator[Answer]:
-    """Ask the camera, logging in if it wants that. Raises `LinkError`."""
+    """Ask the camera, logging in if it wants that: both within the time-out. Raises `LinkError`."""
     context = tls_of(settings)
+    async with _telling(settings):
+        answer = await _ask(settings, context)
+    try:
+        yield answer
+    finally:
+        answer.close()
+
+
+async def _ask(settings: CameraSettings, context: ssl.SSLContext | None) -> Answer:
     credentials: str | None = None
     while True:
-        async with _telling(settings):
-            connection = await _connect(settings, context)
+        connection = await _connect(settings, context)
         try:
-            async with _telling(settings):
-                response = await connection.ask(credentials)
+            response = await connection.ask(credentials)
             headers = [(n.decode().lower(), v.decode("latin-1")) for n, v in response.headers]
             if response.status_code == 401 and credentials is None:
                 credentials = _log_in(settings, [v for n, v in headers if n == "www-authenticate"])
+                connection.close()
                 continue
             _check(response.status_code, dict(headers))
-            yield Answer(settings, connection, dict(headers).get("content-type", ""))
-            return
-        finally:
+        except BaseException:
             connection.close()
+            raise
+        return Answer(settings, connection, dict(headers).get("content-type", ""))
 
 
 def target_of(settings: CameraSettings) -> str:

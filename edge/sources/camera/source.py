@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import json
 import logging
 import time
 from array import array
@@ -18,7 +19,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from edge.journal import JournalError, SampleBatch, SampleClass, TelemetryJournal
-from edge.pictures import Event, Events, Noted, PictureStore
+from edge.pictures import Event, Events, Noted, PictureStore, newest, nok_results
+from edge.pictures.store import STOPPED
 from edge.sources.base import DeviceListener
 from edge.sources.camera.config import CameraSettings
 from edge.sources.camera.link import opened
@@ -26,7 +28,7 @@ from edge.sources.camera.ring import Ring
 from edge.sources.polled.link import LinkError
 from edge.status import Condition, SourceFigures
 from edge.supervise import keep_running, until_one_ends
-from protocols.inspection import PICTURE, Picture
+from protocols.inspection import PICTURE, Picture, parse_picture
 from protocols.mjpeg import Frame, avi, longest_clip, size_of
 from protocols.sparkplug.datatypes import DataType
 
@@ -37,6 +39,8 @@ _AT_ONCE = 4
 _WAITING = 100
 """Events that wait for their picture; of one more there is none, which is said."""
 _TICK_S = 1.0
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, tzinfo=UTC)
+"""What a reference holds, whatever a station's clock says."""
 _TOO_MANY = "too much happened at once"
 
 
@@ -77,6 +81,7 @@ class CameraSource:
         self._keeping = Condition(logger, f"source {settings.device}: pictures on the disk")
         self._why_away = "no connection was made yet"
         self._sessions = 0
+        self._bookmark = f"{settings.device}/watched"
         self._tag_id = journal.tag_id(settings.device, PICTURE, DataType.String)
 
     @property
@@ -160,8 +165,8 @@ class CameraSource:
 
     def _hear(self, event: Event) -> None:
         """Note an event that is one of ours."""
-        wanted = self._of if event.kind == "nok" else self._lines
-        if event.found_by not in wanted:
+        # A line's name has a slash, a device's none.
+        if event.found_by not in self._of | self._lines:
             return
         try:
             self._queue.put_nowait(event)
@@ -175,7 +180,27 @@ class CameraSource:
         """Tell what an earlier run could not tell any more; then stay until cancelled."""
         for noted in self._store.left(self.device):
             await self._tell(noted)
+        for event in await self._unnoted():
+            await self._submit(self.device, _described(event, self._key(event), STOPPED))
+            self._figures.pictures_missed += 1
+        await self._journal.submit(bookmarks={self._bookmark: json.dumps(sorted(self._of))})
         await asyncio.Event().wait()
+
+    async def _unnoted(self) -> list[Event]:
+        """Results that an earlier run wrote, and was stopped before it noted that they are worth a
+        picture: of devices that the camera watched then already."""
+        watched = self._of & set(json.loads(self._journal.bookmarks.get(self._bookmark, "[]")))
+        if not watched:
+            return []
+        found: dict[str, Event] = {}
+        told: set[str] = set()
+        async for batch in newest(self._journal):
+            if batch.device in watched:
+                found |= {self._key(each): each for each in nok_results(self._journal, batch)}
+            if self._tag_id in batch.tags:
+                told |= {parse_picture(str(text)).key for text in batch.others.values()}
+        known = told | self._under_way
+        return [e for key, e in found.items() if key not in known and not self._store.knows(key)]
 
     async def _take_events(self) -> None:
         while True:
@@ -194,9 +219,7 @@ class CameraSource:
     async def _take(self, event: Event, key: str) -> None:
         """Take the picture of an event; tell what there is of it once it is on the disk."""
         now_us = _now_us()
-        missed = _described(
-            event, key, "the gateway was stopped before the picture was on its disk"
-        )
+        missed = _described(event, key, STOPPED)
         try:
             noted = await self._store.run(self._store.note, self.device, missed, now_us)
         except OSError as error:
@@ -303,9 +326,9 @@ def _described(event: Event, key: str, why: str) -> Picture:
         event=event.kind,
         found_by=event.found_by[:100],
         found_key=event.found_key,
-        what=event.what,
-        serial=event.serial,
-        happened_at=event.happened_at,
+        what=_printable(event.what)[:100],
+        serial=_printable(event.serial or "")[:128] or None,
+        happened_at=min(max(event.happened_at, _FIRST), _LAST),
         state="missed",
         reason=why,
     )

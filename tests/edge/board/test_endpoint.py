@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from edge.board.endpoint import BoardEndpoint
 from edge.board.settings import BoardSettings
 from edge.board.words import _WORDS, word
 from edge.calls import CallStore, Desk
+from edge.calls.store import TakenResult
 from edge.status import Figures
+from protocols.jis.messages import Event
 from protocols.streams import State
 from tests.edge.calls.test_store import NAME, ROUTES, accepted, records
 from tests.edge.plant import calls
@@ -29,13 +32,16 @@ PIN = "424242"
 
 
 @asynccontextmanager
-async def board(path: Path, **settings: Any) -> AsyncIterator[tuple[httpx.AsyncClient, CallStore]]:
-    """A board with one accepted call, and a browser of a kind."""
+async def board(
+    path: Path, wrong: Callable[[str, str, str], None] | None = None, **settings: Any
+) -> AsyncIterator[tuple[httpx.AsyncClient, CallStore]]:
+    """A board with one accepted call, and a browser of a kind; `wrong` hears of wrong parts."""
     store = CallStore.open(path / "calls.sqlite")
     store.read_state(State(5, 0, 9))
     store.receive(5, 0, records(1, 1), ROUTES)
     store.decide(accepted(calls(1, 1)[0]))
     desk = Desk(store, [NAME])
+    desk.on_wrong_part = wrong or desk.on_wrong_part
     chosen = BoardSettings(port=free_port(), **settings)
     endpoint = BoardEndpoint(desk, Figures(), lambda: [NAME], chosen)
     serving = asyncio.create_task(endpoint.serve())
@@ -85,6 +91,25 @@ async def test_a_press_counts_once_and_carries_the_name(tmp_path: Path) -> None:
         assert later.status_code == 200, "the same press, by its view of the call"
         stale = await client.post("/act", data=missing(token, version + 7))
         assert (stale.status_code, stale.json()["code"]) == (409, "no.changed")
+
+
+async def test_a_wrong_part_in_a_rack_is_told_to_the_cameras(tmp_path: Path) -> None:
+    heard: list[tuple[str, str, str]] = []
+    async with board(tmp_path, lambda *what: heard.append(what)) as (client, store):
+        call = calls(1, 1)[0]
+        at = datetime.now(UTC)
+        for no, kind in enumerate(("produced", "inspected", "packed"), 1):
+            more = {"verdict": "ok"} if kind == "inspected" else {}
+            place = {"rack": call.rack, "slot": call.slot} if kind == "packed" else {}
+            event = Event(kind=kind, key=call.key, at=at, serial="S1", **more, **place)
+            store.take_results(NAME, [TakenResult(no, b"", event, "", "{}")])
+        rack = {"verb": "close_rack", "line": NAME, "rack": call.rack}
+        press = {**rack, "token": await sign_in(client)}
+        answer = await client.post("/act", data={**press, f"scan-{call.slot}": "S9"})
+        assert (answer.status_code, answer.json()["code"]) == (409, "no.wrong_part")
+        answer = await client.post("/act", data={**press, f"scan-{call.slot}": "S1"})
+        assert answer.status_code == 200
+    assert heard == [(NAME, f"{NAME}/{call.rack}", f"{call.slot}: S9 ≠ S1")]
 
 
 async def test_who_is_not_signed_in_or_comes_from_elsewhere_presses_nothing(tmp_path: Path) -> None:

@@ -191,6 +191,30 @@ async def test_what_was_cut_off_by_a_stop_is_told(tmp_path: Path) -> None:
             await until(lambda: not list(got.folder.iterdir()))
 
 
+async def test_a_result_whose_event_was_never_noted_is_told(tmp_path: Path) -> None:
+    """A kill between the commit of a result and the note of its event."""
+    async with run_http_camera(QUICK) as camera:
+        settings = settings_for(camera.endpoint)
+        async with watching(tmp_path, settings) as got:
+            await got.find("1", "nok")
+            await got.tells(1)
+            await until(lambda: "camera-1/watched" in got.journal.bookmarks)
+            got.journal.on_written = None
+            await got.find("2", "nok")
+            await got.find("3", "ok")
+        async with watching(tmp_path, settings) as got:
+            told = await got.tells(2)
+            assert [(each.found_key, each.state) for each in told] == [
+                ("1", "kept"), ("2", "missed"),
+            ]  # fmt: skip
+            await got.find("4", "nok")
+            assert [each.found_key for each in await got.tells(3)] == ["1", "2", "4"]
+        other = settings.model_copy(update={"device": "camera-2"})
+        async with watching(tmp_path, other) as got:
+            await until(lambda: "camera-2/watched" in got.journal.bookmarks)
+            assert len(got.told) == 3, "of what was before it there is none"
+
+
 @pytest.mark.parametrize("log_in", ["basic", "digest"])
 async def test_it_logs_in(tmp_path: Path, log_in: Any) -> None:
     secret = tmp_path / "password"
