@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hub.api.context import Admitted, Context, Shared, Tenant
 from hub.api.problems import Problem, described
-from hub.pictures.demand import ask
+from hub.pictures.demand import TooMuchError, ask
 from protocols.inspection import MediaType, PictureEvent, PictureState
 
 router = APIRouter(prefix="/v1/pictures", tags=["pictures"])
@@ -154,8 +154,11 @@ def fetch(picture: PictureId, caller: Admitted, tenant: Tenant, shared: Shared) 
         raise Problem(
             HTTPStatus.CONFLICT, f"its gateway has no such picture: {known.reason or known.state}"
         )
-    with shared.writing() as connection:
-        ask(connection, picture, caller.actor)
+    try:
+        with shared.writing() as connection:
+            ask(connection, picture, caller.actor)
+    except TooMuchError as error:
+        raise Problem(HTTPStatus.CONFLICT, f"{error}; wait until some are there") from None
     return _found(shared, tenant, picture)
 
 

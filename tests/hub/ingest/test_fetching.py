@@ -8,6 +8,7 @@ import random
 import psycopg
 import pytest
 
+from hub.pictures import demand
 from hub.pictures.demand import ask, let_go
 from protocols.inspection.fetching import BYTES, PART, Part, Wanted
 from protocols.sparkplug import DataType, Metric
@@ -108,6 +109,25 @@ def test_what_is_another_or_gone_is_said(hub: psycopg.Connection, node: Node) ->
     assert (state(hub, second), state(hub, third)) == (("gone", 0), (None, 0))
     want(hub, second)
     assert asked(node).at == 0
+
+
+def test_there_is_room_for_so_much(
+    hub: psycopg.Connection, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demand, "MOST_BYTES", 2500)
+    born(node)
+    first, second, third = (kept(hub, node, n, DATA[: 1000 + n]) for n in (1, 2, 3))
+    want(hub, first)
+    say(node, asked(node).key, 0, DATA[:1001])
+    eventually(lambda: state(hub, first)[0] == "there", "all of it")
+    want(hub, second)
+    assert state(hub, first)[0] == "there"
+    fourth = kept(hub, node, 4, DATA[:600])
+    with pytest.raises(demand.TooMuchError):
+        want(hub, third, fourth)
+    assert (state(hub, first)[0], state(hub, second)[0]) == ("there", "asked")
+    want(hub, third)
+    assert (state(hub, first)[0], state(hub, third)[0]) == (None, "asked")
 
 
 def test_the_oldest_go_and_can_be_fetched_again(hub: psycopg.Connection, node: Node) -> None:
