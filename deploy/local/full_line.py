@@ -3,6 +3,7 @@ address, and the stations that find something of every part; and whether the hub
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -45,6 +46,8 @@ READY = re.compile(r"^ready (\S+)", re.MULTILINE)
 SUPPLIER = SUPPLIERS[0]
 BY_ADDRESS = ("press", "oven", "dryer")
 """An S7 PLC, Modbus over TCP, and Modbus on a serial port."""
+WATCHING = "camera"
+"""Beside the stations; it finds nothing itself, and takes clips of what they find."""
 PLC_STATIONS = 3
 """Of the line's own PLC, by OPC UA."""
 _READ = {"Force": "kN", "Stroke": "mm", "Parts": "", "Ok": ""}
@@ -56,6 +59,15 @@ SELECT d.name, r.serial, r.characteristic, r.value, r.verdict, count(*)
 FROM lineside.inspection_result r
 JOIN lineside.tag t ON t.id = r.tag JOIN lineside.device d ON d.id = t.device
 GROUP BY 1, 2, 3, 4, 5
+"""
+_PICTURES = """
+SELECT found_by, found_key, state, fetch_state, count(*) OVER (PARTITION BY found_by, found_key)
+FROM lineside.inspection_picture ORDER BY id
+"""
+_NOK = """
+SELECT DISTINCT d.name, r.key FROM lineside.inspection_result r
+JOIN lineside.tag t ON t.id = r.tag JOIN lineside.device d ON d.id = t.device
+WHERE r.verdict = 'nok'
 """
 _TOLD = """
 SELECT d.name, count(DISTINCT t.id) FROM lineside.device d JOIN lineside.tag t ON t.device = d.id
@@ -84,12 +96,24 @@ class FullLineStack(LocalStack):
         told = dict(database.execute(_TOLD).fetchall())
         silent = [name for name in BY_ADDRESS if told.get(name, 0) < len(_READ)]
         verdict.add("devices that did not tell each of their values", silent)
+        self._check_pictures(database, verdict)
         return verdict
 
+    def _check_pictures(self, database: psycopg.Connection[Any], verdict: Verdict) -> None:
+        """Of each result that is not in order there is one word of the camera."""
+        nok = {tuple(row) for row in database.execute(_NOK)}
+        told = [(tuple(row[:2]), row[4]) for row in database.execute(_PICTURES)]
+        verdict.add(
+            "results not in order of which no camera says anything", nok - dict(told).keys()
+        )
+        verdict.add(
+            "pictures of something else, or twice", [w for w, n in told if w not in nok or n > 1]
+        )
+
     def build_record(self) -> str:
-        """Of the last part, as the hub answers for its serial."""
+        """Of the last part, as the hub answers for its serial; and a clip from the gateway."""
         *_, last = read_findings(self._findings)
-        return draw_record(self.url, last.serial)
+        return draw_record(self.url, last.serial) + fetch_clip(self.url)
 
     def _more_sources(self, supplier: Supplier) -> Sequence[Mapping[str, object]]:
         if supplier is not SUPPLIER:
@@ -142,6 +166,14 @@ class FullLineStack(LocalStack):
                 "measured": [{**_limited(CURRENT), "column": CURRENT.characteristic}],
             },
             {
+                "kind": "camera",
+                "device": WATCHING,
+                "url": self._device("camera").replace("snapshot.jpg", "stream.mjpg"),
+                "take": "clip",
+                "after_s": 1,
+                "of": list(STATIONS),
+            },
+            {
                 "kind": "manual",
                 "device": HAND,
                 "characteristics": [
@@ -190,7 +222,8 @@ class FullLineStack(LocalStack):
         self.check_alive()
         with self.database() as database:
             (online,) = database.execute(_ONLINE).fetchone() or (0,)
-        return bool(online == len(self.settings.suppliers) + len(BY_ADDRESS) + len(STATIONS))
+        more = len(BY_ADDRESS) + len(STATIONS) + 1  # the camera that watches them
+        return bool(online == len(self.settings.suppliers) + more)
 
 
 def check_findings(
@@ -230,6 +263,31 @@ def draw_record(url: str, serial: str) -> str:
     with console.capture() as text:
         console.print(table)
     return text.get()
+
+
+def fetch_clip(url: str) -> str:
+    """Fetch the newest clip that the gateway keeps, and say what came of it."""
+    page = httpx.get(f"{url}v1/pictures", params={"limit": 100}).raise_for_status().json()
+    kept = [each for each in page["items"] if each["state"] == "kept"]
+    missed = sum(each["state"] == "missed" for each in page["items"])
+    said = f"The camera kept {len(kept)} clips of results not in order; {missed} it missed."
+    if not kept:
+        return f"{said}\n"
+    where = f"{url}v1/pictures/{kept[0]['id']}"
+    httpx.post(f"{where}/fetch").raise_for_status()
+
+    def settled() -> bool:
+        state = httpx.get(where).raise_for_status().json()["fetch_state"]
+        return state not in ("asked", "arriving")
+
+    wait_for(settled, START_TIMEOUT_S)
+    answer = httpx.get(f"{where}/content")
+    whole = hashlib.sha256(answer.content).hexdigest() == kept[0]["sha256"]
+    came = "fetched, and it is what was taken" if whole else "NOT FETCHED"
+    return (
+        f"{said} The newest, of {kept[0]['found_by']} {kept[0]['what']} at {kept[0]['serial']} "
+        f"({kept[0]['frames']} frames, {kept[0]['size']} bytes): {came}.\n"
+    )
 
 
 def _polled(

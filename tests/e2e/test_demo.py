@@ -116,6 +116,8 @@ def test_a_full_line_ends_with_the_build_record_of_a_part(directory: Path) -> No
         ("hand-station", "Gap"),
     ):
         assert re.search(rf"{station} +│ {characteristic} ", record), record
+    assert re.search(r"The camera kept \d+ clips", output)
+    assert "NOT FETCHED" not in output
     assert "every call, event and sample is there once" in output
 
 
