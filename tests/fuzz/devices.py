@@ -15,7 +15,7 @@ from snap7.s7protocol import S7Protocol
 from edge.sources.modbus.link import _bytes_of, _RawHolding, _RawInput
 from edge.sources.opcua.certificates import CertificateError, describe, hosts, split_chain, uris
 from edge.sources.opcua.structures import TypeBook
-from edge.sources.opcua.values import Unreadable
+from edge.sources.opcua.values import Unreadable, jsonable
 from edge.sources.s7.link import _BROKEN
 from protocols.modbus.crc import crc16
 from protocols.modbus.values import NUMBERS, Order, bit_field, number_field
@@ -178,7 +178,8 @@ def modbus() -> Target:
 
 
 def opcua_structures() -> Target:
-    """Bodies of structures, by a layout with texts, arrays, variants and itself in it."""
+    """Bodies of structures, by a layout with texts, arrays, variants and itself in it; and by one
+    whose members say themselves of which type they are."""
     book = TypeBook("press")
     node = ua.NodeId.from_string("ns=2;i=1")
     parts = (("name", "i=12", -1), ("values", "i=11", 1), ("any", "i=24", -1), ("at", "i=13", -1))
@@ -188,6 +189,16 @@ def opcua_structures() -> Target:
     ]
     fields.append(ua.StructureField(Name="inner", DataType=node, ValueRank=1))
     book._note(node, ua.StructureDefinition(DefaultEncodingId=node, Fields=fields))
+    holder = ua.NodeId.from_string("ns=2;i=2")
+    held = [
+        ua.StructureField(Name=name, DataType=ua.NodeId.from_string(kind), IsOptional=True)
+        for name, kind in (("structure", "i=22"), ("number", "i=26"))
+    ]
+    subtyped = ua.StructureType.StructureWithSubtypedValues
+    book._note(
+        holder,
+        ua.StructureDefinition(StructureType=subtyped, DefaultEncodingId=holder, Fields=held),
+    )
 
     def body(variant: bytes, inner: bytes = b"\0\0\0\0") -> bytes:
         name = struct.pack("<i", 4) + b"name"
@@ -206,8 +217,13 @@ def opcua_structures() -> Target:
     ]
     corpus = [body(each) for each in variants]
     corpus.append(body(variants[0], struct.pack("<i", 2) + corpus[0] + corpus[1]))
+    for kind, inner in ((1, corpus[0]), (2, b"\0\0\0\0")):
+        within = b"\1\2" + struct.pack("<HBi", kind, 1, len(inner)) + inner
+        corpus.append(within + variants[1])
 
     def run(data: bytes) -> None:
+        with suppress(Unreadable):
+            jsonable(ua.ExtensionObject(holder, ua.ByteString(data)), book.expand)
         book.expand(ua.ExtensionObject(node, ua.ByteString(data)))
 
     return Target(corpus, run, (Unreadable,))
