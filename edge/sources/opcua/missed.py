@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from asyncua import Client, ua
 
@@ -22,10 +22,16 @@ _OBJECTS = ua.NodeId(ua.Int32(ua.ObjectIds.ObjectsFolder))
 
 
 async def held_results(
-    client: Client, model: Companion, node: ua.NodeId, namespaces: list[str], device: str
+    client: Client,
+    model: Companion,
+    node: ua.NodeId,
+    namespaces: list[str],
+    device: str,
+    beat: Callable[[], None],
 ) -> tuple[list[ua.ExtensionObject], bool]:
     """The results that the system at a node holds, or the one system of the server; and whether
-    these are all. A server that has no such method, or refuses it, holds none."""
+    these are all. A server that has no such method, or refuses it, holds none. `beat` is called
+    with each answer, since many may take a while."""
     index = namespaces.index(model.namespace)
     try:
         (below,) = await referenced(client, [_OBJECTS], _HIERARCHICAL, most=_MOST_SYSTEMS)
@@ -37,7 +43,7 @@ async def held_results(
             if model is VISION:
                 return await _listed(client, management, listing, others[0], index)
             if others[0] is not None:
-                return await _by_id(client, management, listing, others[0], others[1])
+                return await _by_id(client, management, listing, others[0], others[1], beat)
     except (ua.UaError, ValueError, TypeError, AttributeError) as error:
         logger.info("source %s: results of before cannot be fetched: %s", device, error)
     return [], False
@@ -110,6 +116,7 @@ async def _by_id(
     listing: ua.NodeId,
     getting: ua.NodeId,
     release: ua.NodeId | None,
+    beat: Callable[[], None],
 ) -> tuple[list[ua.ExtensionObject], bool]:
     """All results, one by one by their ids, and whether these are all. Raises `ua.UaError`,
     `ValueError`."""
@@ -125,9 +132,13 @@ async def _by_id(
     names = [name for name in ids.Value or () if isinstance(name, str)][:_MOST]
     found: list[ua.ExtensionObject] = []
     for name in names:
-        one, result, wrong = await _call(
-            client, management, getting, ua.Variant(name, number.String), no_hint
-        )
+        beat()
+        try:
+            one, result, wrong = await _call(
+                client, management, getting, ua.Variant(name, number.String), no_hint
+            )
+        except ua.UaStatusCodeError:
+            break  # what came is kept, and is not all
         if not wrong.Value:  # else it was forgotten meanwhile
             found.append(result.Value)
         if release is not None and one.Value:

@@ -210,7 +210,7 @@ class Subscription:
             node = node_id(events.node, self._namespaces)
             device = self._settings.device
             held, whole = await held_results(
-                self._client, events.model, node, self._namespaces, device
+                self._client, events.model, node, self._namespaces, device, self._figures.beat
             )
         records = events.resume(held, now_us, whole=whole)
         self._figures.gaps += sum(isinstance(record, Gap) for record in records)
