@@ -33,6 +33,7 @@ from protocols.streams import Answer
 BASE_MS = 1_790_000_000_000
 """Time of the first sample; sample n of a record is n milliseconds later."""
 EPOCH_ALIAS, OFFSET_ALIAS, SERVER_TIMES_ALIAS, ORIGIN_ALIAS, FIRST_TAG_ALIAS = 1, 2, 3, 4, 10
+_TEXT_ALIAS = FIRST_TAG_ALIAS + 2
 WAIT_S = 15.0
 LONG_NAME = "".join(random.Random(1).choices(string.ascii_letters, k=9000))
 """Longer than an index takes, and it does not compress to less."""
@@ -126,6 +127,18 @@ class Node:
         """A DBIRTH; without metrics, of the usual tags."""
         tags = metrics if metrics is not None else self.usual_tags(device)
         self.publish("DBIRTH", encode(Payload(_now_ms(), tags, self.seq.take())), device)
+
+    def birth_of_texts(self, epoch: int, name: str) -> None:
+        """Births of the node and of a device `line` whose text has this name."""
+        self.birth(epoch, devices=["line"])
+        tags = self.usual_tags("line")
+        tags[-1] = Metric(name, _TEXT_ALIAS, datatype=DataType.String)
+        self.device_birth("line", tags)
+
+    def texts(self, offset: int, *texts: str) -> None:
+        """A record of such texts."""
+        others = dict(enumerate(texts))
+        self.record(offset, [0.0] * len(texts), alias=_TEXT_ALIAS, others=others)
 
     def usual_tags(self, device: str) -> list[Metric]:
         base = 100 * self._devices.index(device)

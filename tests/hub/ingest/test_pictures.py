@@ -9,15 +9,12 @@ import psycopg
 import pytest
 
 from protocols.inspection import PICTURE, Picture
-from protocols.sparkplug import DataType, Metric
 from tests.fixtures.broker import BROKERS
 from tests.hub.ingest.conftest import rows
 from tests.hub.ingest.node import Node
 
 pytestmark = pytest.mark.parametrize("broker", list(BROKERS)[-1:], indirect=True)
 EPOCH = 7
-ALIAS = 12
-"""That of text in a record of the test's node."""
 AT = datetime(2026, 3, 2, 7, 1, 40, tzinfo=UTC)
 KEPT = {"media_type": "image/jpeg", "size": 4711, "sha256": "0a" * 32, "frames": 1,
         "taken_from": AT, "taken_to": AT}  # fmt: skip
@@ -41,14 +38,11 @@ def picture(number: int, state: str, **more: Any) -> str:
 
 
 def born(node: Node, epoch: int = EPOCH) -> None:
-    node.birth(epoch, devices=["line"])
-    tags = node.usual_tags("line")
-    tags[-1] = Metric(PICTURE, ALIAS, datatype=DataType.String)
-    node.device_birth("line", tags)
+    node.birth_of_texts(epoch, PICTURE)
 
 
 def record(node: Node, offset: int, *texts: str) -> None:
-    node.record(offset, [0.0] * len(texts), alias=ALIAS, others=dict(enumerate(texts)))
+    node.texts(offset, *texts)
 
 
 def stored(hub: psycopg.Connection) -> list[tuple[object, ...]]:

@@ -16,7 +16,6 @@ from edge.sources.results import CodeForm, Results
 from edge.status import SourceFigures
 from firmware_sim.open_protocol import ControllerSettings, run_controller
 from protocols.inspection import RESULT, Result
-from protocols.sparkplug import DataType, Metric
 from tests.edge.sources.reading import Devices
 from tests.edge.uplink.test_node import gateway
 from tests.edge.waiting import until
@@ -26,8 +25,6 @@ from tests.hub.ingest.node import Node
 from tests.hub.store.test_samples import make_tag
 
 EPOCH = 7
-ALIAS = 12
-"""That of text in a record of the test's node."""
 
 
 def result(key: str = "4711", characteristic: str = "Torque", value: float | None = 25.5) -> Result:
@@ -45,14 +42,11 @@ def result(key: str = "4711", characteristic: str = "Torque", value: float | Non
 
 
 def birth(node: Node, epoch: int = EPOCH) -> None:
-    node.birth(epoch, devices=["line"])
-    tags = node.usual_tags("line")
-    tags[-1] = Metric(RESULT, ALIAS, datatype=DataType.String)
-    node.device_birth("line", tags)
+    node.birth_of_texts(epoch, RESULT)
 
 
 def record(node: Node, offset: int, *texts: str) -> None:
-    node.record(offset, [0.0] * len(texts), alias=ALIAS, others=dict(enumerate(texts)))
+    node.texts(offset, *texts)
 
 
 def stored(hub: psycopg.Connection) -> list[tuple[object, ...]]:
