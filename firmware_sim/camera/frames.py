@@ -29,7 +29,7 @@ class Frames:
         width, height = self._size
         image = Image.new("RGB", self._size, (40, 60, 40 + self.count * 7 % 200))
         draw = ImageDraw.Draw(image)
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        now = datetime.now(UTC).strftime("%H:%M:%S.%f")[:-3]
         draw.text((8, height // 4), f"#{self.count}", fill="white", font=self._font)
         draw.text((8, height // 2), now, fill="white", font=self._font)
         x = self.count * 5 % (width - 10)
