@@ -41,6 +41,8 @@ class Share:
     answer: bool = False
     counts: Counts = field(default_factory=Counts)
     status: dict[str, Any] = field(default_factory=dict)
+    next_seq: int | None = None
+    """Of a node without stream: it has said all before this number once the batch is committed."""
     clock_offset_ms: int | None = None
     """By the last message of this batch that says how the gateway is."""
     awaited: Awaited = field(default_factory=Awaited)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 from psycopg.types.json import Jsonb
 
-from hub.ingest import cursors, gaps, new_logs, pictures, results
+from hub.ingest import cursors, gaps, new_logs, pictures, results, stored_births
 from hub.ingest.batch import Batch, Quarantined, Record, Share
 from hub.ingest.births import clean
 from hub.ingest.rows import COLUMNS, HEADER, TRAILER
@@ -67,6 +67,8 @@ def _store(
         gaps.insert(conn, batch.gaps)
         _insert_quarantine(conn, [*batch.quarantined, *refused])
         shares = list(batch.shares.values())
+        seqs = {s.session.gateway.id: s.next_seq for s in shares if s.next_seq is not None}
+        stored_births.note_seqs(conn, seqs)
         _count(conn, shares)
         _note_status(conn, shares)
     return refused

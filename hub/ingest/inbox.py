@@ -34,7 +34,14 @@ class Leaving(NamedTuple):
     group: str
 
 
-Arrival = Message | Connected | Joined | Leaving
+class Heard(NamedTuple):
+    """What a broker had for us when it was asked, at this monotonic time, has come before this."""
+
+    broker: str
+    asked_s: float
+
+
+Arrival = Message | Connected | Joined | Leaving | Heard
 
 _OVERHEAD_BYTES = 200
 """What one message costs beside its payload: objects, topic, place in the queue."""

@@ -60,9 +60,15 @@ class NodeBirth:
 
 
 def node_born(
-    conn: psycopg.Connection, gateway: Gateway, payload: Payload, at: datetime
+    conn: psycopg.Connection,
+    gateway: Gateway,
+    payload: Payload,
+    at: datetime,
+    *,
+    late: bool = False,
 ) -> NodeBirth:
-    """An NBIRTH. Raises `BirthError`, `StaleCursorError`, `psycopg.Error`; then nothing changed."""
+    """An NBIRTH; `late`: it came to another worker before, and what it says of the gateway is old.
+    Raises `BirthError`, `StaleCursorError`, `psycopg.Error`; then nothing changed."""
     aliases = Aliases.of(payload)
     state = stream_state(payload)
     bd_seq = bd_seq_of(payload)
@@ -70,7 +76,7 @@ def node_born(
         position = cursors.load(conn, gateway)
         if state is None:
             node = _own_tags(conn, gateway, payload, aliases, at)
-            _note_online(conn, gateway, Delivery.STANDARD, {}, payload, at)
+            _note_online(conn, gateway, Delivery.STANDARD, {}, payload, at, late=late)
             return NodeBirth(position, Delivery.STANDARD, aliases, bd_seq, node)
         in_order, repeats_from = stream_notes(payload)
         opened, refused = _open_stream(conn, gateway, position, state, repeats_from, at)
@@ -82,7 +88,7 @@ def node_born(
             for metric in payload.metrics
             if metric.name and not is_control(metric.name)
         }
-        _note_online(conn, gateway, Delivery.STREAM, metrics, payload, at)
+        _note_online(conn, gateway, Delivery.STREAM, metrics, payload, at, late=late)
         began = position.cursor is None or position.cursor.epoch != state.epoch
         return NodeBirth(
             opened,
@@ -291,18 +297,23 @@ def _note_online(
     metrics: dict[str, Any],
     birth: Payload,
     at: datetime,
+    *,
+    late: bool,
 ) -> None:
-    offset_ms = clock_offset_ms(birth.timestamp, round(at.timestamp() * 1000))
+    offset_ms = None
+    if not late:
+        offset_ms = clock_offset_ms(birth.timestamp, round(at.timestamp() * 1000))
     conn.execute(
         "INSERT INTO gateway_status AS s"
         " (gateway, owner, partner, online, since, metrics, delivery, heard_at, clock_offset_ms)"
         " VALUES (%s, %s, %s, true, %s, %s, %s, now(), %s) ON CONFLICT (gateway) DO UPDATE"
         " SET online = true, since = CASE WHEN s.online THEN s.since ELSE excluded.since END,"
-        " metrics = excluded.metrics, delivery = excluded.delivery, heard_at = excluded.heard_at,"
-        " clock_offset_ms = excluded.clock_offset_ms",
+        " metrics = CASE WHEN %s THEN excluded.metrics || s.metrics ELSE excluded.metrics END,"
+        " delivery = excluded.delivery, heard_at = excluded.heard_at,"
+        " clock_offset_ms = CASE WHEN %s THEN s.clock_offset_ms ELSE excluded.clock_offset_ms END",
         [
             *(gateway.id, gateway.owner, gateway.partner, at),
-            *(Jsonb(metrics), delivery.value, offset_ms),
+            *(Jsonb(metrics), delivery.value, offset_ms, late, late),
         ],
     )
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.reasoncodes import ReasonCode
 
-from hub.ingest.inbox import Connected, Inbox, Joined, Message
+from hub.ingest.inbox import Connected, Heard, Inbox, Joined, Message
 from hub.ingest.reach import Command, OnAllBrokers, Reach
 from protocols.mqtt.broker import BrokerSettings, make_client
 from protocols.sparkplug.topics import NAMESPACE
@@ -27,10 +28,11 @@ class Listener:
         self._broker = broker
         self._inbox = inbox
         self._groups: set[str] = set()
-        self._asked: dict[int, str] = {}
-        """Groups by the id of the message that asked for them."""
+        self._asked: dict[int, Joined | Heard] = {}
+        """What it means that the message of this id is acknowledged."""
         self._lock = threading.Lock()
         self._reach = Reach(broker)
+        self._nothing = f"{NAMESPACE}/+/NDEATH/{client_id}"
         self._client = make_client(broker, client_id, clean_session=True)
         self._client.on_connect = self._connected
         self._client.on_connect_fail = lambda *_: self._reach.lost("cannot be reached")
@@ -63,6 +65,14 @@ class Listener:
             if self._client.is_connected():
                 self._client.unsubscribe(_data_of(group))
 
+    def ask_heard(self) -> None:
+        """Have `Heard` put behind all that the broker has for us by now: the acknowledgement of a
+        subscription comes behind it. Of one by which nothing comes, since any other would bring
+        again what is retained."""
+        with self._lock:
+            if self._client.is_connected():
+                self._subscribe([self._nothing], Heard(self._broker.place, time.monotonic()))
+
     @property
     def connected(self) -> bool:
         """Whether the broker has us."""
@@ -74,13 +84,16 @@ class Listener:
             self._client.publish_together(commands)
 
     def _ask(self, group: str) -> None:
-        _, mid = self._client.subscribe([(topic, 1) for topic in _data_of(group)])
+        self._subscribe(_data_of(group), Joined(group))
+
+    def _subscribe(self, topics: Sequence[str], then: Joined | Heard) -> None:
+        _, mid = self._client.subscribe([(topic, 1) for topic in topics])
         if mid is not None:
-            self._asked[mid] = group
+            self._asked[mid] = then
 
     def _connected(
         self,
-        client: mqtt.Client,
+        _client: mqtt.Client,
         _userdata: object,
         _flags: mqtt.ConnectFlags,
         reason: ReasonCode,
@@ -93,7 +106,7 @@ class Listener:
         self._inbox.put(Connected())
         with self._lock:
             self._asked.clear()
-            client.subscribe([(topic, 1) for topic in _LIVES])
+            self._subscribe(_LIVES, Heard(self._broker.place, time.monotonic()))
             for group in self._groups:
                 self._ask(group)
 
@@ -110,9 +123,9 @@ class Listener:
 
     def _subscribed(self, _client: mqtt.Client, _userdata: object, mid: int, *_: object) -> None:
         with self._lock:
-            group = self._asked.pop(mid, None)
-        if group is not None:
-            self._inbox.put(Joined(group))
+            then = self._asked.pop(mid, None)
+        if then is not None:
+            self._inbox.put(then)
 
     def _arrived(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
         self._take(message.topic, bytes(message.payload))
@@ -126,11 +139,22 @@ class Listeners(OnAllBrokers[Listener]):
 
     def __init__(self, brokers: Sequence[BrokerSettings], client_id: str, inbox: Inbox) -> None:
         super().__init__([Listener(broker, client_id, inbox) for broker in brokers])
+        self._places = frozenset(broker.place for broker in brokers)
 
     def join(self, group: str) -> None:
         """Listen to a group's data on all."""
         for listener in self._all:
             listener.join(group)
+
+    def ask_heard(self) -> None:
+        """Have each put `Heard` behind all that its broker has for us by now."""
+        for listener in self._all:
+            listener.ask_heard()
+
+    @property
+    def places(self) -> frozenset[str]:
+        """The brokers."""
+        return self._places
 
     def leave(self, group: str) -> None:
         """No longer listen to a group's data."""

@@ -31,8 +31,8 @@ class Lives:
         self._bytes = 0
         self._said = False
 
-    def heard(self, topic: NodeTopic | DeviceTopic, message: Message) -> None:
-        """A birth or a death came."""
+    def heard(self, topic: NodeTopic | DeviceTopic, message: Message) -> bool:
+        """A birth or a death came. False: they became too many, and all are forgotten."""
         known = self._nodes.setdefault((topic.group, topic.node), {})
         if topic.type == "NBIRTH":
             self._bytes -= sum(len(kept.payload) for _, kept in known.values())
@@ -43,15 +43,17 @@ class Lives:
             self._bytes -= len(old[1].payload)
         known[of] = topic, message
         self._bytes += len(message.payload)
-        if self._bytes > self._max_bytes:
-            self.forget()
-            if not self._said:
-                logger.warning(
-                    "births of more than %d bytes are not kept: nodes whose group changes hands"
-                    " are asked for theirs",
-                    self._max_bytes,
-                )
-                self._said = True
+        if self._bytes <= self._max_bytes:
+            return True
+        self.forget()
+        if not self._said:
+            logger.warning(
+                "births of more than %d bytes are not kept: nodes whose group changes hands"
+                " are asked for theirs",
+                self._max_bytes,
+            )
+            self._said = True
+        return False
 
     def of(self, group: str) -> Iterator[tuple[str, list[Life]]]:
         """The nodes of a group, with what was heard of each since its birth, in order."""

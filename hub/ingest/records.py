@@ -200,6 +200,9 @@ class RecordReader:
         record_offset = None
         if position is not None:
             record_offset, share.cursor, _ = position
+        else:
+            share.next_seq = share.session.seq.expected
+            share.session.quiet_since = None
         records.append(Record(share, record_offset, payload, start, buffer.size, rows, in_order))
         share.counts.records += 1
         share.counts.samples += rows

@@ -1,9 +1,10 @@
 """What one worker knows of one registered node: its births, its sequence, where its stream stands.
 
-Births live in memory only. A worker that starts anew, or was cut off from the broker, has perhaps
-missed a birth that gave old aliases a new meaning; it asks for the births again rather than trust
-what it knew. Nodes with a stream lose nothing by that: they send again what is not committed. One
-that takes a group over from another has heard its births itself (`lives.py`).
+A worker that starts alone, or was cut off from the broker, has perhaps missed a birth that gave old
+aliases a new meaning; it asks for the births again rather than trust what it knew. Nodes with a
+stream lose nothing by that: they send again what is not committed. One that takes a group over from
+another has heard its births itself (`lives.py`), or knows that those in the database are the last
+(`stored_births.py`).
 """
 
 from __future__ import annotations
@@ -70,6 +71,9 @@ class Session:
     rebirth_asked_at: float = -math.inf
     conflict_at: float | None = None
     """When two gateways of this identity were last noticed."""
+    quiet_since: float | None = None
+    """Since when a node without stream that another worker had has said nothing to this one. What
+    it said last was perhaps said to nobody."""
     said: set[str] = field(default_factory=set)
     """What has been logged since the last birth, so that it is said once."""
     command_topic: str = field(init=False)

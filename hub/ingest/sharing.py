@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import psycopg
 
-from hub.ingest import leases
+from hub.ingest import leases, stored_births
 from hub.ingest.host import PrimaryHost
 from hub.ingest.inbox import Inbox, Leaving
 from hub.ingest.leases import LeaseLostError, Standing
@@ -50,7 +50,11 @@ class Sharing:
         """Of the groups that this worker has."""
         self._released: list[str] = []
         """Groups that the worker has done with."""
+        self._heard: tuple[frozenset[str], float] | None = None
+        """Groups whose births are dealt with that were said before this monotonic time."""
         self._lock = threading.Lock()
+        self._to_release: set[str] = set()
+        """Groups that are to be let go at the next beat."""
         self._alone = True
         self.leased: frozenset[str] = frozenset()
         """All groups in which anybody is registered."""
@@ -99,6 +103,10 @@ class Sharing:
                 self._released.append(group)
         self._turn.set()
 
+    def heard(self, groups: Iterable[str], asked_s: float) -> None:
+        """All births of these groups that were said before this monotonic time are dealt with."""
+        self._heard = frozenset(groups), asked_s
+
     def lost(self, error: LeaseLostError) -> None:
         """Others have these groups."""
         logger.warning("another worker has taken over: %s", error)
@@ -133,6 +141,9 @@ class Sharing:
 
     def _beat(self, conn: psycopg.Connection) -> None:
         began = time.monotonic()
+        heard, self._heard = self._heard, None
+        if heard is not None:
+            stored_births.mark_heard(conn, *heard)
         with self._lock:
             released, self._released = self._released, []
         if released:
@@ -142,6 +153,7 @@ class Sharing:
         self._alone = standing.alone
         self.leased = standing.known
         self._take_up(standing)
+        self.listeners.ask_heard()
         if leases.STATE in standing.held and not self._speaking:
             self._speak()
         elif leases.STATE not in standing.held:
@@ -163,7 +175,10 @@ class Sharing:
         for group in fresh:
             logger.info("group %s: taken", group)
             self.listeners.join(group)
-        for group in {*gone, *standing.release} - set(fresh):
+        # What is to be let go is heard to the end before: see `stored_births`.
+        leaving = self._to_release.intersection(standing.release)
+        self._to_release = set(standing.release)
+        for group in {*gone, *leaving} - set(fresh):
             self._inbox.put(Leaving(group))
 
     def _speak(self) -> None:

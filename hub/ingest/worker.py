@@ -19,14 +19,14 @@ from typing import TypeVar
 
 import psycopg
 
-from hub.ingest import commit, cursors, lifecycle
+from hub.ingest import commit, cursors, lifecycle, stored_births
 from hub.ingest.batch import Batch, Quarantined
 from hub.ingest.births import CURSOR, EPOCH, BirthError
 from hub.ingest.cursors import StaleCursorError
 from hub.ingest.figures import IngestFigures
 from hub.ingest.groups import Groups
 from hub.ingest.host import Host
-from hub.ingest.inbox import Arrival, Connected, Inbox, Joined, Message
+from hub.ingest.inbox import Arrival, Connected, Heard, Inbox, Joined, Message
 from hub.ingest.leases import LeaseLostError
 from hub.ingest.records import RecordReader, Taken
 from hub.ingest.registry import Gateway, registered, speaker
@@ -43,7 +43,7 @@ from protocols.sparkplug import (
     decode,
     encode,
 )
-from protocols.sparkplug.session import SeqChecker, bd_seq_of, rebirth_command
+from protocols.sparkplug.session import MODULUS, SeqChecker, bd_seq_of, rebirth_command
 from protocols.sparkplug.topics import DeviceTopic, NodeTopic
 
 logger = logging.getLogger(__name__)
@@ -171,6 +171,12 @@ class Worker:
     def _forget_births(self) -> None:
         for session in self._sessions.values():
             session.forget_births()
+        while groups := self._groups.taken:
+            try:
+                self._in_database(self._groups.fenced(groups, self._groups.distrust))
+                break
+            except LeaseLostError as error:
+                self._lost(error)
         self._expect_births()
 
     def _expect_births(self) -> None:
@@ -191,10 +197,14 @@ class Worker:
 
     def _arrived(self, arrival: Arrival) -> None:
         if not isinstance(arrival, Message):
-            self._flush()
+            if not isinstance(arrival, Heard):
+                self._flush()
             if isinstance(arrival, Connected):
-                self._groups.forget_lives()
+                self._groups.missed()
                 self._forget_births()
+            elif isinstance(arrival, Heard):
+                if self._groups.heard_all(arrival):
+                    self._groups.listening(self._in_database(stored_births.clock))
             elif isinstance(arrival, Joined):
                 self._joined(arrival.group)
             else:
@@ -237,16 +247,31 @@ class Worker:
         if not self._groups.may_join(group):
             return
         self._drop(group)
-        for node, messages in self._groups.join(group):
-            session = self._session(group, node)
+        stored = self._in_database(
+            self._groups.fenced((group,), lambda conn: self._groups.trusted(conn, group))
+        )
+        for taken in self._groups.join(group, stored):
+            session = self._session(group, taken.node)
             if session is None:
                 continue
-            for topic, message in messages:
-                self._life(message, session, topic)
-            session.seq.joined()
+            for topic, message in taken.lived:
+                self._life(message, session, topic, late=True)
             if session.born and session.delivery is Delivery.STANDARD:
-                self._ask_rebirth(session)  # what it said while nobody listened, nobody keeps
+                self._resume(session, taken.next_seq)
+            else:
+                session.seq.joined()
         self._expect_births()
+
+    def _resume(self, session: Session, next_seq: int | None) -> None:
+        """Go on with a node that keeps nothing. What it said while nobody listened shows as a gap
+        once it says more; if it does not, it is asked. If where it stood is not known, at once."""
+        if next_seq is None:
+            session.seq.joined()
+            self._ask_rebirth(session)
+            return
+        session.seq.joined(next_seq)
+        session.quiet_since = time.monotonic()
+        self._of(session, lambda conn: self._note_seq(conn, session))
 
     def _leave(self, group: str) -> None:
         self._drop(group)
@@ -307,12 +332,19 @@ class Worker:
 
     # --- births and deaths ------------------------------------------------------------------------
 
-    def _life(self, message: Message, session: Session, topic: NodeTopic | DeviceTopic) -> None:
+    def _life(
+        self,
+        message: Message,
+        session: Session,
+        topic: NodeTopic | DeviceTopic,
+        *,
+        late: bool = False,
+    ) -> None:
         try:
             payload = decode(message.payload)
             if isinstance(topic, NodeTopic):
                 if topic.type == "NBIRTH":
-                    self._node_born(session, payload, message.payload)
+                    self._node_born(session, payload, message.payload, late=late)
                 else:
                     self._node_died(session, payload)
             elif topic.type == "DBIRTH":
@@ -326,12 +358,21 @@ class Worker:
             if session.first_time(topic.type):
                 logger.warning("%s: %s refused: %s", session.gateway, topic.type, error)
 
-    def _node_born(self, session: Session, payload: Payload, raw: bytes) -> None:
+    def _node_born(self, session: Session, payload: Payload, raw: bytes, *, late: bool) -> None:
         now = time.monotonic()
-        born = self._of(
-            session,
-            lambda conn: lifecycle.node_born(conn, session.gateway, payload, _utc_now()),
-        )
+        next_seq = ((payload.seq or 0) + 1) % MODULUS
+
+        def work(conn: psycopg.Connection) -> lifecycle.NodeBirth:
+            gateway = session.gateway
+            born = lifecycle.node_born(conn, gateway, payload, _utc_now(), late=late)
+            if born.refused:
+                self._groups.node_died(conn, gateway)
+            else:
+                streams = born.delivery is Delivery.STREAM
+                self._groups.node_born(conn, gateway, raw, None if streams else next_seq)
+            return born
+
+        born = self._of(session, work)
         was_born = session.born
         session.forget_births()
         session.position = born.position
@@ -354,6 +395,7 @@ class Worker:
         session.said.clear()
         session.born = True
         session.rebirth_wanted = False
+        session.quiet_since = None
         session.born_at = now
         session.settled = False
         session.bd_seq = born.bd_seq
@@ -374,10 +416,14 @@ class Worker:
             self._ask_rebirth(session)
             return
         self._check_epoch(session, payload)
-        device = self._of(
-            session,
-            lambda conn: lifecycle.device_birth(conn, session.gateway, name, payload, _utc_now()),
-        )
+
+        def work(conn: psycopg.Connection) -> Device:
+            born = lifecycle.device_birth(conn, session.gateway, name, payload, _utc_now())
+            self._groups.device_born(conn, session.gateway, name, raw)
+            self._note_seq(conn, session)
+            return born
+
+        device = self._of(session, work)
         session.devices[name] = device
         if session.delivery is Delivery.STANDARD:
             self._birth_values(session, device, payload, raw)
@@ -403,7 +449,7 @@ class Worker:
         said = bd_seq_of(payload)
         if said != session.bd_seq if said is not None else not session.born:
             return  # of an earlier connect, or of one whose birth was never heard
-        self._of(session, lambda conn: lifecycle.node_died(conn, session.gateway, _utc_now()))
+        self._note_death(session)
         session.forget_births()
         logger.info("%s is offline", session.gateway)
 
@@ -413,7 +459,26 @@ class Worker:
         at = _utc_now()
         if payload.timestamp is not None:  # by the node's clock, as far as that is not ahead
             at = min(at, datetime.fromtimestamp(min(payload.timestamp, _LAST_MS) / 1000, UTC))
-        self._of(session, lambda conn: lifecycle.device_died(conn, session.gateway, name, at))
+
+        def work(conn: psycopg.Connection) -> None:
+            lifecycle.device_died(conn, session.gateway, name, at)
+            self._groups.device_died(conn, session.gateway, name)
+            self._note_seq(conn, session)
+
+        self._of(session, work)
+
+    def _note_death(self, session: Session) -> None:
+        def work(conn: psycopg.Connection) -> None:
+            lifecycle.node_died(conn, session.gateway, _utc_now())
+            self._groups.node_died(conn, session.gateway)
+
+        self._of(session, work)
+
+    def _note_seq(self, conn: psycopg.Connection, session: Session) -> None:
+        """What a node without stream says of its devices counts as its data do."""
+        expected = session.seq.expected
+        if session.delivery is Delivery.STANDARD and expected is not None:
+            stored_births.note_seqs(conn, {session.gateway.id: expected})
 
     # --- committing and answering -----------------------------------------------------------------
 
@@ -598,7 +663,8 @@ class Worker:
                 if session.first_time("overdue"):
                     logger.info("%s: messages are missing; asking for its births", session.gateway)
                 self._ask_rebirth(session)
-            elif session.rebirth_wanted:
+            elif session.rebirth_wanted or self._is_quiet(session, now):
+                session.quiet_since = None
                 self._ask_rebirth(session)
             if not session.settled and now - session.born_at >= _DEVICES_SETTLE_S:
                 unsettled.append(session)
@@ -612,6 +678,10 @@ class Worker:
         self._look_for_births(now)
         if self._strangers.due(now):
             self._in_database(self._strangers.store)
+
+    def _is_quiet(self, session: Session, now: float) -> bool:
+        since = session.quiet_since
+        return since is not None and now - since >= self._settings.birth_grace_s
 
     def _settle_devices(self, sessions: Sequence[Session]) -> None:
         """All at once: after a connect hundreds are born together."""
@@ -648,7 +718,7 @@ class Worker:
             if session is not None:
                 self._ask_rebirth(session)
                 if over:
-                    self._silent(session)
+                    self._note_death(session)
         if over or not self._unheard:
             self._connected_at = None
 
@@ -656,9 +726,6 @@ class Worker:
         """Whether there is nothing to ask of a node any more; nor is there if another has it."""
         session = self._sessions.get((group, node))
         return not self._groups.takes(group) or (session is not None and session.born)
-
-    def _silent(self, session: Session) -> None:
-        self._of(session, lambda conn: lifecycle.node_died(conn, session.gateway, _utc_now()))
 
 
 def _utc_now() -> datetime:

@@ -98,16 +98,20 @@ class SeqChecker:
         self._reorder_s = reorder_s
         self._next: int | None = 0
         self._missed: dict[int, float] = {}
+        self._resuming = False
 
-    def joined(self) -> None:
-        """The host begins to listen in the middle: the next number is taken as it comes."""
+    def joined(self, expected: int | None = None) -> None:
+        """The host begins to listen in the middle, where another has heard all before the number
+        `expected`. Without it, the next number is taken as it comes."""
         self._missed.clear()
-        self._next = None
+        self._next = expected
+        self._resuming = expected is not None
 
     def born(self, seq: int) -> None:
         """An NBIRTH came: counting begins anew behind its `seq` (0 by the standard)."""
         self._missed.clear()
         self._next = (seq + 1) % MODULUS
+        self._resuming = False
 
     def arrived(self, seq: int | None, now_s: float) -> Arrival:
         """A later message of the node came; `now_s` is monotonic."""
@@ -117,6 +121,11 @@ class SeqChecker:
             return Arrival.FILLS
         if self._next is None:
             self._next = seq
+        if self._resuming:  # however far the node has come meanwhile, this is not behind
+            self._resuming = False
+            if seq != self._next:
+                self._missed[self._next] = now_s
+                self._next = seq
         ahead = (seq - self._next) % MODULUS
         if ahead >= MODULUS // 2:
             return Arrival.UNEXPECTED
@@ -124,6 +133,11 @@ class SeqChecker:
             self._missed[(self._next + step) % MODULUS] = now_s
         self._next = (seq + 1) % MODULUS
         return Arrival.EARLY if self._missed else Arrival.IN_ORDER
+
+    @property
+    def expected(self) -> int | None:
+        """Nothing is missing before this number; None if that is not known yet."""
+        return next(iter(self._missed), self._next)
 
     @property
     def missing(self) -> int:

@@ -1,6 +1,6 @@
 """One of several ingest workers, in a process of its own, until it is told to end.
 
-python -m tests.hub.ingest.sharing_child CONNINFO BROKER_PORT
+python -m tests.hub.ingest.sharing_child CONNINFO BROKER_PORT BIRTH_GRACE_S
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ if __name__ == "__main__":
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     broker = BrokerSettings(host="127.0.0.1", port=int(sys.argv[2]), tls=False, keepalive_s=5)
-    settings = FAST.model_copy(update={"shared": True, "lease_s": 2.0})
+    settings = FAST.model_copy(
+        update={"shared": True, "lease_s": 2.0, "birth_grace_s": float(sys.argv[3])}
+    )
     with Ingest(Database(sys.argv[1], PASSWORDS), broker, settings):
         stopping.wait()

@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,9 +19,12 @@ import psycopg
 import pytest
 
 from deploy.local.broker import LocalBroker, Mosquitto
+from hub.ingest import stored_births
 from hub.ingest.inbox import Message
 from hub.ingest.leases import Division, divide
 from hub.ingest.lives import Life, Lives, died
+from hub.ingest.registry import Gateway, registered
+from hub.ingest.stored_births import Stored
 from hub.store import Database
 from protocols.mqtt.broker import make_client
 from protocols.sparkplug import DataType, Metric, encode
@@ -28,6 +33,7 @@ from protocols.sparkplug.topics import DeviceTopic, NodeTopic, state_topic
 from tests.hub.ingest.conftest import eventually, rows
 from tests.hub.ingest.node import BASE_MS, WAIT_S, Node, broker_settings
 
+_CHILD = "tests.hub.ingest.sharing_child"
 EPOCHS = {"seatworks": 4711, "trimworks": 4712}
 A, B, C = sorted(uuid4() for _ in range(3))
 
@@ -88,6 +94,18 @@ def test_a_sequence_is_joined_in_the_middle() -> None:
     seq.joined()
     assert seq.arrived(77, 0.0) is Arrival.IN_ORDER
     assert seq.arrived(79, 0.0) is Arrival.EARLY
+    assert seq.expected == 78
+
+
+@pytest.mark.parametrize("came", [12, 200, 9])
+def test_a_sequence_that_another_heard_goes_on_where_it_stood(came: int) -> None:
+    seq = SeqChecker(1.0)
+    seq.joined(10)
+    assert seq.arrived(10, 0.0) is Arrival.IN_ORDER
+    assert not seq.overdue(5.0)
+    seq.joined(10)
+    assert seq.arrived(came, 0.0) is Arrival.EARLY
+    assert seq.overdue(5.0)
 
 
 @pytest.fixture(scope="module")
@@ -110,12 +128,10 @@ class Workers:
         self._open: list[subprocess.Popen[bytes]] = []
         self._by_id: dict[UUID, subprocess.Popen[bytes]] = {}
 
-    def start(self) -> UUID:
+    def start(self, birth_grace_s: float = 60.0) -> UUID:
         """Another worker; its id, once it has said that it lives."""
         known = {worker for (worker,) in rows(self._hub, "SELECT id FROM ingest_worker")}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.hub.ingest.sharing_child", *self._argv]
-        )
+        process = subprocess.Popen([sys.executable, "-m", _CHILD, *self._argv, str(birth_grace_s)])
         self._open.append(process)
         found: set[UUID] = set()
 
@@ -130,6 +146,11 @@ class Workers:
 
     def signal(self, worker: UUID, number: int) -> None:
         self._by_id[worker].send_signal(number)
+
+    def kill(self, worker: UUID) -> None:
+        """Once it returns the worker hears nothing any more."""
+        self._by_id[worker].kill()
+        self._by_id[worker].wait(WAIT_S)
 
     def has(self, name: str) -> UUID | None:
         """Who has a group, or STATE; None: nobody yet."""
@@ -246,26 +267,162 @@ def test_a_lost_worker_s_group_goes_on_without_a_rebirth(
     assert online
 
 
-def test_a_node_that_is_not_ours_is_asked_when_its_group_moves(
+def pump(node: Node, pressure: int, flow: int, value: float) -> None:
+    """A node that is not ours is born: two tags by these aliases, of this value and one more."""
+    node.node_birth([Metric("bdSeq", datatype=DataType.Int64, value=0)])
+    at = BASE_MS + int(value)
+    node.device_birth(
+        "pump",
+        [
+            Metric("pressure", pressure, at, DataType.Double, value),
+            Metric("flow", flow, at, DataType.Double, value + 1),
+        ],
+    )
+
+
+def say(node: Node, alias: int, value: float) -> None:
+    node.device_data("pump", [Metric(None, alias, BASE_MS + int(value), DataType.Double, value)])
+
+
+def pumped(hub: psycopg.Connection, tag: str) -> list[float]:
+    found = rows(
+        hub,
+        "SELECT value FROM sample s JOIN tag t ON t.id = s.tag_id WHERE t.name = %s ORDER BY value",
+        tag,
+    )
+    return [value for (value,) in found]
+
+
+@contextmanager
+def about_to_be_lost(
+    workers: Workers, broker: LocalBroker, hub: psycopg.Connection, grace_s: float = 60.0
+) -> Iterator[tuple[UUID, Node, Node]]:
+    """A worker that has one group, another that has come after the births of its nodes and would
+    trust what is stored of them; and those nodes: one that is not ours, and one that is."""
+    hub.execute(
+        "INSERT INTO gateway (owner, group_id, node_id)"
+        " VALUES ('seatworks', 'seatworks', 'gw-ours')"
+    )
+    first = workers.start(grace_s)
+    eventually(lambda: workers.has("seatworks") == workers.has("trimworks") == first, "all its own")
+    with (
+        Node(broker) as foreign,
+        Node(broker, "seatworks", "gw-ours") as ours,
+        Node(broker, "trimworks", "gw-trim") as trim,
+    ):
+        ours.birth(4711)
+        ours.answered(4711, 0)
+        pump(foreign, 6, 7, 10.0)
+        say(foreign, 6, 12.0)
+        eventually(lambda: values(hub) == [10.0, 11.0, 12.0], "the first values")
+        workers.start(grace_s)
+        eventually(workers.divided, "each has a group")
+        assert workers.has("seatworks") == first  # it lets go of the last by name
+        trim.birth(4712)
+        trim.answered(4712, 0)
+        ((listening,),) = rows(hub, "SELECT clock_timestamp()")
+        heard = "SELECT heard_at > %s FROM ingest_heard WHERE name = 'seatworks'"
+        eventually(lambda: rows(hub, heard, listening) == [(True,)], "that all births are stored")
+        foreign.forget_rebirths()
+        ours.forget_rebirths()
+        yield first, foreign, ours
+
+
+def test_a_worker_that_came_after_the_births_takes_over_without_a_rebirth(
     workers: Workers, mosquitto: LocalBroker, hub: psycopg.Connection
 ) -> None:
-    """What it said while nobody listened, nobody keeps: its births say how things stand."""
-    workers.start()
-    workers.start()
-    eventually(workers.divided, "each has a group")
-    with Node(mosquitto) as node:
-        node.node_birth([Metric("bdSeq", datatype=DataType.Int64, value=0)])
-        node.device_birth("pump", [Metric("pressure", 6, BASE_MS, DataType.Double, 1.5)])
-        eventually(lambda: values(hub) == [1.5], "the value of the birth")
-        node.forget_rebirths()
-        lost = workers.has("seatworks")
-        assert lost is not None
-        workers.signal(lost, signal.SIGKILL)
-        node.asked_for_rebirth()
-        node.node_birth([Metric("bdSeq", datatype=DataType.Int64, value=0)])
-        node.device_birth("pump", [Metric("pressure", 6, BASE_MS + 1, DataType.Double, 2.5)])
-        node.device_data("pump", [Metric(None, 6, BASE_MS + 2, DataType.Double, 3.5)])
-        eventually(lambda: values(hub) == [1.5, 2.5, 3.5], "each value once")
+    with about_to_be_lost(workers, mosquitto, hub) as (first, foreign, ours):
+        workers.kill(first)
+        ours.answered(4711, 0)  # said once all data are heard
+        say(foreign, 7, 20.0)
+        ours.record(0, [30.0])
+        ours.answered(4711, 1)
+        eventually(lambda: values(hub) == [10.0, 11.0, 12.0, 20.0, 30.0], "the values")
+        assert (pumped(hub, "pressure"), pumped(hub, "flow")) == ([10.0, 12.0], [11.0, 20.0])
+        assert foreign.rebirths.empty()
+        assert ours.rebirths.empty()
+
+
+def test_a_node_born_again_in_between_is_read_by_its_new_aliases(
+    workers: Workers, mosquitto: LocalBroker, hub: psycopg.Connection
+) -> None:
+    with about_to_be_lost(workers, mosquitto, hub) as (first, foreign, ours):
+        workers.kill(first)
+        pump(foreign, 7, 6, 20.0)
+        ours.answered(4711, 0)
+        say(foreign, 6, 30.0)
+        eventually(lambda: 30.0 in values(hub), "the value")
+        assert pumped(hub, "pressure") == [10.0, 12.0, 20.0]
+        assert pumped(hub, "flow") == [11.0, 21.0, 30.0]
+        assert ours.rebirths.empty()
+
+
+def test_a_node_that_is_not_ours_is_asked_for_what_it_said_while_nobody_listened(
+    workers: Workers, mosquitto: LocalBroker, hub: psycopg.Connection
+) -> None:
+    with about_to_be_lost(workers, mosquitto, hub) as (first, foreign, ours):
+        workers.kill(first)
+        say(foreign, 6, 20.0)
+        ours.answered(4711, 0)
+        assert foreign.rebirths.empty()
+        say(foreign, 6, 30.0)
+        foreign.asked_for_rebirth()
+        pump(foreign, 6, 7, 40.0)
+        eventually(lambda: values(hub) == [10.0, 11.0, 12.0, 30.0, 40.0, 41.0], "the values")
+
+
+def test_a_node_that_is_not_ours_is_asked_if_it_says_nothing(
+    workers: Workers, mosquitto: LocalBroker, hub: psycopg.Connection
+) -> None:
+    """What it said last was perhaps said to nobody."""
+    with about_to_be_lost(workers, mosquitto, hub, grace_s=1.0) as (first, foreign, _):
+        workers.kill(first)
+        foreign.asked_for_rebirth()
+
+
+@pytest.fixture
+def seat(hub: psycopg.Connection) -> Gateway:
+    return next(found for found in registered(hub).values() if found.group == "seatworks")
+
+
+def stored_of(hub: psycopg.Connection, since: datetime | None) -> Mapping[str, Stored]:
+    with hub.transaction():
+        return stored_births.take_over(hub, "seatworks", since)
+
+
+def test_stored_births_are_trusted_by_whoever_has_heard_all_since(
+    hub: psycopg.Connection, seat: Gateway
+) -> None:
+    before = stored_births.clock(hub)
+    stored_births.begin(hub, seat, b"node", 1)
+    stored_births.add(hub, seat, "a", b"first")
+    stored_births.add(hub, seat, "a", b"second")
+    stored_births.add(hub, seat, "b", b"other")
+    stored_births.remove(hub, seat, "b")
+    stored_births.note_seqs(hub, {seat.id: 255})
+    stored_births.mark_heard(hub, ["seatworks"], time.monotonic())
+    found = {"gw-seat": Stored(b"node", {"a": b"second"}, 255)}
+    assert stored_of(hub, before) == found
+    assert stored_of(hub, stored_births.clock(hub)) == {}
+    assert stored_of(hub, before) == {}  # what was not trusted is gone
+    stored_births.begin(hub, seat, b"node", None)
+    assert stored_of(hub, None) == {}
+    stored_births.add(hub, seat, "a", b"of no node")
+    assert stored_of(hub, before) == {}
+
+
+def test_stored_births_are_bounded(hub: psycopg.Connection, seat: Gateway) -> None:
+    before = stored_births.clock(hub)
+    stored_births.mark_heard(hub, ["seatworks"], time.monotonic())
+    half = bytes(2 * 1024 * 1024)
+    stored_births.begin(hub, seat, half, None)
+    stored_births.add(hub, seat, "a", half)
+    stored_births.add(hub, seat, "a", half)  # in place of the first
+    assert stored_of(hub, before)["gw-seat"].devices.keys() == {"a"}
+    stored_births.add(hub, seat, "b", b"x")
+    assert stored_of(hub, before) == {}
+    stored_births.begin(hub, seat, half + half + b"x", None)
+    assert stored_of(hub, before) == {}
 
 
 def test_a_stopped_worker_that_goes_on_doubles_nothing(

@@ -36,7 +36,7 @@ OWNER_ALONE = {
 TO_SEATS = {"edi_file"}
 """What the car maker makes for one supplier."""
 SEATS_ALONE = {
-    *("gateway_status", "device", "tag", "stream_cursor", "gap", "quarantine"),
+    *("gateway_status", "device", "tag", "stream_cursor", "gap", "quarantine", "birth"),
     *("inspection_result", "inspection_picture", "picture_part"),
 }
 SEATS_SECRETS = {"gateway_proposal", "enrolment_token", "gateway_certificate"}
@@ -49,7 +49,10 @@ SHARED_BY_LINE = {
     *("line_event", "exception", "line_mode", "line_stop", "part_change", "claim"),
     "stock_booking",
 }
-NOBODYS = {"schema_migration", "unregistered_node", "ingest_worker", "ingest_lease", "hub_secret"}
+NOBODYS = {
+    *("schema_migration", "unregistered_node", "hub_secret"),
+    *("ingest_worker", "ingest_lease", "ingest_heard"),
+}
 """Tables without a tenant, which the API does not see."""
 FOR_ALL = {"net_status", "net_move"}
 """The rules of the trade, the same for everybody."""
@@ -79,6 +82,8 @@ INSERT INTO gateway_certificate (serial, owner, gateway, public_key, pem, how, n
     SELECT '1', owner, id, 'x', 'x', 'enrolled', now() FROM gateway WHERE node_id = 'gw-seat';
 INSERT INTO gateway_proposal (gateway, number, owner, proposal, signature, made_by)
     SELECT id, 1, owner, '{}', 'x', 'me' FROM gateway WHERE node_id = 'gw-seat';
+INSERT INTO birth (gateway, device, owner, partner, payload)
+    SELECT id, '', owner, partner, 'x' FROM gateway WHERE node_id = 'gw-seat';
 INSERT INTO device (gateway, owner, partner, name, online, since)
     SELECT id, owner, partner, 'press', true, now() FROM gateway WHERE node_id = 'gw-seat';
 INSERT INTO tag (device, owner, partner, name, datatype)
