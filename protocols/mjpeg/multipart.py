@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 
 _MOST_HEADER = 8192
+_CR, _LF = b"\r\n"
+_LONGEST_MARK = len(b"\r\n--")
+"""What stands before a boundary line at most."""
 _LENGTH = re.compile(rb"content-length[ \t]*:[ \t]*(\d{1,12})[ \t]*", re.IGNORECASE)
 _BOUNDARY = re.compile(r';\s*boundary\s*=\s*(?:"([^"]+)"|([^\s";]+))', re.IGNORECASE)
 _EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
@@ -42,8 +45,6 @@ class Parts:
         if not 1 <= len(name) <= 200 or b"\n" in name:
             raise PartsError("the boundary between parts is no name")
         self._line = b"--" + name
-        self._end = re.compile(rb"\r?\n(?:--)?" + re.escape(self._line))
-        """Of a body; a boundary may have had dashes of its own."""
         self._most = most
         self._buffer = bytearray()
         self._in_part = False
@@ -89,15 +90,13 @@ class Parts:
         """Read a body; False: more must come."""
         buffer = self._buffer
         if self._length is None:
-            margin = len(self._line) + 4
-            end = self._end.search(buffer, max(0, self._looked - margin))
-            self._looked = len(buffer)
-            if (len(buffer) - margin if end is None else end.start()) > self._most:
+            end, after = self._end()
+            if end > self._most:
                 raise PartsError(f"a frame of more than {self._most} bytes")
-            if end is None:
+            if after < 0:
                 return False
-            body = bytes(buffer[: end.start()])
-            del buffer[: end.start()]
+            body = bytes(buffer[:end])
+            del buffer[:after]
         else:
             if len(buffer) < self._length:
                 return False
@@ -107,3 +106,17 @@ class Parts:
         if body:
             found.append(body)
         return True
+
+    def _end(self) -> tuple[int, int]:
+        """Where a body without a length ends, and where its boundary line begins, which may have
+        dashes of its own; if that has not come (-1), where the body ends at the earliest."""
+        buffer, line = self._buffer, self._line
+        at = max(0, self._looked - len(line))
+        while (at := buffer.find(line, at)) >= 0:
+            end = at - 2 if buffer[max(0, at - 2) : at] == b"--" else at
+            if end > 0 and buffer[end - 1] == _LF:
+                end -= 1
+                return (end - 1 if end > 0 and buffer[end - 1] == _CR else end), at
+            at += 1
+        self._looked = len(buffer)
+        return len(buffer) - len(line) - _LONGEST_MARK, -1

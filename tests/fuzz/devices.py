@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from contextlib import suppress
 from pathlib import Path
 
 from asyncua import ua
+from PIL import Image
 from pymodbus.exceptions import ModbusException
 from pymodbus.framer import FramerRTU, FramerSocket
 from pymodbus.pdu import DecodePDU, ExceptionResponse
 from snap7.s7protocol import S7Protocol
 
+from edge.sources.camera.authorization import NoSchemeError, authorization
 from edge.sources.modbus.link import _bytes_of, _RawHolding, _RawInput
 from edge.sources.opcua.certificates import CertificateError, describe, hosts, split_chain, uris
 from edge.sources.opcua.structures import TypeBook
 from edge.sources.opcua.values import Unreadable, jsonable
 from edge.sources.s7.link import _BROKEN
+from protocols.mjpeg import FrameError as JpegError
+from protocols.mjpeg import Parts, PartsError, boundary_of, size_of
 from protocols.modbus.crc import crc16
 from protocols.modbus.values import NUMBERS, Order, bit_field, number_field
 from protocols.modbus.values import text_field as modbus_text
@@ -240,3 +245,40 @@ def opcua_certificates() -> Target:
             hosts(each)
 
     return Target([der, der + der], run, (CertificateError,))
+
+
+def camera() -> Target:
+    """A stream in fragments with lengths and without, each part looked at as a JPEG."""
+    said = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(said, "JPEG")
+    jpeg = said.getvalue()
+    length = b"--x\r\nContent-Length: %d\r\n\r\n" % len(jpeg)
+    corpus = [(length + jpeg + b"\r\n") * 3, (b"--x\r\n\r\n" + jpeg + b"\r\n") * 3 + b"--x--", jpeg]
+
+    def run(data: bytes) -> None:
+        with suppress(JpegError):
+            size_of(data)
+        parts = Parts(boundary_of("multipart/x; boundary=x") or b"x", 4096)
+        step = (data[-1] if data else 0) % 61 + 1 + len(data) // 50
+        for at in range(0, len(data), step):
+            for frame in parts.feed(data[at : at + step]):
+                with suppress(JpegError):
+                    size_of(frame)
+
+    return Target(corpus, run, (PartsError,), [b"--x", b"\r\n", b"Content-Length: ", b"\xff\xda"])
+
+
+def camera_log_in() -> Target:
+    """What a camera asks of who reads it."""
+    corpus = [
+        b'Digest realm="a", qop="auth, auth-int", algorithm=SHA-256, nonce="n", opaque="o"',
+        b'Basic realm="a", Digest realm="a", nonce="n", algorithm=MD5-sess, qop=auth',
+    ]
+
+    def run(data: bytes) -> None:
+        text = data.decode("latin-1")
+        said = authorization([text], "GET", "/", "user", "secret")
+        assert said.startswith("Digest") or "Basic" in text.title()
+        boundary_of(text)
+
+    return Target(corpus, run, (NoSchemeError,), [b"Digest ", b"nonce=", b'"', b"\\"])

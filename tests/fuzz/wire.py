@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from hub.ingest import _rows_py
 from hub.ingest.copy_format import UnknownAliasError
-from protocols.inspection import parse_result
+from protocols.inspection import parse_picture, parse_result
+from protocols.inspection.fetching import parse_part, parse_wanted
 from protocols.jis.envelope import (
     AnswerMessage,
     EnvelopeError,
@@ -225,6 +226,30 @@ def results() -> Target:
     return Target(
         corpus, lambda data: parse_result(data.decode(errors="replace")), (ValueError,), _WORDS
     )
+
+
+def pictures() -> Target:
+    """References to pictures, and the questions and parts of one that is fetched."""
+    reference = {
+        "v": 1, "key": "0a" * 16, "event": "nok", "found_by": "press", "found_key": "4711",
+        "what": "Torque", "serial": "座椅-1", "happened_at": _AT, "state": "kept",
+        "media_type": "image/jpeg", "size": 4711, "sha256": "0a" * 32, "frames": 1,
+        "taken_from": _AT, "taken_to": _AT,
+    }  # fmt: skip
+    each = (
+        reference,
+        {"key": "0a" * 16, "at": 0, "to": 9},
+        {"key": "0a" * 16, "at": 0, "gone": "x"},
+    )
+
+    def run(data: bytes) -> None:
+        text = data.decode(errors="replace")
+        for parse in (parse_picture, parse_wanted, parse_part):
+            with suppress(ValueError):
+                parse(text)
+
+    corpus = [json.dumps(said, ensure_ascii=False).encode() for said in each]
+    return Target(corpus, run, (), _WORDS)
 
 
 def topics() -> Target:
