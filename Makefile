@@ -35,7 +35,7 @@ help:
 	@echo 'make fuzz    spoiled messages for every decoder, INPUTS=1000000 in all, by SEED'
 	@echo 'make fuzz-calls  random plants, their calls over a channel that loses and doubles, EXAMPLES=100'
 	@echo 'make fuzz-api   requests drawn from the description of the API, EXAMPLES=100 of each'
-	@echo 'make peers   other makers'"'"' codecs, label printer, OPC UA server and PLCs, and a TimescaleDB, for the tests that want them'
+	@echo 'make peers   other makers'"'"' codecs, label printer, OPC UA server and PLCs, Helm, and a TimescaleDB, for the tests that want them'
 	@echo 'make timescale SOURCE=folder   build TimescaleDB from its source into a copy of the embedded PostgreSQL'
 	@echo 'make build   the environment and the compiled modules, no more'
 	@echo 'make clean   remove all that was made, what demos left in .lineside too'
@@ -157,6 +157,7 @@ peers: build
 	@$(BIN)/python -m tests.fixtures.timescale
 	@$(BIN)/python -m tests.fixtures.node_opcua
 	@$(BIN)/python -m tests.fixtures.plc_peers
+	@$(BIN)/python -m tests.fixtures.helm
 
 .PHONY: build
 build: $(VENV)/.built
