@@ -77,6 +77,9 @@ def _rest(config: EdgeConfig) -> Iterator[tuple[Location, str]]:
     if config.trace.endpoint is not None and not _can_trace():
         what = "nothing is traced without its library; install lineside with the extra `trace`"
         yield ("trace", "endpoint"), what
+    if config.has_cameras and config.pictures.keep_free_mb < config.journal.keep_free_mb:
+        what = f"less than journal.keep_free_mb ({config.journal.keep_free_mb}): pictures could "
+        yield ("pictures", "keep_free_mb"), f"{what}take the room in which the journal grows"
     if config.has_board and config.status.port == config.board.port:
         yield ("board", "port"), f"port {config.board.port} is that of the status page too"
 

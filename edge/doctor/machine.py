@@ -53,6 +53,11 @@ words = Catalogue(
             "free the disk, or lower journal.quota_mb: it may grow to {quota} MB",
             "请清理磁盘或降低 journal.quota_mb：缓存最多会增长到 {quota} MB",
         ),
+        "free_little_pictures": (
+            "free the disk, or lower journal.quota_mb or pictures.quota_mb: they may grow to "
+            "{quota} MB",
+            "请清理磁盘或降低 journal.quota_mb、pictures.quota_mb：最多会增长到 {quota} MB",
+        ),
         "free_none": (
             "below journal.keep_free_mb ({keep}) the journal grows no more; free the disk",
             "低于 journal.keep_free_mb（{keep}）时缓存不再增长；请清理磁盘",
@@ -176,11 +181,15 @@ def _free(config: EdgeConfig, there: Path) -> Finding:
     free = shutil.disk_usage(there).free // _MEGABYTE
     file = config.data_dir / "journal.sqlite"
     used = file.stat().st_size // _MEGABYTE if file.exists() else 0
+    quota, too_little = journal.quota_mb, "free_little"
+    if config.has_cameras:
+        quota, too_little = quota + config.pictures.quota_mb, "free_little_pictures"
+        used += sum(f.stat().st_size for f in (config.data_dir / "pictures").glob("*")) // _MEGABYTE
     what = words("free", free=free)
     if free < journal.keep_free_mb:
         return failed(part, what, words("free_none", keep=journal.keep_free_mb))
-    if free + used < journal.quota_mb + journal.keep_free_mb:
-        return warning(part, what, words("free_little", quota=journal.quota_mb))
+    if free + used < quota + journal.keep_free_mb:
+        return warning(part, what, words(too_little, quota=quota))
     return ok(part, what)
 
 

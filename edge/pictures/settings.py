@@ -16,3 +16,9 @@ class PictureSettings(BaseModel):
         le=1_048_576,
         title="Largest size of all pictures; the oldest go for newer ones",
     )
+    keep_free_mb: int = Field(
+        default=1024,
+        ge=0,
+        le=1_048_576,
+        title="Free disk that pictures leave to the rest, more than the journal leaves",
+    )

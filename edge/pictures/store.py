@@ -14,6 +14,7 @@ Whatever writes is blocking, and is called by `run`, in the store's own thread.
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import json
 import logging
@@ -25,6 +26,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from edge.journal.store import free_bytes
 from edge.pictures.settings import PictureSettings
 from protocols.inspection import MediaType, Picture
 
@@ -67,10 +69,17 @@ class Noted:
 class PictureStore:
     """The pictures of one gateway, in a directory of their own."""
 
-    def __init__(self, directory: Path, settings: PictureSettings) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        settings: PictureSettings,
+        *,
+        free: Callable[[Path], int] = free_bytes,
+    ) -> None:
         """Takes up what is there. Raises `OSError` if the directory cannot be used."""
         self._directory = directory
-        self._quota = settings.quota_mb * _MEGABYTE
+        self._free = free
+        self.limit(settings)
         self._kept: dict[str, Noted] = {}
         """By key, the oldest first; those whose reference the journal may not have too."""
         self._wanted: dict[str, Noted] = {}
@@ -102,6 +111,7 @@ class PictureStore:
     def limit(self, settings: PictureSettings) -> None:
         """Keep to other limits, from the next picture on."""
         self._quota = settings.quota_mb * _MEGABYTE
+        self._keep_free = settings.keep_free_mb * _MEGABYTE
 
     def knows(self, key: str) -> bool:
         """Whether there is, or is to be, a picture of this key."""
@@ -121,6 +131,8 @@ class PictureStore:
     def put(self, noted: Noted, picture: Picture, data: bytes) -> Noted:
         """The picture itself, described but for size and hash. Raises `OSError`; then there is none
         of it."""
+        if self._room(len(data)) < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         found = picture.model_copy(
             update={"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         )
@@ -140,12 +152,15 @@ class PictureStore:
         return noted
 
     def over_quota(self, more: int) -> list[Noted]:
-        """The oldest, that have to go before so many bytes more are kept."""
-        found, size = [], self._bytes + more
+        """The oldest, that have to go before so many bytes more are kept; none if that would not be
+        enough, others having filled the disk. Raises `OSError`."""
+        found, room = [], self._room(more)
+        if room + self._bytes < 0:
+            return []
         for noted in self._kept.values():
-            if size <= self._quota:
+            if room >= 0:
                 break
-            size -= noted.picture.size or 0
+            room += noted.picture.size or 0
             found.append(noted)
         return found
 
@@ -177,6 +192,11 @@ class PictureStore:
         with self._path(noted.file).open("rb") as file:
             file.seek(at)
             return file.read(length)
+
+    def _room(self, more: int) -> int:
+        """Bytes that are left after so many more; below 0 they do not fit."""
+        disk = self._free(self._directory) - self._keep_free
+        return min(self._quota - self._bytes, disk) - more
 
     def _take_up(self) -> None:
         """Find what is there, and let go of what was cut off by a stop."""

@@ -87,6 +87,7 @@ class Line:
                 "broker": broker,
                 "status": {"port": 0},
                 "journal": {"keep_free_mb": 0},
+                "pictures": {"keep_free_mb": 0},
                 "sources": [tester, camera],
             },
             self.directory / "edge.yaml",

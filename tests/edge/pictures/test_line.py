@@ -31,6 +31,7 @@ async def test_a_part_that_fails_its_test_is_seen(tmp_path: Path, broker: LocalB
     pictures = tmp_path / "data" / "pictures"
     async with run_http_camera(HttpCameraSettings()) as camera:
         plain: dict[str, Any] = edge_config(tmp_path / "data", broker.port, port).model_dump()
+        plain["pictures"] = {"keep_free_mb": 0}
         plain["sources"].append(
             {"kind": "camera", "device": "eye", "url": camera.endpoint, "lines": [line]}
         )

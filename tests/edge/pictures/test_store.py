@@ -7,6 +7,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,7 +39,7 @@ def put_in(store: PictureStore, number: int, data: bytes) -> Noted:
 
 
 def opened(path: Path) -> PictureStore:
-    return PictureStore(path, PictureSettings())
+    return PictureStore(path, PictureSettings(keep_free_mb=0))
 
 
 def files(path: Path) -> list[str]:
@@ -103,7 +104,9 @@ def test_a_note_that_cannot_be_read_stops_nothing(tmp_path: Path) -> None:
 @given(st.lists(st.integers(1, 30), max_size=12))
 def test_the_oldest_go_and_the_quota_holds(sizes: list[int]) -> None:
     one = 16 * 1024
-    quota = PictureSettings.model_construct(quota_mb=1)  # less than a file may say: quicker
+    quota = PictureSettings.model_construct(
+        quota_mb=1, keep_free_mb=0
+    )  # less than a file may say: quicker
     with tempfile.TemporaryDirectory() as name:
         store = PictureStore(Path(name), quota)
         kept: list[int] = []
@@ -120,3 +123,20 @@ def test_the_oldest_go_and_the_quota_holds(sizes: list[int]) -> None:
             assert store.size <= 64 * one
         again = PictureStore(Path(name), quota)
         assert (again.size, again.count) == (store.size, len(kept))
+
+
+def test_pictures_leave_room_to_the_rest(tmp_path: Path) -> None:
+    megabyte = 1024 * 1024
+    free = 12 * megabyte
+    store = PictureStore(tmp_path, PictureSettings(keep_free_mb=10), free=lambda _: free)
+    first = put_in(store, 1, bytes(megabyte))
+    second = put_in(store, 2, bytes(megabyte))
+    free = 10 * megabyte
+    assert store.over_quota(megabyte) == [first]
+    assert store.over_quota(2 * megabyte) == [first, second]
+    free = 7 * megabyte  # others have filled the disk: to let all go would not be enough
+    assert store.over_quota(megabyte) == []
+    with pytest.raises(OSError, match="No space"):
+        put_in(store, 3, bytes(megabyte))
+    assert not list(tmp_path.glob("*.part"))
+    assert store.count == 2

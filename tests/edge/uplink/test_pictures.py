@@ -14,7 +14,7 @@ KEY = f"{1:032x}"
 
 
 def answers(path: Path, largest_message: int = 512 * 1024) -> PictureAnswers:
-    store = PictureStore(path, PictureSettings())
+    store = PictureStore(path, PictureSettings(keep_free_mb=0))
     put_in(store, 1, DATA)
     return PictureAnswers(store, largest_message)
 

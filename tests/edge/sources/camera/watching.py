@@ -77,7 +77,7 @@ async def watching(
     events = Events()
     journal.on_written = NokWatch(journal, events).look
     folder = path / "pictures"
-    store = PictureStore(folder, PictureSettings.model_construct(quota_mb=quota_mb))
+    store = PictureStore(folder, PictureSettings.model_construct(quota_mb=quota_mb, keep_free_mb=0))
     devices, figures = Devices(), SourceFigures(settings.device)
     source = make_source(settings, journal, devices, figures, None, (events, store))
     task = asyncio.create_task(source.run())
