@@ -11,18 +11,15 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
 import psycopg
 
-from hub.ingest import commit, cursors, lifecycle, stored_births
-from hub.ingest.batch import Batch, Quarantined
+from hub.ingest import cursors, lifecycle, stored_births
 from hub.ingest.births import CURSOR, EPOCH, BirthError
-from hub.ingest.cursors import StaleCursorError
+from hub.ingest.committer import Committer, StoppedError
 from hub.ingest.figures import IngestFigures
 from hub.ingest.groups import Groups
 from hub.ingest.host import Host
@@ -60,20 +57,8 @@ _DEVICES_SETTLE_S = 5.0
 """Births follow one another at once; a device not born this long after its node is offline."""
 
 
-class _StoppedError(Exception):
-    """The worker was told to stop while it waited for the database."""
-
-
-@dataclass(frozen=True, slots=True)
-class _UnderWay:
-    """A batch that the helper commits, and what will come of it."""
-
-    batch: Batch
-    refused: Future[list[Quarantined]]
-
-
 class Worker:
-    """Sessions, the batch that grows, and the connection it is committed over."""
+    """Sessions, and what becomes of what they say."""
 
     def __init__(
         self,
@@ -85,32 +70,26 @@ class Worker:
         sharing: Sharing | None = None,
     ) -> None:
         """With `sharing` it is one of several, and works for the groups that it has."""
-        self._database = database
         self._settings = settings
         self._inbox = inbox
         self._host = host
         self._figures = figures
         self._groups = Groups(sharing)
         self._reader = RecordReader(settings.max_ahead)
-        self._batch = Batch()
-        self._spare = Batch()
-        """Grows while the other is committed."""
-        self._under_way: _UnderWay | None = None
-        self._helper = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ingest-commit")
+        self._stopping = threading.Event()
+        self._committer = Committer(
+            database, settings, figures, self._groups, self, inbox.wake, self._stopping
+        )
         self._sessions: dict[tuple[str, str], Session] = {}
         self._routes: dict[str, tuple[Session, NodeTopic | DeviceTopic]] = {}
         self._strangers = Strangers()
         self._registry: dict[tuple[str, str], Gateway] = {}
         self._registry_read_at = -math.inf
-        self._conn: psycopg.Connection | None = None
-        self._stopping = threading.Event()
         self._connected_at: float | None = None
         """Monotonic; while not all registered nodes have been heard of since."""
         self._unheard: list[tuple[str, str]] | None = None
         """Group and node of those; None: they are still to be found out."""
         self._ticked_at = 0.0
-        self._stale = False
-        """Whether the batch is to be gathered again before it is committed."""
 
     def stop(self) -> None:
         """Make `run` return after the batch at hand; callable from any thread."""
@@ -122,49 +101,40 @@ class Worker:
             while not self._stopping.is_set():
                 try:
                     self._round()
-                except _StoppedError:
+                except StoppedError:
                     raise
                 except Exception:
                     # A fault of ours must not end ingest for good, nor go by unseen.
                     logger.exception("stopped by an error; beginning anew, from the births")
                     self._begin_anew()
-            self._flush()
-        except _StoppedError:
+            self._committer.flush()
+        except StoppedError:
             logger.warning("stopped while the database was away; gateways will send again")
         finally:
-            self._helper.shutdown()
-            self._disconnect()
+            self._committer.close()
 
     def _round(self) -> None:
         """Take what has arrived, commit what is due, and do what time brings."""
-        for arrival in self._inbox.take(self._wait_s()):
+        for arrival in self._inbox.take(self._committer.wait_s(_TICK_S)):
             self._figures.messages += 1
             try:
                 self._arrived(arrival)
             except LeaseLostError as error:
-                self._lost(error)
+                self.lost(error)
+        self._committer.commit_due()
         now = time.monotonic()
-        if self._under_way is not None and self._under_way.refused.done():
-            self._settle()
-        if self._under_way is None and self._due_s() <= 0:
-            self._hand_over()
         if now - self._ticked_at >= _TICK_S:
             self._ticked_at = now
             try:
                 self._tick(now)
             except LeaseLostError as error:
-                self._lost(error)
+                self.lost(error)
 
     def _begin_anew(self) -> None:
         """Let go of all that was gathered, which nobody has an answer for and gateways send again,
         and of the births: some may have been among what was taken and not read."""
-        if self._under_way is not None:
-            wait([self._under_way.refused])
-            self._take_back(self._under_way.batch)
-            self._under_way = None
-        self._batch.clear()
-        self._spare.clear()
-        self._stale = False
+        self._committer.begin_anew()
+        self._groups.missed()
         self._forget_births()
         self._stopping.wait(_TICK_S)
 
@@ -173,10 +143,10 @@ class Worker:
             session.forget_births()
         while groups := self._groups.taken:
             try:
-                self._in_database(self._groups.fenced(groups, self._groups.distrust))
+                self._committer.in_database(self._groups.fenced(groups, self._groups.distrust))
                 break
             except LeaseLostError as error:
-                self._lost(error)
+                self.lost(error)
         self._expect_births()
 
     def _expect_births(self) -> None:
@@ -185,26 +155,16 @@ class Worker:
 
     # --- what arrives -----------------------------------------------------------------------------
 
-    def _due_s(self) -> float:
-        """How long the batch may still grow."""
-        if self._batch.empty:
-            return math.inf
-        return self._batch.began_at + self._settings.commit_ms / 1000 - time.monotonic()
-
-    def _wait_s(self) -> float:
-        """How long to wait for arrivals; the helper wakes us."""
-        return _TICK_S if self._under_way is not None else max(0.0, min(_TICK_S, self._due_s()))
-
     def _arrived(self, arrival: Arrival) -> None:
         if not isinstance(arrival, Message):
             if not isinstance(arrival, Heard):
-                self._flush()
+                self._committer.flush()
             if isinstance(arrival, Connected):
                 self._groups.missed()
                 self._forget_births()
             elif isinstance(arrival, Heard):
                 if self._groups.heard_all(arrival):
-                    self._groups.listening(self._in_database(stored_births.clock))
+                    self._groups.listening(self._committer.in_database(stored_births.clock))
             elif isinstance(arrival, Joined):
                 self._joined(arrival.group)
             else:
@@ -212,13 +172,14 @@ class Worker:
             return
         route = self._routes.get(arrival.topic) or self._route(arrival.topic)
         if route is not None and route[1].type in ("DDATA", "NDATA"):
-            self._data(arrival, *route)
-            if self._batch.bytes >= self._settings.batch_bytes:
-                self._hand_over()
+            if self._data(arrival, *route) is Taken.NEEDS_BIRTH:
+                self._ask_rebirth(route[0])
+            if self._committer.batch.bytes >= self._settings.batch_bytes:
+                self._committer.hand_over()
             return
         self._groups.heard(arrival)
         if route is not None:
-            self._flush()
+            self._committer.flush()
             self._life(arrival, *route)
 
     def _route(self, topic: str) -> tuple[Session, NodeTopic | DeviceTopic] | None:
@@ -234,7 +195,7 @@ class Worker:
             self._strangers.heard(parsed.group, parsed.node)
             return None
         if len(self._routes) >= _MAX_ROUTES:
-            self._flush()  # what would be gathered again needs its routes
+            self._committer.flush()  # what would be gathered again needs its routes
             self._routes.clear()
         self._routes[topic] = session, parsed
         return session, parsed
@@ -247,7 +208,7 @@ class Worker:
         if not self._groups.may_join(group):
             return
         self._drop(group)
-        stored = self._in_database(
+        stored = self._committer.in_database(
             self._groups.fenced((group,), lambda conn: self._groups.trusted(conn, group))
         )
         for taken in self._groups.join(group, stored):
@@ -271,7 +232,7 @@ class Worker:
             return
         session.seq.joined(next_seq)
         session.quiet_since = time.monotonic()
-        self._of(session, lambda conn: self._note_seq(conn, session))
+        self._committer.of(session.gateway.group, lambda conn: self._note_seq(conn, session))
 
     def _leave(self, group: str) -> None:
         self._drop(group)
@@ -284,15 +245,11 @@ class Worker:
             topic: route for topic, route in self._routes.items() if route[1].group != group
         }
 
-    def _lost(self, error: LeaseLostError) -> None:
+    def lost(self, error: LeaseLostError) -> None:
         """Others have groups that this worker took for its own."""
         self._groups.lost(error)
         for group in error.groups:
             self._drop(group)
-
-    def _of(self, session: Session, work: Callable[[psycopg.Connection], _T]) -> _T:
-        """Do a piece of work in the database that is of one node."""
-        return self._in_database(self._groups.fenced((session.gateway.group,), work))
 
     # --- sessions ---------------------------------------------------------------------------------
 
@@ -304,31 +261,34 @@ class Worker:
             return session
         now = time.monotonic()
         if (group, node) not in self._registry and now - self._registry_read_at >= _REGISTRY_S:
-            self._registry = self._in_database(registered)
+            self._registry = self._committer.in_database(registered)
             self._registry_read_at = now
         gateway = self._registry.get((group, node))
         if gateway is None:
             return None
-        position = self._in_database(lambda conn: cursors.load(conn, gateway))
+        position = self._committer.in_database(lambda conn: cursors.load(conn, gateway))
         session = Session(gateway, SeqChecker(self._settings.reorder_s), position)
-        if self._in_database(lambda conn: lifecycle.in_conflict(conn, gateway)):
+        if self._committer.in_database(lambda conn: lifecycle.in_conflict(conn, gateway)):
             session.conflict_at = now
         self._sessions[group, node] = session
         return session
 
-    def _data(self, message: Message, session: Session, topic: NodeTopic | DeviceTopic) -> None:
-        self._batch.add_message(message)
-        if self._read(message, session, topic) is Taken.NEEDS_BIRTH:
-            self._ask_rebirth(session)
+    def read(self, message: Message) -> None:
+        """Read a data message into the batch, again if it was in one before. None is asked for
+        births by that: it was the first time."""
+        route = self._routes.get(message.topic)
+        if route is not None:
+            self._data(message, *route)
 
-    def _read(self, message: Message, session: Session, topic: NodeTopic | DeviceTopic) -> Taken:
+    def _data(self, message: Message, session: Session, topic: NodeTopic | DeviceTopic) -> Taken:
+        self._committer.batch.add_message(message)
         now_s, now_ms = time.monotonic(), time.time_ns() // 1_000_000
         payload = message.payload
         if isinstance(topic, DeviceTopic):
             return self._reader.device_data(
-                self._batch, session, topic.device, payload, now_s, now_ms
+                self._committer.batch, session, topic.device, payload, now_s, now_ms
             )
-        return self._reader.node_data(self._batch, session, payload, now_s, now_ms)
+        return self._reader.node_data(self._committer.batch, session, payload, now_s, now_ms)
 
     # --- births and deaths ------------------------------------------------------------------------
 
@@ -352,7 +312,7 @@ class Worker:
             else:
                 self._device_died(session, topic.device, payload)
         except (PayloadError, BirthError) as error:
-            counts = self._batch.share(session).counts
+            counts = self._committer.batch.share(session).counts
             counts.messages += 1
             counts.refused += 1
             if session.first_time(topic.type):
@@ -372,7 +332,7 @@ class Worker:
                 self._groups.node_born(conn, gateway, raw, None if streams else next_seq)
             return born
 
-        born = self._of(session, work)
+        born = self._committer.of(session.gateway.group, work)
         was_born = session.born
         session.forget_births()
         session.position = born.position
@@ -384,7 +344,7 @@ class Worker:
                     session.gateway,
                 )
             session.conflict_at = now
-            self._answer([session])
+            self.answer([session])
             return
         if session.delivery is Delivery.UNKNOWN and born.delivery is Delivery.STANDARD:
             logger.warning(
@@ -408,7 +368,7 @@ class Worker:
         if born.node is not None:
             session.devices[None] = born.node
             self._birth_values(session, born.node, payload, raw)
-        self._answer([session])
+        self.answer([session])
 
     def _device_born(self, session: Session, name: str, payload: Payload, raw: bytes) -> None:
         session.seq.arrived(payload.seq, time.monotonic())
@@ -423,7 +383,7 @@ class Worker:
             self._note_seq(conn, session)
             return born
 
-        device = self._of(session, work)
+        device = self._committer.of(session.gateway.group, work)
         session.devices[name] = device
         if session.delivery is Delivery.STANDARD:
             self._birth_values(session, device, payload, raw)
@@ -439,11 +399,11 @@ class Worker:
                 return
 
     def _birth_values(self, session: Session, device: Device, payload: Payload, raw: bytes) -> None:
-        wanted = self._in_database(lambda conn: lifecycle.unseen(conn, device, payload))
+        wanted = self._committer.in_database(lambda conn: lifecycle.unseen(conn, device, payload))
         self._reader.birth_values(
-            self._batch, session, device, wanted, raw, time.time_ns() // 1_000_000
+            self._committer.batch, session, device, wanted, raw, time.time_ns() // 1_000_000
         )
-        self._flush()
+        self._committer.flush()
 
     def _node_died(self, session: Session, payload: Payload) -> None:
         said = bd_seq_of(payload)
@@ -465,14 +425,14 @@ class Worker:
             self._groups.device_died(conn, session.gateway, name)
             self._note_seq(conn, session)
 
-        self._of(session, work)
+        self._committer.of(session.gateway.group, work)
 
     def _note_death(self, session: Session) -> None:
         def work(conn: psycopg.Connection) -> None:
             lifecycle.node_died(conn, session.gateway, _utc_now())
             self._groups.node_died(conn, session.gateway)
 
-        self._of(session, work)
+        self._committer.of(session.gateway.group, work)
 
     def _note_seq(self, conn: psycopg.Connection, session: Session) -> None:
         """What a node without stream says of its devices counts as its data do."""
@@ -480,160 +440,9 @@ class Worker:
         if session.delivery is Delivery.STANDARD and expected is not None:
             stored_births.note_seqs(conn, {session.gateway.id: expected})
 
-    # --- committing and answering -----------------------------------------------------------------
+    # --- what nodes are told ----------------------------------------------------------------------
 
-    def _flush(self) -> None:
-        """Commit what has been gathered and answer for it; waits while the database is away."""
-        self._hand_over()
-        self._settle()
-
-    def _hand_over(self) -> None:
-        """Let the helper commit what has been gathered, once it has done with the batch before. The
-        next one grows meanwhile, from where the cursors will then stand."""
-        self._settle()
-        batch = self._batch
-        if batch.empty:
-            return
-        if self._conn is None or self._stale:
-            self._committed(batch, self._in_database(self._commit_now))
-            batch.clear()
-            return
-        refused = self._helper.submit(self._commit, self._conn, batch)
-        refused.add_done_callback(lambda _: self._inbox.wake())
-        self._under_way = _UnderWay(batch, refused)
-        self._batch, self._spare = self._spare, batch
-        if batch.firsts:
-            self._settle()  # which tags are still awaited, it alone tells
-        else:
-            self._move_on(batch)
-
-    def _settle(self) -> None:
-        """Wait for the batch under way, and answer for it."""
-        under_way, self._under_way = self._under_way, None
-        if under_way is None:
-            return
-        batch = under_way.batch
-        try:
-            refused = under_way.refused.result()
-        except (StaleCursorError, LeaseLostError, psycopg.Error) as error:
-            # Both batches are gathered again as one.
-            if isinstance(error, LeaseLostError):
-                self._lost(error)
-            else:
-                self._failed(error, first=True)
-            self._take_back(batch)
-            for message in self._batch.messages:
-                batch.add_message(message)
-            for key, share in self._batch.shares.items():
-                batch.shares.setdefault(key, share)
-            self._batch.clear()
-            self._batch, self._spare = batch, self._batch
-            self._stale = True
-            self._committed(batch, self._in_database(self._commit_now))
-        except BaseException:
-            self._take_back(batch)
-            raise
-        else:
-            self._committed(batch, refused)
-        batch.clear()
-
-    def _move_on(self, batch: Batch) -> None:
-        """Cursors are where they stand once the batch is committed."""
-        for share in batch.shares.values():
-            if share.moved and share.cursor is not None:
-                share.session.position = share.position.moved(share.cursor, share.awaited)
-
-    def _take_back(self, batch: Batch) -> None:
-        """Cursors are where they stood before."""
-        for share in batch.shares.values():
-            share.session.position = share.position
-
-    def _committed(self, batch: Batch, refused: list[Quarantined]) -> None:
-        self._move_on(batch)
-        self._answer(share.session for share in batch.shares.values() if share.answer)
-        for record in refused:
-            logger.warning(
-                "%s: record %s cannot be stored and is in quarantine: %s",
-                record.gateway,
-                record.offset,
-                record.reason,
-            )
-
-    def _commit_now(self, conn: psycopg.Connection) -> list[Quarantined]:
-        """Commit the batch. If it fails, the batch is gathered again from the cursors as they then
-        stand, since a commit that broke may have happened."""
-        while True:
-            try:
-                return self._commit(conn, self._batch)
-            except LeaseLostError as error:
-                self._lost(error)
-                self._gather_again(conn)
-            except (StaleCursorError, psycopg.Error):
-                self._stale = True
-                raise
-
-    def _commit(self, conn: psycopg.Connection, batch: Batch) -> list[Quarantined]:
-        began = time.monotonic()
-        refused = commit.commit(conn, batch, self._groups.fence)
-        self._figures.commits += 1
-        self._figures.commit_s += time.monotonic() - began
-        return refused
-
-    def _gather_again(self, conn: psycopg.Connection) -> None:
-        messages = self._batch.messages
-        for share in self._batch.shares.values():
-            with conn.transaction():
-                share.session.position = cursors.load(conn, share.session.gateway)
-        self._batch.clear()
-        for message in messages:
-            route = self._routes.get(message.topic)
-            if route is not None:
-                self._batch.add_message(message)
-                self._read(message, *route)
-        self._stale = False
-
-    def _in_database(self, work: Callable[[psycopg.Connection], _T]) -> _T:
-        """Do a piece of work that commits as a whole, again and again until the database has it.
-
-        Raises `_StoppedError` if the worker is stopped meanwhile, and `BirthError` from the work.
-        """
-        self._settle()
-        wait_s = _FIRST_RETRY_S
-        while True:
-            try:
-                conn = self._connection()
-                if self._stale:
-                    self._gather_again(conn)
-                return work(conn)
-            except (StaleCursorError, psycopg.Error) as error:
-                self._failed(error, first=wait_s == _FIRST_RETRY_S)
-            if self._stopping.wait(wait_s):
-                raise _StoppedError
-            wait_s = min(wait_s * 2, self._settings.retry_max_s)
-
-    def _failed(self, error: StaleCursorError | psycopg.Error, *, first: bool) -> None:
-        if isinstance(error, StaleCursorError):
-            logger.warning("another worker has moved the cursor: %s", error)
-            return
-        self._figures.failures += 1
-        if first:
-            logger.error("the database does not take data: %s; trying again", error)
-        self._disconnect()
-
-    def _connection(self) -> psycopg.Connection:
-        if self._conn is None:
-            self._conn = self._database.connect("ingest", autocommit=True)
-            if (name := self._groups.connection_name) is not None:
-                self._conn.execute("SELECT set_config('application_name', %s, false)", [name])
-            logger.info("connected to the database")
-        return self._conn
-
-    def _disconnect(self) -> None:
-        if self._conn is not None:
-            self._conn.close()
-            self._conn = None
-
-    def _answer(self, sessions: Iterable[Session]) -> None:
+    def answer(self, sessions: Iterable[Session]) -> None:
         """Tell each node where its stream stands."""
         now_ms = time.time_ns() // 1_000_000
         commands = []
@@ -677,7 +486,7 @@ class Worker:
             self._settle_devices(unsettled)
         self._look_for_births(now)
         if self._strangers.due(now):
-            self._in_database(self._strangers.store)
+            self._committer.in_database(self._strangers.store)
 
     def _is_quiet(self, session: Session, now: float) -> bool:
         since = session.quiet_since
@@ -689,7 +498,7 @@ class Worker:
             session.gateway: [name for name in session.devices if name is not None]
             for session in sessions
         }
-        self._in_database(
+        self._committer.in_database(
             self._groups.fenced(
                 {gateway.group for gateway in born},
                 lambda conn: lifecycle.devices_absent(conn, born, _utc_now()),
@@ -700,7 +509,9 @@ class Worker:
 
     def _end_conflict(self, session: Session) -> None:
         session.conflict_at = None
-        self._of(session, lambda conn: lifecycle.conflict_ended(conn, session.gateway))
+        self._committer.of(
+            session.gateway.group, lambda conn: lifecycle.conflict_ended(conn, session.gateway)
+        )
         logger.info("%s: no second gateway of this identity any more", session.gateway)
 
     def _look_for_births(self, now: float) -> None:
@@ -709,7 +520,7 @@ class Worker:
         if self._connected_at is None or now - self._connected_at < self._settings.reorder_s:
             return
         if self._unheard is None:
-            self._registry = self._in_database(registered)
+            self._registry = self._committer.in_database(registered)
             self._unheard = [key for key in self._registry if self._groups.takes(key[0])]
         self._unheard = [key for key in self._unheard if not self._is_born(*key)]
         over = now - self._connected_at >= self._settings.birth_grace_s

@@ -21,11 +21,11 @@ from tests.hub.ingest.conftest import FAST
 
 
 class _Dying(Worker):
-    def _answer(self, sessions: Iterable[Session]) -> None:
+    def answer(self, sessions: Iterable[Session]) -> None:
         told = list(sessions)
         if any(said.position.cursor and said.position.cursor.watermark > 0 for said in told):
             os.kill(os.getpid(), signal.SIGKILL)
-        super()._answer(told)
+        super().answer(told)
 
 
 if __name__ == "__main__":
