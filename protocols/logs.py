@@ -26,7 +26,8 @@ _SECRETS = (
     re.compile(r"(?i)\b(bearer|basic) +[A-Za-z0-9._~+/=-]{8,}"),
     re.compile(r"\b(eyJ)[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"),
     re.compile(
-        r"(?i)\b(password|passwd|secret|token)(?=\s*[=:])\s*[=:]\s*(?:'[^']*'|\"[^\"]*\"|[^\s,;&]+)"
+        r"(?i)(password|passwd|secret|token)[\"']?\s*[=:]\s*"
+        r"(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|[^\s,;&]+)"
     ),
     re.compile(r"(//)[^/\s:@]*:[^/\s@]+(?=@)"),
     re.compile(

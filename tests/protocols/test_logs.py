@@ -18,6 +18,9 @@ SECRETS = [
     ("Authorization: Bearer a-token-of-some-length", "a-token-of"),
     ("got eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl", "eyJzdWIi"),
     ("connection failed: host=db user=api password=hunter2 dbname=x", "hunter2"),
+    ("{'username': 'gw-seat', 'password': 'hunter2', 'tls': False}", "hunter2"),
+    (r'{"password": "hun\"ter2"}', "ter2"),
+    ("LINESIDE_HUB_DATABASE__PASSWORD=hunter2 is refused", "hunter2"),
     ("cannot reach postgresql://api:hunter2@db:5432/lineside", "hunter2"),
     ("-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49\n-----END PRIVATE KEY-----", "MIGHAgEA"),
 ]
@@ -39,6 +42,7 @@ def test_what_has_the_form_of_a_secret_is_hidden(text: str, secret: str) -> None
         "wrong keys or tokens came from this address",
         "key mes (8c2f5e1ab0d4) has the roles auditor",
         "https://localhost:8080/v1",
+        "password_file: /etc/lineside/broker.password",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
