@@ -21,7 +21,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-HIDDEN = "(hidden)"
+from protocols.logs import HIDDEN
+
 _NAMED_SO = r"(?:[\w-]*(?:password|passwd|secret|token|credential)|pin)"
 _SECRET_LINE = re.compile(
     rf"(?im)(?P<key>[\"']?\b{_NAMED_SO}\b[\"']?[ \t]*[:=][ \t]*)"

@@ -10,8 +10,7 @@ from pydantic import BaseModel, SecretStr
 
 from edge.config.model import EdgeConfig
 from edge.reload import Difference, lines_of, refusals, sources_of
-
-HIDDEN = "(hidden)"
+from protocols.logs import HIDDEN
 
 
 @dataclass(frozen=True, slots=True)

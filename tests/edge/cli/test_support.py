@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.support import HIDDEN, Redactor, secrets_in
+from edge.support import Redactor, secrets_in
+from protocols.logs import HIDDEN
 from tests.edge.cli.invoke import invoke, invoke_json
 
 PLANTED = {
