@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -36,18 +36,41 @@ class Findings:
         self._words: dict[str, Verdict] = {w.casefold(): "nok" for w in settings.nok_words}
         self._words |= {w.casefold(): "ok" for w in settings.ok_words}
 
-    def of(self, fields: Fields, *, now: datetime, sha256: str, depth: int = 0) -> list[Result]:
+    def of(self, fields: Fields, *, now: datetime, sha256: str) -> list[Result]:
         """The verdict on the part, then its characteristics, then the results that are within it;
         none if the event is not to count: a part of a result that comes as a whole later, or a
         simulated one. Raises `ValueError` if it makes no sense."""
+        wrong: list[str] = []
+        results = self._of(fields, now, sha256, wrong)
+        if wrong:
+            self._members.fail(f"{'; '.join(wrong[:3])}; such are of unknown verdict")
+        else:
+            self._members.recover()
+        return results
+
+    def _of(
+        self,
+        fields: Fields,
+        now: datetime,
+        sha256: str,
+        wrong: list[str],
+        above: Sequence[Result] = (),
+    ) -> list[Result]:
+        """As `of`; what is wrong is added to `wrong`. `above`: those that it is within, which are
+        of the same part unless it says otherwise."""
         settings = self._settings
         if fields.get("IsPartial") is True:
             return []
         if fields.get("IsSimulated") is True and not settings.simulated:
             return []
-        serial, code = self._results.part(text(find(fields, settings.serial)) or "")
+        said = text(find(fields, settings.serial))
+        if said is None and above:
+            serial, code = above[-1].serial, above[-1].code
+        else:
+            serial, code = self._results.part(said or "")
+        key = self._key(fields)
         shared = {
-            "key": self._key(fields),
+            "key": key,
             "serial": serial,
             "code": code,
             "tool": short(find(fields, settings.tool)) if settings.tool else None,
@@ -55,20 +78,15 @@ class Findings:
             "measured_at": _time(fields, now),
             "raw_sha256": sha256,
         }
-        within = list(_within(fields)) if depth < _DEEPEST else []
-        wrong: list[str] = []
+        within = list(_within(fields, key)) if len(above) < _DEEPEST else []
         told = [self._measured(fields, each, wrong) for each in settings.measured if not within]
         if not settings.measured:
             told = joined(fields, [settings.characteristic])
         verdict = self._verdict(fields, [each["verdict"] for each in told], wrong)
-        if wrong:
-            self._members.fail(f"{'; '.join(wrong[:3])}; such are of unknown verdict")
-        else:
-            self._members.recover()
         whole = {"characteristic": settings.characteristic, "verdict": verdict}
         results = [Result.model_validate({**shared, **each}) for each in (whole, *told)]
         for inner in within:
-            results += self.of(inner, now=now, sha256=sha256, depth=depth + 1)
+            results += self._of(inner, now, sha256, wrong, [*above, results[0]])
             if len(results) > _MOST:
                 raise ValueError(f"it holds more than {_MOST} results")
         return results
@@ -165,12 +183,14 @@ def _time(fields: Fields, now: datetime) -> datetime:
     return now
 
 
-def _within(fields: Fields) -> Iterator[dict[str, Any]]:
-    """The results that are the content of one; of the same part, unless they say otherwise."""
+def _within(fields: Fields, key: str) -> Iterator[dict[str, Any]]:
+    """The results that are the content of one. Those without an id are known by its key: an event's
+    id is not told of a result that is fetched."""
     content = fields.get(CONTENT)
-    shared = {name: fields.get(name) for name in ("SourceName", "PartId")}
-    shared["Time"] = fields.get("CreationTime") or fields.get("Time")
+    shared = {
+        "SourceName": fields.get("SourceName"),
+        "Time": fields.get("CreationTime") or fields.get("Time"),
+    }
     for place, each in enumerate(content if isinstance(content, list) else ()):
         if isinstance(each, Mapping) and isinstance(each.get(META), Mapping):
-            event_id = f"{fields.get('EventId')}/{place}"
-            yield machinery_flat({**shared, "EventId": event_id, RESULT: each})
+            yield machinery_flat({**shared, "EventId": f"{key}/{place}", RESULT: each})

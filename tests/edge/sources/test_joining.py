@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,13 +38,17 @@ def journal(tmp_path: Path) -> Iterator[TelemetryJournal]:
         runner.run(it.close())
 
 
-def of(journal: TelemetryJournal, meta: Any, content: Any, **config: Any) -> list[Result]:
+def findings(journal: TelemetryJournal, **config: Any) -> Findings:
     wanted = MachineryResultSettings.model_validate(config)
     results = Results("press", journal, SourceFigures("press"), wanted.forms)
+    return Findings("press", wanted, results)
+
+
+def of(journal: TelemetryJournal, meta: Any, content: Any, **config: Any) -> list[Result]:
     said = {"EventId": "ZXZlbnQ=", "SourceName": "Press", "Time": NOW}
     result = {"ResultMetaData": meta, "ResultContent": content}
     fields = MACHINERY.flat({**said, "Result": result})
-    return Findings("press", wanted, results).of(fields, now=NOW, sha256="0" * 64)
+    return findings(journal, **config).of(fields, now=NOW, sha256="0" * 64)
 
 
 META = {"ResultId": "r1", "PartId": "SN1", "CreationTime": "2026-03-01T11:59:58+00:00"}
@@ -96,9 +101,40 @@ def test_results_within_results_have_an_end(journal: TelemetryJournal) -> None:
         of(journal, META, [inner] * 1000)
     unnamed = {"ResultMetaData": {"PartId": "SN2"}, "ResultContent": None}
     two = of(journal, META, [unnamed, unnamed])
-    assert [r.key for r in two[1:]] == ["event/ZXZlbnQ=/0", "event/ZXZlbnQ=/1"]
+    assert [r.key for r in two[1:]] == [f"event/{two[0].key}/{place}" for place in (0, 1)]
     assert {r.serial for r in two} == {"SN1", "SN2"}
     assert {r.measured_at for r in two} == {two[0].measured_at}
+
+
+def test_a_result_that_is_fetched_has_the_keys_of_its_event(journal: TelemetryJournal) -> None:
+    unnamed: Any = {"ResultMetaData": {}, "ResultContent": None}
+    told = of(journal, META, [unnamed, unnamed])
+    held = MACHINERY.held({"ResultMetaData": META, "ResultContent": [unnamed, unnamed]})
+    assert [r.key for r in findings(journal).of(held, now=NOW, sha256="0" * 64)] == [
+        r.key for r in told
+    ]
+    assert len({r.key for r in told}) == 3
+
+
+def test_a_result_within_another_is_of_its_part_wherever_that_stands(
+    journal: TelemetryJournal,
+) -> None:
+    meta = {**META, "AssociatedEntities": [{"EntityId": "SN7"}]}
+    inner = {"ResultMetaData": {"ResultId": "r2"}, "ResultContent": None}
+    found = of(journal, meta, [inner], serial="AssociatedEntities.0.EntityId")
+    assert [r.serial for r in found] == ["SN7", "SN7"]
+
+
+def test_what_is_not_where_it_should_be_is_said_once(
+    journal: TelemetryJournal, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    here = {"ResultMetaData": {"ResultId": "r2", "ResultEvaluation": 1}, "ResultContent": None}
+    result = {"ResultMetaData": META, "ResultContent": [here]}
+    ours = findings(journal, verdict="ResultEvaluation")
+    for _ in range(3):
+        ours.of(MACHINERY.held(result), now=NOW, sha256="0" * 64)
+    assert [r.levelname for r in caplog.records if "members" in r.getMessage()] == ["WARNING"]
 
 
 def test_settings_are_refused_with_what_was_meant() -> None:
