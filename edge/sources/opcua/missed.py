@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 
@@ -103,8 +104,7 @@ async def _listed(
         ua.Variant(0, number.UInt32),
         ua.Variant(0, number.Int32),
     )
-    if release is not None and handle.Value:
-        await _call(client, management, release, handle)
+    await _release(client, management, release, handle)
     if error.Value:
         raise ValueError(f"{LIST_RESULTS} answers with error {error.Value}")
     return list(results.Value or ())[:_MOST], whole.Value is True
@@ -141,11 +141,19 @@ async def _by_id(
             break  # what came is kept, and is not all
         if not wrong.Value:  # else it was forgotten meanwhile
             found.append(result.Value)
-        if release is not None and one.Value:
-            await _call(client, management, release, one)
-    if release is not None and handle.Value:
-        await _call(client, management, release, handle)
+        await _release(client, management, release, one)
+    await _release(client, management, release, handle)
     return found, len(names) < _MOST and len(found) == len(names)
+
+
+async def _release(
+    client: Client, management: ua.NodeId, method: ua.NodeId | None, handle: ua.Variant
+) -> None:
+    """Let the system forget an answer, if it remembers any. What it gave is not lost if it refuses
+    that."""
+    if method is not None and handle.Value:
+        with contextlib.suppress(ua.UaStatusCodeError):
+            await _call(client, management, method, handle)
 
 
 async def _call(
