@@ -15,14 +15,19 @@ from protocols.inspection.fetching import Part
 from protocols.sparkplug import Samples
 
 # A picture that was missing may come to be kept, and one that was kept may go; told again in
-# another order, as after a lost disk, it stays as it was.
+# another order, as after a lost disk, it stays as it was. What was kept is described once: part of
+# it may be here by that.
 _INSERT = """
 INSERT INTO inspection_picture AS p (owner, partner, tag, key, event, found_by, found_key, what,
     serial, happened_at, state, reason, media_type, size, sha256, frames, taken_from, taken_to)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (tag, key) DO UPDATE SET state = excluded.state, reason = excluded.reason,
-    media_type = excluded.media_type, size = excluded.size, sha256 = excluded.sha256,
-    frames = excluded.frames, taken_from = excluded.taken_from, taken_to = excluded.taken_to
+    media_type = CASE p.state WHEN 'kept' THEN p.media_type ELSE excluded.media_type END,
+    size = CASE p.state WHEN 'kept' THEN p.size ELSE excluded.size END,
+    sha256 = CASE p.state WHEN 'kept' THEN p.sha256 ELSE excluded.sha256 END,
+    frames = CASE p.state WHEN 'kept' THEN p.frames ELSE excluded.frames END,
+    taken_from = CASE p.state WHEN 'kept' THEN p.taken_from ELSE excluded.taken_from END,
+    taken_to = CASE p.state WHEN 'kept' THEN p.taken_to ELSE excluded.taken_to END
 WHERE (p.state, excluded.state) IN (('missed', 'kept'), ('kept', 'dropped'))
 """
 # Only the part that is next has a place; what came twice, or after a hole, is asked for again.

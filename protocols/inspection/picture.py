@@ -52,7 +52,7 @@ class Picture(BaseModel):
     media_type: MediaType | None = None
     size: int | None = Field(default=None, ge=1, le=LARGEST_PICTURE, description="bytes")
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
-    frames: int | None = Field(default=None, ge=1)
+    frames: int | None = Field(default=None, ge=1, le=LARGEST_PICTURE)
     taken_from: _Moment | None = Field(default=None, description="first frame, gateway's clock")
     taken_to: _Moment | None = Field(default=None, description="last frame, gateway's clock")
 

@@ -111,6 +111,17 @@ def test_what_is_another_or_gone_is_said(hub: psycopg.Connection, node: Node) ->
     assert asked(node).at == 0
 
 
+def test_what_goes_while_it_arrives_stays_what_it_was(hub: psycopg.Connection, node: Node) -> None:
+    born(node)
+    found = kept(hub, node)
+    want(hub, found)
+    say(node, asked(node).key, 0, DATA[:1000])
+    eventually(lambda: state(hub, found) == ("arriving", 1000), "its first part")
+    record(node, 1, picture(1, "dropped", size=10))
+    node.answered(EPOCH, 2)
+    assert rows(hub, "SELECT state, size FROM inspection_picture") == [("dropped", len(DATA))]
+
+
 def test_there_is_room_for_so_much(
     hub: psycopg.Connection, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,8 +92,9 @@ def test_what_is_no_reference_is_kept_raw_and_stops_nobody(
     born(node)
     record(node, 0, "{}")
     record(node, 1, picture(1, "kept").replace('"size":4711', '"size":99999999'))
-    record(node, 2, picture(1, "kept"))
-    node.answered(EPOCH, 3)
+    record(node, 2, picture(1, "kept").replace('"frames":1', f'"frames":{2**31}'))
+    record(node, 3, picture(1, "kept"))
+    node.answered(EPOCH, 4)
     assert len(stored(hub)) == 1
     reasons = [reason for (reason,) in rows(hub, "SELECT reason FROM quarantine ORDER BY id")]
-    assert [PICTURE in reason for reason in reasons] == [True, True]
+    assert [PICTURE in reason for reason in reasons] == [True, True, True]
