@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from firmware_sim.line.ledger import Ledger, Sample
 from firmware_sim.open_protocol.settings import ControllerSettings
 from protocols.open_protocol import Value, step
+from protocols.open_protocol.spindles import LAST_SYNC_ID
 
 PROGRAMMES = {1: "Seat rail M8", 2: "Belt anchor M10", 3: "Back rest M6"}
 _TARGETS = {1: (25.0, 90), 2: (42.0, 120), 3: (9.5, 60)}
@@ -23,7 +24,6 @@ Values = Mapping[str, Value]
 Hear = Callable[[int, Values, Sequence[Values]], None]
 """Told of a message by its MID, with all that any revision of it may say, and what MID 0101 says of
 each spindle."""
-_LAST_SYNC = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class Controller:
             for number in range(1, self.settings.spindles + 1)
         ]  # fmt: skip
         of_all = {**said, "sync_id": self.next_sync, "sync_status": said["tightening_status"]}
-        self.next_sync = self.next_sync % _LAST_SYNC + 1
+        self.next_sync = self.next_sync % LAST_SYNC_ID + 1
         self._tell(101, of_all, each)
 
     def identify(self, *identifiers: str) -> None:

@@ -24,6 +24,8 @@ from protocols.open_protocol.tightening import (
 )
 
 RESULT, NEWEST = 101, 5
+LAST_SYNC_ID = 65_535
+"""The highest sync tightening id."""
 _H, _T = Kind.HUNDREDTHS, Kind.TEXT
 OF_ALL = Layout(
     (

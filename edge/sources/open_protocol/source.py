@@ -46,6 +46,7 @@ from protocols.open_protocol import (
     read_together,
 )
 from protocols.open_protocol.errors import ALREADY, NOT_FOUND, REVISIONS
+from protocols.open_protocol.spindles import LAST_SYNC_ID
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ _RESULTS = (61, 101)
 _RELEASES = (15, 52)
 """A programme was chosen, a part identified: who works there has gone on."""
 _NOT_KEPT = "results of several spindles cannot be fetched afterwards"
+_ANEW = f"the numbers have begun anew, and {_NOT_KEPT}"
 _MARK_S = 10.0
 _CLOCK_EVERY_S = 3600.0
 _CLOCK_OFF_S = 2.0
@@ -324,10 +326,14 @@ class OpenProtocolSource:
         """Whether the journal is known to have it already, and what will not come, and why."""
         if tightening.together and not tightening.id:
             return "new", []  # the controller has no ids
-        state, given_up = self._seen.note(tightening.id, self._us(tightening))
+        seen, at_us = self._seen, self._us(tightening)
+        last, last_us = seen.last, seen.last_us
+        state, given_up = seen.note(tightening.id, at_us)
         if tightening.together:
-            given_up += [(hole, _NOT_KEPT) for hole in self._seen.holes]
-            self._seen.holes.clear()
+            if last and seen.last is not None and seen.last < last < LAST_SYNC_ID:
+                given_up.append((Hole(last + 1, LAST_SYNC_ID, last_us, at_us), _ANEW))
+            given_up += [(hole, _NOT_KEPT) for hole in seen.holes]
+            seen.holes.clear()
         return state, given_up
 
     async def _note_unreadable(self, error: DataError) -> None:

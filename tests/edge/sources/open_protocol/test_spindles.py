@@ -66,10 +66,26 @@ def test_what_was_missed_is_a_gap_that_names_it(tmp_path: Path) -> None:
                 controller.ahead_s += 2  # a tightening takes longer than this test
                 press(controller, True)
                 await until(lambda: ids(got)[1:] == ["sync 00003"])
-                (gap,) = lost(got)
-                assert gap == (
-                    "tightening 1 to 2: results of several spindles cannot be fetched afterwards"
-                )
+                not_kept = "results of several spindles cannot be fetched afterwards"
+                assert lost(got) == [
+                    f"tightening 65535: the numbers have begun anew, and {not_kept}",
+                    f"tightening 1 to 2: {not_kept}",
+                ]
+
+    run(work)
+
+
+def test_numbers_that_begin_anew_with_the_next_result_are_no_gap(tmp_path: Path) -> None:
+    async def work() -> None:
+        path = tmp_path / "journal.sqlite"
+        async with station(path, TWO, multi_spindle=True) as (got, controller, _):
+            controller.next_sync = 65_535
+            press(controller, True)
+            await until(lambda: ids(got) == ["sync 65535"])
+            controller.ahead_s += 2
+            press(controller, True)
+            await until(lambda: ids(got)[1:] == ["sync 00001"])
+            assert not lost(got)
 
     run(work)
 
