@@ -29,7 +29,7 @@ from edge.reload import Difference, Line, lines_of, sources_of
 from edge.sources import SourceSettings, make_source
 from edge.sources.begun import PartsBegun
 from edge.sources.camera.config import CameraSettings
-from edge.status import Figures, SourceFigures
+from edge.status import Condition, Figures, SourceFigures
 from edge.status.figures import LineFigures
 from edge.supervise import END_S, Watchdog, keep_running
 from edge.uplink import BirthDeathSequence, EdgeNode
@@ -72,6 +72,7 @@ class Parts:
         self._begun = PartsBegun()
         self._events = Events()
         self._pictures: PictureStore | None = None
+        self._no_pictures = Condition(logger, "pictures")
         self._changing = asyncio.Lock()
         """Held while parts are ended and begun anew."""
 
@@ -94,7 +95,6 @@ class Parts:
         self._desk.on_begun = self._begun.note
         self._desk.on_results = self._line_results
         self._desk.on_wrong_part = self._wrong_part
-        self._journal.on_written = NokWatch(self._journal, self._events).look
         if store.lost_by is not None:
             self._calls_lost(store.lost_by)
         self._desk_beat_at = time.monotonic()
@@ -253,27 +253,39 @@ class Parts:
         figures = SourceFigures(device, endpoint=settings.endpoint)
         self._figures.sources[device] = figures
         self._node.set_device(device, online=False)
-        pictures = None
-        if isinstance(settings, CameraSettings):
-            pictures = self._events, self._picture_store()
         watchdog = Watchdog(
             figures,
             max(settings.silence_s, 3 * settings.timeout_s),
-            lambda: make_source(
-                settings, self._journal, self, figures, self._begun, pictures
-            ).run(),
+            lambda: self._run_source(settings, figures),
             self._disk_waits,
             end_s=END_S + settings.timeout_s,
         )
         self._watchdogs[device] = watchdog
         self._begin(f"source {device}", watchdog.run())
 
-    def _picture_store(self) -> PictureStore:
-        """Opened for the first camera."""
-        if self._pictures is None:
-            directory = self._config.data_dir / "pictures"
-            self._pictures = PictureStore(directory, self._config.pictures)
-            self._node.offer(self._pictures)
+    async def _run_source(self, settings: SourceSettings, figures: SourceFigures) -> None:
+        pictures = None
+        if isinstance(settings, CameraSettings):
+            pictures = self._events, await self._picture_store(figures)
+        source = make_source(settings, self._journal, self, figures, self._begun, pictures)
+        await source.run()
+
+    async def _picture_store(self, figures: SourceFigures) -> PictureStore:
+        """Opened for the first camera. While its directory cannot be used cameras wait for it, and
+        nothing else does."""
+        while self._pictures is None:
+            try:
+                store = PictureStore(self._config.data_dir / "pictures", self._config.pictures)
+            except OSError as error:
+                self._no_pictures.fail(f"{error}; cameras wait until they can be kept")
+                figures.enter("offline", str(error))
+                figures.beat()
+                await asyncio.sleep(_LOOK_S)
+            else:
+                self._no_pictures.recover()
+                self._journal.on_written = NokWatch(self._journal, self._events).look
+                self._node.offer(store)
+                self._pictures = store
         return self._pictures
 
     def _disk_waits(self) -> bool:

@@ -26,6 +26,7 @@ from edge.config import EdgeConfig
 from edge.journal import SampleBatch, TelemetryJournal
 from edge.link import Link, Message
 from edge.status.client import ask
+from firmware_sim.camera import HttpCameraSettings, run_http_camera
 from protocols.inspection import RESULT
 from tests.edge.hub import Hub
 from tests.edge.plant import DEVICE, GROUP, NODE, Child, agent, edge_config
@@ -295,6 +296,26 @@ async def test_a_reload_begins_what_is_new_and_touches_nothing_else(
                 await until(lambda: hub.messages[-1] == ("DDEATH", "one"), "its death")
                 assert (first.sessions, second.sessions) == (2, 1)
                 assert not hub.deaths
+
+
+async def test_pictures_that_cannot_be_kept_hold_up_cameras_alone(
+    tmp_path: Path, broker: LocalBroker
+) -> None:
+    async with counted_plc(A=1.0) as plc, run_http_camera(HttpCameraSettings()) as camera:
+        plain = json.loads(config_of(tmp_path, broker, {"one": plc}).model_dump_json(by_alias=True))
+        eye = {"kind": "camera", "device": "eye", "url": camera.endpoint, "of": ["one"]}
+        plain["sources"].append(eye)
+        config = EdgeConfig.model_validate(plain)
+        pictures = tmp_path / "data" / "pictures"
+        pictures.parent.mkdir()
+        pictures.write_text("no directory")
+        with agent(config, tmp_path) as gateway:
+            await asyncio.to_thread(gateway.start)
+            await until(lambda: "cameras wait until they can be kept" in gateway.output, "its word")
+            await until(lambda: plc.sessions == 1, "the other source's session")
+            pictures.unlink()
+            await until_online(config, "one", "eye")
+            assert gateway.output.count("cameras wait until they can be kept") == 1
 
 
 def with_stations(config: EdgeConfig, *devices: str, upper: float = 1.0) -> EdgeConfig:
