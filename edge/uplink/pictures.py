@@ -6,8 +6,11 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pydantic import ValidationError
+
 from edge.pictures import PictureStore
 from protocols.inspection.fetching import BYTES, PART, Part, Wanted, parse_wanted
+from protocols.refusal import first_problem
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +36,8 @@ class PictureAnswers:
         try:
             wanted = parse_wanted(text)
         except ValueError as error:
-            logger.warning("the hub asks for a picture in a way that is not known: %s", error)
+            why = first_problem(error, "text") if isinstance(error, ValidationError) else error
+            logger.warning("the hub asks for a picture in a way that is not known: %s", why)
             return
         if wanted.key not in self._wanted and len(self._wanted) >= _WAITING:
             return

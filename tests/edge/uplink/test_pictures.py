@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from edge.pictures import PictureSettings, PictureStore
 from edge.uplink.pictures import PictureAnswers
 from protocols.inspection.fetching import BYTES, PART, Part, Wanted, parse_part
@@ -39,11 +41,16 @@ def test_what_is_asked_for_comes_in_parts_that_the_broker_takes(tmp_path: Path) 
     assert made.take() is None
 
 
-def test_what_is_not_there_is_said_and_nonsense_passed_over(tmp_path: Path) -> None:
+def test_what_is_not_there_is_said_and_nonsense_passed_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     made = answers(tmp_path)
-    for text in ("", "{}", f'{{"key":"{KEY}","at":0,"to":99999999}}', f'{{"key":"../{KEY}"}}'):
+    nonsense = ("", "{}", f'{{"key":"{KEY}","at":0,"to":99999999}}', f'{{"key":"../{KEY}"}}')
+    for text in nonsense:
         made.hear(text)
     assert made.take() is None
+    assert len(caplog.text.splitlines()) == len(nonsense)
+    assert KEY not in caplog.text
     made.hear(Wanted(key=f"{2:032x}", at=0, to=10).model_dump_json())
     made.hear(Wanted(key=KEY, at=len(DATA), to=len(DATA) + 10).model_dump_json())
     assert [(bool(part.gone), data) for part, data in given(made)] == [(True, b""), (True, b"")]
