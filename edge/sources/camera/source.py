@@ -175,6 +175,7 @@ class CameraSource:
             with contextlib.suppress(JournalError):
                 missed = _described(event, self._key(event), _TOO_MANY)
                 self._submit(self.device, missed)
+                self._figures.pictures_missed += 1
 
     async def _tell_left(self) -> None:
         """Tell what an earlier run could not tell any more; then stay until cancelled."""
@@ -198,7 +199,9 @@ class CameraSource:
             if batch.device in watched:
                 found |= {self._key(each): each for each in nok_results(self._journal, batch)}
             if self._tag_id in batch.tags:
-                told |= {parse_picture(str(text)).key for text in batch.others.values()}
+                for text in batch.others.values():
+                    with contextlib.suppress(ValueError):  # a later release wrote it
+                        told.add(parse_picture(str(text)).key)
         known = told | self._under_way
         return [e for key, e in found.items() if key not in known and not self._store.knows(key)]
 

@@ -6,6 +6,8 @@ import hashlib
 import re
 import ssl
 import struct
+import time
+from array import array
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,14 @@ from typing import Any
 import pytest
 
 from edge.doctor import camera as doctor
+from edge.journal import SampleBatch, SampleClass
 from edge.sources.camera.link import opened
 from edge.sources.polled.link import LinkError
 from firmware_sim.camera import HttpCameraSettings, run_http_camera
 from firmware_sim.camera.frames import number_of
 from firmware_sim.device.faults import MisbehaveCommand
+from protocols.inspection import PICTURE, parse_picture
+from protocols.sparkplug import DataType
 from tests.edge.sources.camera.watching import Watching, settings_for, watching
 from tests.edge.sources.reading import until
 from tests.fixtures.certificates import make_identity
@@ -129,8 +134,11 @@ async def test_a_camera_out_of_order_is_waited_for(tmp_path: Path, answer: Any, 
             assert told.state == ("missed" if take == "picture" else "kept")
             camera.manners.make(MisbehaveCommand(answer="right"))
             await until(lambda: got.figures.state == "online")
-            await got.find("2", "nok")
-            assert (await got.tells(2))[1].state == "kept"
+            for number in range(2, 20):  # on a busy machine not each comes within the time-out
+                await got.find(str(number), "nok")
+                if (await got.tells(number))[-1].state == "kept":
+                    break
+            assert got.told[-1].state == "kept"
 
 
 async def test_a_frame_that_is_too_large_is_refused(tmp_path: Path) -> None:
@@ -143,17 +151,17 @@ async def test_a_frame_that_is_too_large_is_refused(tmp_path: Path) -> None:
             assert re.search(r"max_frame_kb|the most is 65536", finding.what)
 
 
-def kept(got: Watching, count: int) -> bool:
-    return got.figures.pictures == count
+def kept(got: Watching, number: int) -> bool:
+    return got.figures.pictures == number
 
 
 async def test_the_oldest_picture_goes_for_a_newer_one(tmp_path: Path) -> None:
     async with run_http_camera(QUICK) as camera:
         camera.frames.padding = 400_000
         async with watching(tmp_path, settings_for(camera.endpoint), quota_mb=1) as got:
-            for count in range(1, 4):
-                await got.find(str(count), "nok")
-                await until(partial(kept, got, count))
+            for number in range(1, 4):
+                await got.find(str(number), "nok")
+                await until(partial(kept, got, number))
             told = [(each.found_key, each.state) for each in got.told]
             assert told == [("1", "kept"), ("2", "kept"), ("1", "dropped"), ("3", "kept")]
             assert got.figures.pictures_dropped == 1
@@ -213,6 +221,26 @@ async def test_a_result_whose_event_was_never_noted_is_told(tmp_path: Path) -> N
         async with watching(tmp_path, other) as got:
             await until(lambda: "camera-2/watched" in got.journal.bookmarks)
             assert len(got.told) == 3, "of what was before it there is none"
+
+
+async def test_a_reference_of_a_later_release_is_passed_over(tmp_path: Path) -> None:
+    async with run_http_camera(QUICK) as camera:
+        settings = settings_for(camera.endpoint)
+        async with watching(tmp_path, settings) as got:
+            await until(lambda: "camera-1/watched" in got.journal.bookmarks)
+            got.journal.on_written = None
+            await got.find("1", "nok")
+            tag_id = got.journal.tag_id("camera-1", PICTURE, DataType.String)
+            now_us = time.time_ns() // 1000
+            times, numbers = array("q", [now_us]), array("d", [0.0])
+            later = SampleBatch(
+                *("camera-1", SampleClass.HIGH, array("I", [tag_id]), times, numbers),
+                {0: '{"v":2}'},
+            )
+            await got.journal.append(later)
+        async with watching(tmp_path, settings) as got:
+            await until(lambda: len(got.values(PICTURE)) == 2)
+            assert parse_picture(got.values(PICTURE)[1]).state == "missed"
 
 
 @pytest.mark.parametrize("log_in", ["basic", "digest"])
