@@ -55,6 +55,8 @@ _REGISTRY_S = 2.0
 """How soon a gateway is heard that was registered while it spoke."""
 _DEVICES_SETTLE_S = 5.0
 """Births follow one another at once; a device not born this long after its node is offline."""
+_SETTLE_EVERY_S = 2.0
+"""Hundreds are born one after the other, and at each time the batch under way is waited for."""
 
 
 class Worker:
@@ -90,6 +92,7 @@ class Worker:
         self._unheard: list[tuple[str, str]] | None = None
         """Group and node of those; None: they are still to be found out."""
         self._ticked_at = 0.0
+        self._settled_at = -math.inf
 
     def stop(self) -> None:
         """Make `run` return after the batch at hand; callable from any thread."""
@@ -482,7 +485,8 @@ class Worker:
                 and now - session.conflict_at >= self._settings.conflict_clear_s
             ):
                 self._end_conflict(session)
-        if unsettled:
+        if unsettled and now - self._settled_at >= _SETTLE_EVERY_S:
+            self._settled_at = now
             self._settle_devices(unsettled)
         self._look_for_births(now)
         if self._strangers.due(now):
