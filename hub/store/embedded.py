@@ -182,7 +182,7 @@ class EmbeddedPostgres:
                 "--encoding=UTF8",
                 "--locale=C.UTF-8",
             )
-        self._remember({"port": 0, "password": password})
+        self._remember({"port": 0, "password": password, "timescale": self._has_timescale()})
         fresh.rename(self.pgdata)
         logger.info("embedded PostgreSQL %s created in %s", self._major(), self.directory)
 
@@ -226,6 +226,12 @@ class EmbeddedPostgres:
 
     def _start(self) -> None:
         known = self._known()
+        with_timescale = self._has_timescale()
+        if known.get("timescale") and not with_timescale:
+            raise EmbeddedError(
+                f"{self.pgdata} was made by a PostgreSQL with TimescaleDB, here is one without; "
+                "name its programs in LINESIDE_HUB_DATABASE__PROGRAMS"
+            )
         known["port"] = _free_port(known["port"])
         parameters = {
             "listen_addresses": "127.0.0.1",
@@ -235,7 +241,7 @@ class EmbeddedPostgres:
             "timezone": "UTC",
             "log_timezone": "UTC",
         }
-        if self._has_timescale():
+        if with_timescale:
             parameters |= {
                 "shared_preload_libraries": "timescaledb",
                 "timescaledb.telemetry_level": "off",

@@ -145,6 +145,17 @@ def test_programs_that_are_not_there_are_named(fresh: Path) -> None:
         EmbeddedPostgres(fresh / "data", programs=fresh / "none").start()
 
 
+def test_a_cluster_with_timescale_wants_programs_that_have_it(fresh: Path) -> None:
+    with EmbeddedPostgres(fresh):
+        pass
+    note = fresh / "server.json"
+    made = json.loads(note.read_text())
+    assert made["timescale"] is False
+    note.write_text(json.dumps(made | {"timescale": True}))
+    with pytest.raises(EmbeddedError, match="DATABASE__PROGRAMS"):
+        EmbeddedPostgres(fresh).start()
+
+
 def test_one_object_is_started_once(folder: Path) -> None:
     with EmbeddedPostgres(folder) as server, pytest.raises(EmbeddedError, match="already uses"):
         server.start()
