@@ -56,10 +56,17 @@ FROM (
     GROUP BY picture
 ) AS whole WHERE p.id = whole.picture RETURNING p.id, p.fetch_state
 """
+# One that waits behind others of its gateway is not given up while those come.
 _GIVE_UP = """
-UPDATE inspection_picture SET fetch_state = 'failed', fetch_reason = 'the gateway does not answer'
-WHERE fetch_state IN ('asked', 'arriving')
-    AND greatest(asked_at, heard_at) < now() - make_interval(secs => %s) RETURNING id
+UPDATE inspection_picture p SET fetch_state = 'failed', fetch_reason = 'the gateway does not answer'
+FROM tag t JOIN device d ON d.id = t.device
+WHERE t.id = p.tag AND p.fetch_state IN ('asked', 'arriving')
+    AND greatest(p.asked_at, p.heard_at) < now() - make_interval(secs => %(s)s)
+    AND NOT EXISTS (SELECT FROM inspection_picture o
+        JOIN tag ot ON ot.id = o.tag JOIN device od ON od.id = ot.device
+        WHERE o.owner = p.owner AND o.fetch_state IN ('arriving', 'there')
+            AND od.gateway = d.gateway AND o.heard_at >= now() - make_interval(secs => %(s)s))
+RETURNING p.id
 """
 
 
@@ -83,7 +90,7 @@ class Fetching(Rounds):
         with connection.transaction():
             if connection.execute(_UNDER_WAY).fetchone() is None:
                 return False
-            failed = [f for (f,) in connection.execute(_GIVE_UP, (GIVE_UP_S,)).fetchall()]
+            failed = [f for (f,) in connection.execute(_GIVE_UP, {"s": GIVE_UP_S}).fetchall()]
             for picture, became in connection.execute(_FINISH).fetchall():
                 logger.info("picture %d: %s", picture, became)
                 if became == "failed":

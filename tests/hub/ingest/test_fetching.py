@@ -122,6 +122,31 @@ def test_what_goes_while_it_arrives_stays_what_it_was(hub: psycopg.Connection, n
     assert rows(hub, "SELECT state, size FROM inspection_picture") == [("dropped", len(DATA))]
 
 
+def test_a_gateway_that_says_nothing_is_given_up_but_not_who_waits_behind_others(
+    hub: psycopg.Connection, node: Node
+) -> None:
+    born(node)
+    first, second = kept(hub, node, 1, DATA[:1001]), kept(hub, node, 2, DATA[:1002])
+    with hub.transaction():
+        for each in (first, second):
+            ask(hub, each, "test")
+        # Both wait for long already, and of the first a part has just come.
+        hub.execute("UPDATE inspection_picture SET asked_at = now() - interval '1 day'")
+        hub.execute(
+            "UPDATE inspection_picture SET fetch_state = 'arriving', heard_at = now()"
+            " WHERE id = %s",
+            (first,),
+        )
+    assert asked(node).key == f"{1:032x}"
+    say(node, f"{1:032x}", 0, DATA[:1001])
+    while asked(node).key != f"{2:032x}":
+        pass
+    eventually(lambda: state(hub, first)[0] == "there", "all of the first")
+    hub.execute("UPDATE inspection_picture SET heard_at = now() - interval '1 day'")
+    eventually(lambda: state(hub, second)[0] == "failed", "that it is given up")
+    assert state(hub, first)[0] == "there"
+
+
 def test_there_is_room_for_so_much(
     hub: psycopg.Connection, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
