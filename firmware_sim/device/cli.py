@@ -31,6 +31,7 @@ Count = Annotated[int, typer.Option(help="values that count 1, 2, 3 …")]
 CountHz = Annotated[float, typer.Option(help="steps of each counter per second")]
 Extra = Annotated[int, typer.Option(help="more numbers, for load")]
 ExtraHz = Annotated[float, typer.Option(help="changes of each of them per second")]
+NokRate = Annotated[float, typer.Option(help="share that is not in order")]
 LedgerPath = Annotated[Path | None, typer.Option(help="append every change to this file")]
 
 
@@ -113,7 +114,7 @@ def open_protocol(
     control_port: ControlPort = 0,
     seed: Seed = 1,
     cycle_s: Annotated[float, typer.Option(help="seconds between two tightenings")] = 2.0,
-    nok_rate: Annotated[float, typer.Option(help="share that is not in order")] = 0.05,
+    nok_rate: NokRate = 0.05,
     first_id: Annotated[int, typer.Option(help="id of its first tightening")] = 1,
     keeps: Annotated[int, typer.Option(help="results that it holds")] = 5000,
     revision: Annotated[int, typer.Option(help="highest revision of its messages")] = 7,
@@ -145,7 +146,7 @@ def vision(
     port: Port = 0,
     seed: Seed = 1,
     cycle_s: Annotated[float, typer.Option(help="seconds between two parts")] = 2.0,
-    nok_rate: Annotated[float, typer.Option(help="share that is not in order")] = 0.05,
+    nok_rate: NokRate = 0.05,
     ledger: LedgerPath = None,
 ) -> None:
     """Run a vision system that tells its results by OPC UA events (Machine Vision). Prints `ready`
@@ -167,7 +168,7 @@ def joining(
     port: Port = 0,
     seed: Seed = 1,
     cycle_s: Annotated[float, typer.Option(help="seconds between two joints")] = 2.0,
-    nok_rate: Annotated[float, typer.Option(help="share that is not in order")] = 0.05,
+    nok_rate: NokRate = 0.05,
     ledger: LedgerPath = None,
 ) -> None:
     """Run a joining system that tells its results by OPC UA events (Machinery Result). Prints

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,20 @@ from edge.sources import SourceSettings, make_source
 from edge.sources.begun import PartsBegun
 from edge.sources.opcua import OpcUaSettings
 from edge.status import SourceFigures
+
+
+@contextmanager
+def journal_in(directory: Path) -> Iterator[TelemetryJournal]:
+    """A journal for what has no loop of its own."""
+
+    async def opened() -> TelemetryJournal:
+        few = JournalSettings(commit_ms=1, keep_free_mb=0)
+        return TelemetryJournal.open(directory / "journal.sqlite", few)
+
+    with asyncio.Runner() as runner:
+        journal = runner.run(opened())
+        yield journal
+        runner.run(journal.close())
 
 
 class Devices:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from edge.journal import JournalSettings, TelemetryJournal
+from edge.journal import TelemetryJournal
 from edge.sources.opcua import OpcUaSettings
 from edge.sources.opcua.companion import MACHINERY
 from edge.sources.opcua.findings import Findings
@@ -22,20 +21,15 @@ from edge.sources.opcua.machinery_config import MachineryResultSettings
 from edge.sources.results import Results
 from edge.status import SourceFigures
 from protocols.inspection import Result, parse_result
+from tests.edge.sources.reading import journal_in
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[TelemetryJournal]:
-    async def opened() -> TelemetryJournal:
-        few = JournalSettings(commit_ms=1, keep_free_mb=0)
-        return TelemetryJournal.open(tmp_path / "journal.sqlite", few)
-
-    with asyncio.Runner() as runner:
-        it = runner.run(opened())
+    with journal_in(tmp_path) as it:
         yield it
-        runner.run(it.close())
 
 
 def findings(journal: TelemetryJournal, **config: Any) -> Findings:

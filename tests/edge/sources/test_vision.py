@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from edge.journal import Gap, JournalSettings, SampleBatch, TelemetryJournal
+from edge.journal import Gap, SampleBatch, TelemetryJournal
 from edge.sources.opcua import OpcUaSettings
 from edge.sources.opcua.companion import VISION
 from edge.sources.opcua.events import ResultEvents
@@ -26,6 +25,7 @@ from edge.sources.results import Results
 from edge.status import SourceFigures
 from protocols.inspection import Result, parse_result
 from protocols.opcua.machine_vision import RESULT_FIELDS
+from tests.edge.sources.reading import journal_in
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MADE = datetime(2026, 3, 1, 11, 59, 58, tzinfo=UTC)
@@ -34,14 +34,8 @@ SHA = "0" * 64
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[TelemetryJournal]:
-    async def opened() -> TelemetryJournal:
-        few = JournalSettings(commit_ms=1, keep_free_mb=0)
-        return TelemetryJournal.open(tmp_path / "journal.sqlite", few)
-
-    with asyncio.Runner() as runner:
-        it = runner.run(opened())
+    with journal_in(tmp_path) as it:
         yield it
-        runner.run(it.close())
 
 
 def fields(**more: Any) -> dict[str, Any]:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
-
-from asyncua import Client, ua
 
 from edge.sources.opcua import OpcUaSettings
 from firmware_sim.joining import JoiningSettings, JoiningSystem, run_joining
@@ -16,6 +13,7 @@ from firmware_sim.proxy.proxy import FaultProxy
 from protocols.inspection import RESULT, Result, parse_result
 from protocols.opcua.machinery_result import NAMESPACE, RESULT_READY
 from tests.edge.sources.reading import Reading, reading, run, settings_for, until
+from tests.firmware_sim.hearing import heard
 
 BY_COMMAND = JoiningSettings(cycle_s=0, nok_rate=0.3)
 
@@ -33,21 +31,10 @@ def parts(got: Reading) -> Counter[str | None]:
 
 
 def test_a_plain_client_hears_the_event_of_the_model() -> None:
-    heard: list[Any] = []
-
-    class Handler:
-        def event_notification(self, event: Any) -> None:
-            heard.append(event)
-
     async def work() -> None:
-        async with run_joining(BY_COMMAND) as system, Client(system.endpoint) as client:
-            index = await client.get_namespace_index(NAMESPACE)
-            subscription = await client.create_subscription(50, Handler())
-            node = ua.NodeId(ua.Int32(RESULT_READY), ua.Int16(index))
-            await subscription.subscribe_events(evtypes=client.get_node(node))
-            await system.join()
-            await until(lambda: bool(heard))
-            assert heard[0].SourceName == "Screwdriver"
+        async with run_joining(BY_COMMAND) as system:
+            event, _ = await heard(system.endpoint, NAMESPACE, RESULT_READY, system.join)
+            assert event.SourceName == "Screwdriver"
 
     run(work)
 

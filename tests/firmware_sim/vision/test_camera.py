@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asyncua import Client, ua
+from asyncua import ua
 
 from deploy.local.ports import free_port
 from edge.sources.opcua import OpcUaSettings
@@ -18,6 +18,7 @@ from firmware_sim.vision.camera import GAP_MM, NODE
 from protocols.inspection import RESULT, Result, parse_result
 from protocols.opcua.machine_vision import NAMESPACE, RESULT_READY
 from tests.edge.sources.reading import Reading, reading, run, settings_for, until
+from tests.firmware_sim.hearing import heard
 
 BY_COMMAND = CameraSettings(cycle_s=0, nok_rate=0.3)
 VISION: dict[str, Any] = {
@@ -49,22 +50,11 @@ def parts(got: Reading) -> Counter[str | None]:
 
 
 def test_a_plain_client_hears_the_event_of_the_model() -> None:
-    heard: list[Any] = []
-
-    class Handler:
-        def event_notification(self, event: Any) -> None:
-            heard.append(event)
-
     async def work() -> None:
-        async with run_camera(BY_COMMAND) as camera, Client(camera.endpoint) as client:
-            index = await client.get_namespace_index(NAMESPACE)
-            subscription = await client.create_subscription(50, Handler())
-            node = ua.NodeId(ua.Int32(RESULT_READY), ua.Int16(index))
-            await subscription.subscribe_events(evtypes=client.get_node(node))
-            await camera.inspect()
-            await until(lambda: bool(heard))
-            assert heard[0].EventType == node
-            assert heard[0].ResultState == 1
+        async with run_camera(BY_COMMAND) as camera:
+            event, wanted = await heard(camera.endpoint, NAMESPACE, RESULT_READY, camera.inspect)
+            assert event.EventType == wanted
+            assert event.ResultState == 1
 
     run(work)
 
