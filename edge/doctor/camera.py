@@ -70,7 +70,7 @@ async def look(settings: CameraSettings) -> AsyncIterator[Finding]:
     yield ok(
         part,
         words(
-            settings.take if settings.take == "picture" else "stream",
+            "picture" if settings.take == "picture" else "stream",
             place=place,
             width=size.width,
             height=size.height,

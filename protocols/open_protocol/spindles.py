@@ -125,17 +125,24 @@ def read_together(
         job=number_of(said, "job") or None,
         measured=tuple(
             measured
-            for place, spindle in enumerate(each, start=1)
-            for measured in _measured(said, spindle, place, torque_unit)
+            for number, spindle in zip(_numbers(each), each, strict=True)
+            for measured in _measured(said, spindle, number, torque_unit)
         ),
         together=True,
     )
 
 
+def _numbers(each: Sequence[Mapping[str, Value]]) -> Sequence[int]:
+    """What tells the spindles apart: their numbers, or their places if those do not."""
+    numbers = [number_of(spindle, "number") or 0 for spindle in each]
+    distinct = all(numbers) and len({*numbers}) == len(numbers)
+    return numbers if distinct else range(1, len(each) + 1)
+
+
 def _measured(
-    said: Mapping[str, Value], spindle: Mapping[str, Value], place: int, torque_unit: str
+    said: Mapping[str, Value], spindle: Mapping[str, Value], number: int, torque_unit: str
 ) -> Iterator[Measured]:
-    name = f"Spindle {number_of(spindle, 'number') or place}"
+    name = f"Spindle {number}"
     status = VERDICTS.get(number_of(spindle, "status"), "unknown")
     yield Measured(name, None, None, None, None, "", status)
     for field, unit in (("torque", torque_unit), ("angle", "deg")):

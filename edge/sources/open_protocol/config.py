@@ -110,6 +110,11 @@ class OpenProtocolSettings(BaseModel):
     def _told_is_read(self) -> OpenProtocolSettings:
         if self.part_of is not None and self.identifier != 1:
             raise ValueError("part_of names the part as VIN: leave identifier out, or set it to 1")
+        if self.multi_spindle and self.identifier != 1:
+            raise ValueError(
+                "results of several spindles name the VIN alone: leave identifier out, or set it "
+                "to 1"
+            )
         return self
 
     @property

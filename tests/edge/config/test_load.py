@@ -128,6 +128,7 @@ sources:
   - {kind: open_protocol, device: n2, host: n2, part_of: {line: P1/SAET1, say: vin}}
   - {kind: open_protocol, device: n3, host: n3, part_of: {line: cockpit}}
   - {kind: open_protocol, device: n4, host: n4, identifier: 2, part_of: {line: P1/SEAT1}}
+  - {kind: open_protocol, device: n5, host: n5, identifier: 2, multi_spindle: true}
 jis:
   - {plant: P1, line: SEAT1, device: plc, part_groups: [SEAT]}
 """
@@ -140,6 +141,10 @@ jis:
         (
             "sources[4]",
             "part_of names the part as VIN: leave identifier out, or set it to 1",
+        ),
+        (
+            "sources[5]",
+            "results of several spindles name the VIN alone: leave identifier out, or set it to 1",
         ),
     ]
 

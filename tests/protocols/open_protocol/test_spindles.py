@@ -60,6 +60,21 @@ def test_a_tightening_has_the_values_of_each_spindle() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("numbers", [(0, 1), (1, 1), (None, 2)])
+def test_spindles_that_share_a_number_are_told_apart_by_their_place(
+    numbers: tuple[int | None, int],
+) -> None:
+    of_all, each = read_spindles(message_of(FRAMES[1]))
+    made = make_spindles(
+        of_all, [{**one, "number": number} for one, number in zip(each, numbers, strict=True)]
+    )
+    names = [measured.name for measured in read_together(made).measured]
+    assert names == [
+        "Spindle 1", "Spindle 1 torque", "Spindle 1 angle",
+        "Spindle 2", "Spindle 2 torque", "Spindle 2 angle",
+    ]  # fmt: skip
+
+
 @given(st.data(), st.integers(1, 5), st.integers(0, 20))
 def test_round_trip(data: st.DataObject, revision: int, count: int) -> None:
     of_all: dict[str, Value] = data.draw(some_of(OF_ALL.fields[1:]))
