@@ -61,8 +61,7 @@ JOIN lineside.tag t ON t.id = r.tag JOIN lineside.device d ON d.id = t.device
 GROUP BY 1, 2, 3, 4, 5
 """
 _PICTURES = """
-SELECT found_by, found_key, state, fetch_state, count(*) OVER (PARTITION BY found_by, found_key)
-FROM lineside.inspection_picture ORDER BY id
+SELECT found_by, found_key, count(*) FROM lineside.inspection_picture GROUP BY 1, 2
 """
 _NOK = """
 SELECT DISTINCT d.name, r.key FROM lineside.inspection_result r
@@ -102,12 +101,11 @@ class FullLineStack(LocalStack):
     def _check_pictures(self, database: psycopg.Connection[Any], verdict: Verdict) -> None:
         """Of each result that is not in order there is one word of the camera."""
         nok = {tuple(row) for row in database.execute(_NOK)}
-        told = [(tuple(row[:2]), row[4]) for row in database.execute(_PICTURES)]
+        told = {(by, key): count for by, key, count in database.execute(_PICTURES)}
+        verdict.add("results not in order of which no camera says anything", nok - told.keys())
         verdict.add(
-            "results not in order of which no camera says anything", nok - dict(told).keys()
-        )
-        verdict.add(
-            "pictures of something else, or twice", [w for w, n in told if w not in nok or n > 1]
+            "pictures of something else, or twice",
+            [what for what, count in told.items() if what not in nok or count > 1],
         )
 
     def build_record(self) -> str:
