@@ -65,7 +65,7 @@ class CameraSettings(BaseModel):
         default=16,
         ge=1,
         le=30,
-        title="Largest clip; of longer ones the end is missing. So much memory is held at most",
+        title="Largest clip; of longer ones the end is missing. Each under way is held in memory",
     )
     late_s: float = Field(
         default=30.0,

@@ -72,9 +72,9 @@ def _characteristic(value: Fields) -> dict[str, Any]:
 
 
 def _quantity(value: Fields) -> str:
-    quantity = _whole(value.get("PhysicalQuantity"))
-    known = quantity is not None and 0 < quantity < len(QUANTITIES)
-    return QUANTITIES[quantity] if known else "Value"  # type: ignore[index]  # known: not None
+    quantity = _whole(value.get("PhysicalQuantity")) or 0
+    known = QUANTITIES[quantity] if 0 <= quantity < len(QUANTITIES) else ""
+    return known or "Value"
 
 
 def _whole(found: Any) -> int | None:
