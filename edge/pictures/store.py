@@ -84,6 +84,9 @@ class PictureStore:
         """By key, the oldest first; those whose reference the journal may not have too."""
         self._wanted: dict[str, Noted] = {}
         self._bytes = 0
+        self.making_room = asyncio.Lock()
+        """Held until a picture has the room that was made for it: else two would let the same one
+        go, and one of them find no room."""
         directory.mkdir(parents=True, exist_ok=True)
         self._take_up()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pictures")

@@ -263,13 +263,14 @@ class CameraSource:
     async def _keep(self, noted: Noted, taken: _Taken) -> Noted:
         """Raises `OSError`."""
         store = self._store
-        for old in await store.run(store.over_quota, len(taken.data)):
-            gone = old.picture.model_copy(update={"state": "dropped", "reason": "for newer ones"})
-            await self._submit(old.camera, gone)
-            await store.run(store.drop, old)
-            self._figures.pictures_dropped += 1
-        picture = noted.picture.model_copy(update=taken.description)
-        return await store.run(store.put, noted, picture, taken.data)
+        async with store.making_room:
+            for old in await store.run(store.over_quota, len(taken.data)):
+                gone = {"state": "dropped", "reason": "for newer ones"}
+                await self._submit(old.camera, old.picture.model_copy(update=gone))
+                await store.run(store.drop, old)
+                self._figures.pictures_dropped += 1
+            picture = noted.picture.model_copy(update=taken.description)
+            return await store.run(store.put, noted, picture, taken.data)
 
     async def _miss(self, noted: Noted, why: str) -> None:
         missed = noted.picture.model_copy(update={"reason": _printable(why)})

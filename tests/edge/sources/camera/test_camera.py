@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 import ssl
@@ -165,6 +166,21 @@ async def test_the_oldest_picture_goes_for_a_newer_one(tmp_path: Path) -> None:
             told = [(each.found_key, each.state) for each in got.told]
             assert told == [("1", "kept"), ("2", "kept"), ("1", "dropped"), ("3", "kept")]
             assert got.figures.pictures_dropped == 1
+            assert len(list(got.folder.glob("*.jpg"))) == 2
+
+
+async def test_pictures_at_once_make_room_for_each(tmp_path: Path) -> None:
+    async with run_http_camera(QUICK) as camera:
+        camera.frames.padding = 400_000
+        async with watching(tmp_path, settings_for(camera.endpoint), quota_mb=1) as got:
+            for number in range(1, 3):
+                await got.find(str(number), "nok")
+                await until(partial(kept, got, number))
+            await asyncio.gather(*(got.find(str(number), "nok") for number in (3, 4)))
+            await until(partial(kept, got, 4))
+            dropped = [each.found_key for each in got.told if each.state == "dropped"]
+            assert dropped == ["1", "2"]
+            assert got.figures.pictures_dropped == 2
             assert len(list(got.folder.glob("*.jpg"))) == 2
 
 
