@@ -79,7 +79,8 @@ class FullLineStack(LocalStack):
 
     def __init__(self, settings: StackSettings, say: Callable[[str], None]) -> None:
         super().__init__(settings, say)
-        self._stations = settings.directory / SUPPLIER.node / "stations"
+        # A relative one would be taken from the folder of the gateway's file.
+        self._stations = settings.directory.absolute() / SUPPLIER.node / "stations"
         self._findings = self._stations / "findings.jsonl"
         self._tightening_port, self._joining_port = free_port(), free_port()
         self._vision_port = free_port()
