@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
 
 import psycopg
 
@@ -45,9 +44,7 @@ from protocols.sparkplug.topics import DeviceTopic, NodeTopic
 
 logger = logging.getLogger(__name__)
 
-_T = TypeVar("_T")
 _TICK_S = 0.25
-_FIRST_RETRY_S = 0.1
 _MAX_ROUTES = 100_000
 _LAST_MS = 2**47
 """Some year that `datetime` still holds."""
