@@ -64,7 +64,7 @@ WHERE t.id = p.tag AND p.fetch_state IN ('asked', 'arriving')
     AND greatest(p.asked_at, p.heard_at) < now() - make_interval(secs => %(s)s)
     AND NOT EXISTS (SELECT FROM inspection_picture o
         JOIN tag ot ON ot.id = o.tag JOIN device od ON od.id = ot.device
-        WHERE o.owner = p.owner AND o.fetch_state IN ('arriving', 'there')
+        WHERE o.owner = p.owner AND o.fetch_state IN ('arriving', 'there', 'gone')
             AND od.gateway = d.gateway AND o.heard_at >= now() - make_interval(secs => %(s)s))
 RETURNING p.id
 """
