@@ -27,6 +27,8 @@ AGAIN_S = 3.0
 """Without a sign of what was asked for, it is asked for again."""
 GIVE_UP_S = 3600.0
 _BUSY_S, _IDLE_S = 0.1, 1.0
+ROUND_S = 60.0
+"""So long one connection is used: another for each look would cost more than the look."""
 
 # One of each gateway at a time, so that no gateway sends more than a window at once.
 _DUE = """
@@ -80,8 +82,8 @@ class Fetching(Rounds):
         self._command = command
 
     def _round(self, connection: psycopg.Connection, _now: datetime) -> None:
-        """Until it is stopped: a connection for each look would cost more than the look."""
-        while not self._stopping.is_set():
+        until = time.monotonic() + ROUND_S
+        while not self._stopping.is_set() and time.monotonic() < until:
             busy = self._look(connection)
             self._stopping.wait(_BUSY_S if busy else _IDLE_S)
 
