@@ -57,7 +57,6 @@ _STATIC = {
     "/entry.js": _SCRIPT,
 }
 _ACTION: TypeAdapter[Action] = TypeAdapter(Action)
-_CALL_VERBS = frozenset({"nok", "missing", "supplied", "unclear", "answer"})
 
 
 class BoardEndpoint:

@@ -43,6 +43,10 @@ _FILTER_REFUSALS = frozenset(
         ua.StatusCodes.BadEventFilterInvalid,
         ua.StatusCodes.BadContentFilterInvalid,
         ua.StatusCodes.BadFilterOperatorUnsupported,
+        ua.StatusCodes.BadFilterOperandCountMismatch,
+        ua.StatusCodes.BadFilterOperandInvalid,
+        ua.StatusCodes.BadFilterElementInvalid,
+        ua.StatusCodes.BadFilterLiteralInvalid,
         ua.StatusCodes.BadFilterNotAllowed,
     }
 )

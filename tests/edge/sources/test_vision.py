@@ -216,6 +216,24 @@ def test_whatever_an_event_holds_it_is_results_or_a_gap(
             assert isinstance(record, Gap)
 
 
+@pytest.mark.parametrize("why", ["BadFilterOperatorUnsupported", "BadFilterOperandCountMismatch"])
+def test_a_server_that_cannot_tell_types_apart_is_asked_for_all_events(
+    journal: TelemetryJournal, why: str
+) -> None:
+    vision = MachineVisionSettings()
+    of_device = OpcUaSettings(device="camera", endpoint="opc.tcp://x:1", machine_vision=vision)
+    watch = GapWatch("camera", 100, None)
+    events = ResultEvents(of_device, VISION, vision, journal, watch, SourceFigures("camera"))
+
+    def asked() -> int:
+        wanted: Any = events.request([VISION.namespace]).RequestedParameters.Filter
+        return len(wanted.WhereClause.Elements)
+
+    refusal = ua.StatusCode(ua.UInt32(getattr(ua.StatusCodes, why)))
+    assert (asked(), events.fallback(refusal), asked()) == (1, True, 0)
+    assert not events.fallback(refusal)
+
+
 def test_results_that_are_held_and_cannot_be_read_are_a_gap(journal: TelemetryJournal) -> None:
     vision = MachineVisionSettings()
     of_device = OpcUaSettings(device="camera", endpoint="opc.tcp://x:1", machine_vision=vision)
