@@ -28,7 +28,7 @@ class Plan:
 
     def __init__(self, stack: LocalStack) -> None:
         self._stack = stack
-        self._client = httpx.Client(base_url=f"{stack.url}v1/plants/{PLANT}")
+        self._client = httpx.Client(base_url=f"{stack.url}v1/plants/{PLANT}", timeout=30)
 
     def at_hub(self) -> set[Ahead]:
         with self._stack.database() as database:

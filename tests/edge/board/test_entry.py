@@ -120,7 +120,9 @@ def test_a_part_is_entered_by_keyboard_and_kept_before_it_is_said(
 def test_who_is_not_signed_in_or_comes_from_elsewhere_records_nothing(tmp_path: Path) -> None:
     with (
         Gateway(tmp_path, "a", "b c").running() as gateway,
-        httpx.Client(base_url=gateway.url, headers={"Origin": gateway.url[:-1]}) as client,
+        httpx.Client(
+            base_url=gateway.url, headers={"Origin": gateway.url[:-1]}, timeout=30
+        ) as client,
     ):
         assert 'href="/entry/b%20c"' in client.get("/").text
         for wrong in ("/entry/", "/entry/x", "/entry"):

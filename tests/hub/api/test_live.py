@@ -55,7 +55,7 @@ def live(client: httpx.Client, last: str | None = None, tag: int | None = None) 
 def test_a_pass_is_told_as_it_happens(client: httpx.Client, url: str) -> None:
     with live(client) as stream:
         stream.until("reset")
-        with httpx.Client(base_url=url) as other:
+        with httpx.Client(base_url=url, timeout=30) as other:
             report(other, 1)
         awaited = [
             ("sequence", {"plant": "P1"}),
@@ -70,10 +70,10 @@ def test_a_pass_is_told_as_it_happens(client: httpx.Client, url: str) -> None:
 def test_who_comes_back_hears_what_was_missed(client: httpx.Client, url: str) -> None:
     with live(client) as stream:
         stream.until("reset")
-        with httpx.Client(base_url=url) as other:
+        with httpx.Client(base_url=url, timeout=30) as other:
             report(other, 1)
         stream.until("calls")
-    with httpx.Client(base_url=url) as other:
+    with httpx.Client(base_url=url, timeout=30) as other:
         report(other, 2)
         with live(other) as witness:  # so that the hub has heard of it before we come back
             witness.until("reset")
@@ -123,7 +123,7 @@ def test_a_supplier_hears_of_its_own_calls_only(world: Database) -> None:
         live(client) as stream,
     ):
         stream.until("reset")
-        with httpx.Client(base_url=plant) as owner:
+        with httpx.Client(base_url=plant, timeout=30) as owner:
             report(owner, 1)
         stream.until("calls", line="TRIM1")
         assert {event for event, _ in stream.seen} <= {"reset", "calls", "racks", "exceptions"}

@@ -164,7 +164,7 @@ def test_the_database_may_go_away_and_come_back(
 def test_without_the_token_nothing_is_told(world: Database) -> None:
     with (
         serving(world, ApiSettings(token=TOKEN)) as url,
-        httpx.Client(base_url=url) as client,
+        httpx.Client(base_url=url, timeout=30) as client,
     ):
         for path in ("/v1/plants", "/v1/gateways", "/v1/tags", "/v1/live", "/v1/plants/P1/lines"):
             for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic x"}):
@@ -180,7 +180,9 @@ def test_a_supplier_sees_its_own_line_and_no_plant(world: Database) -> None:
     settings = ApiSettings(token=TOKEN, tenant="seatworks")
     with (
         serving(world, settings) as url,
-        httpx.Client(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}) as client,
+        httpx.Client(
+            base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30
+        ) as client,
     ):
         assert client.get("/v1/plants").json() == []
         assert report(client, 1).status_code == 404

@@ -88,7 +88,7 @@ def test_a_search_finds_a_better_sequence_and_puts_it_in_force(client: httpx.Cli
 
     with live(client) as stream:
         stream.until("reset")
-        with httpx.Client(base_url=client.base_url) as other:
+        with httpx.Client(base_url=client.base_url, timeout=30) as other:
             put = other.post(f"{SEARCHES}/{found['id']}/sequence")
         stream.until("sequence", plant=PLANT)
     assert put.status_code == 201

@@ -127,7 +127,9 @@ def test_a_supplier_learns_nothing_of_the_sequence(world: Database) -> None:
     settings = ApiSettings(token=TOKEN, tenant="seatworks")
     with (
         serving(world, settings) as url,
-        httpx.Client(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}) as client,
+        httpx.Client(
+            base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30
+        ) as client,
     ):
         for path in ("score", "plot.svg", "explanation", "comparison?with=1"):
             assert problem(client.get(f"{SEQUENCE}/{path}"))["detail"] == f"no plant {PLANT}"

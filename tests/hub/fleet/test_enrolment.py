@@ -174,7 +174,7 @@ def test_a_hub_without_authority_gives_nothing(database: Database, tmp_path: Pat
     for signing in (None, missing):
         with (
             serving(database, ApiSettings(), signing=signing) as url,
-            httpx.Client(base_url=url) as hub,
+            httpx.Client(base_url=url, timeout=30) as hub,
         ):
             assert hub.get(AUTHORITY_PATH).status_code == HTTPStatus.NOT_FOUND
 

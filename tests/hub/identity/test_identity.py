@@ -201,7 +201,7 @@ def test_a_provider_may_change_its_key(
 
 
 def test_a_browser_signs_in_and_out(hub: httpx.Client, users: Provider) -> None:
-    with httpx.Client(base_url=hub.base_url, follow_redirects=True) as browser:
+    with httpx.Client(base_url=hub.base_url, follow_redirects=True, timeout=30) as browser:
         assert browser.get("/v1/me").status_code == HTTPStatus.UNAUTHORIZED
         landed = browser.get("/sign-in", params={"to": "/healthz"})
         assert landed.url.path == "/healthz"
@@ -215,10 +215,10 @@ def test_a_browser_signs_in_and_out(hub: httpx.Client, users: Provider) -> None:
 
 
 def test_a_sign_in_of_another_browser_is_not_finished(hub: httpx.Client, users: Provider) -> None:
-    with httpx.Client(base_url=hub.base_url) as attacker:
+    with httpx.Client(base_url=hub.base_url, timeout=30) as attacker:
         begun = attacker.get("/sign-in")
         back = httpx.get(begun.headers["location"]).headers["location"]
-    with httpx.Client() as victim:
+    with httpx.Client(timeout=30) as victim:
         assert victim.get(back).status_code == HTTPStatus.BAD_REQUEST
     leads_out = hub.get("/sign-in", params={"to": "//elsewhere.example"})
     assert leads_out.status_code == HTTPStatus.SEE_OTHER
