@@ -18,7 +18,7 @@ from firmware_sim.device.faults import Manners
 from firmware_sim.device.listening import serve_clients
 
 _BOUNDARY = "frame--of--it"
-_REALM = "camera"
+_REALM = "camera 1号"
 _FIELD = re.compile(r'(\w+)="?([^",]*)"?')
 
 

@@ -43,6 +43,17 @@ def authorization(
     raise NoSchemeError("it asks for a log-in that is neither Basic nor Digest")
 
 
+def in_text(header: bytes) -> str:
+    """A header that may hold names in whatever encoding: `in_bytes` gives them back as they were,
+    since a digest is of bytes."""
+    return header.decode(errors="surrogateescape")
+
+
+def in_bytes(text: str) -> bytes:
+    """The other way."""
+    return text.encode(errors="surrogateescape")
+
+
 def _challenges(headers: Iterable[str]) -> Iterable[tuple[str, dict[str, str]]]:
     for header in headers:
         text = header[:_LONGEST]
@@ -73,7 +84,7 @@ def _digest(
     name = _HASHES[algorithm.upper()]
 
     def hashed(*parts: str) -> str:
-        return hashlib.new(name, ":".join(parts).encode(), usedforsecurity=False).hexdigest()
+        return hashlib.new(name, in_bytes(":".join(parts)), usedforsecurity=False).hexdigest()
 
     realm, nonce = fields.get("realm", ""), fields["nonce"]
     secret = hashed(user, realm, password)

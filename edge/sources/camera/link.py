@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import h11
 
-from edge.sources.camera.authorization import NoSchemeError, authorization
+from edge.sources.camera.authorization import NoSchemeError, authorization, in_bytes, in_text
 from edge.sources.camera.config import CameraSettings
 from edge.sources.polled.link import LinkError
 from protocols.mjpeg import FrameError, Parts, PartsError, boundary_of, size_of
@@ -39,13 +39,13 @@ class _Connection:
         """Ask, and read the answer up to its body."""
         place = urlsplit(self._settings.url)
         headers = [
-            ("Host", place.netloc),
-            ("User-Agent", "lineside"),
-            ("Accept", "image/jpeg, multipart/x-mixed-replace"),
-            ("Connection", "close"),
+            (b"Host", place.netloc.encode()),
+            (b"User-Agent", b"lineside"),
+            (b"Accept", b"image/jpeg, multipart/x-mixed-replace"),
+            (b"Connection", b"close"),
         ]
         if credentials is not None:
-            headers.append(("Authorization", credentials))
+            headers.append((b"Authorization", in_bytes(credentials)))
         request = h11.Request(method=_METHOD, target=target_of(self._settings), headers=headers)
         self._writer.write(self._http.send(request) or b"")
         self._writer.write(self._http.send(h11.EndOfMessage()) or b"")
@@ -154,16 +154,17 @@ async def _ask(settings: CameraSettings, context: ssl.SSLContext | None) -> Answ
         connection = await _connect(settings, context)
         try:
             response = await connection.ask(credentials)
-            headers = [(n.decode().lower(), v.decode("latin-1")) for n, v in response.headers]
             if response.status_code == 401 and credentials is None:
-                credentials = _log_in(settings, [v for n, v in headers if n == "www-authenticate"])
+                wanted = [in_text(v) for n, v in response.headers if n == b"www-authenticate"]
+                credentials = _log_in(settings, wanted)
                 connection.close()
                 continue
-            _check(response.status_code, dict(headers))
+            headers = {n.decode(): v.decode("latin-1") for n, v in response.headers}
+            _check(response.status_code, headers)
         except BaseException:
             connection.close()
             raise
-        return Answer(settings, connection, dict(headers).get("content-type", ""))
+        return Answer(settings, connection, headers.get("content-type", ""))
 
 
 def target_of(settings: CameraSettings) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 import pytest
 
-from edge.sources.camera.authorization import NoSchemeError, authorization
+from edge.sources.camera.authorization import NoSchemeError, authorization, in_bytes, in_text
 
 REALM = "http-auth@example.org"
 NONCE = "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v"
@@ -48,6 +49,17 @@ def test_digest_of_old_cameras() -> None:
     assert authorization([old], "GET", "/dir/index.html", "Mufasa", "CircleOfLife").endswith(
         'response="1949323746fe6a43ef61f9606e7febea"'
     )
+
+
+def test_a_realm_in_another_encoding_is_said_as_it_came() -> None:
+    realm = "摄像头".encode("gbk")
+    asked = b'Digest realm="' + realm + b'", nonce="n"'
+    said = in_bytes(authorization([in_text(asked)], "GET", "/", "viewer", "sim"))
+    assert b'realm="' + realm + b'"' in said
+    secret = hashlib.md5(b"viewer:" + realm + b":sim").hexdigest()
+    what = hashlib.md5(b"GET:/").hexdigest()
+    right = hashlib.md5(f"{secret}:n:{what}".encode()).hexdigest()
+    assert f'response="{right}"'.encode() in said
 
 
 def test_basic_only_where_there_is_nothing_better() -> None:
