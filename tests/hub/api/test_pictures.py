@@ -12,6 +12,7 @@ import pytest
 from hub.api.settings import ApiSettings
 from hub.identity.caller import Role
 from hub.identity.keys import make_key
+from hub.pictures import demand
 from hub.store import Database
 from tests.hub.api.conftest import TOKEN, serving
 
@@ -109,6 +110,19 @@ def test_what_is_here_comes_whole_and_the_rest_says_why_not(
     assert (answer.status_code, "fetch" in answer.json()["detail"]) == (409, True)
     answer = client.post(f"/v1/pictures/{known['a']}/fetch")
     assert (answer.status_code, "camera off" in answer.json()["detail"]) == (409, True)
+
+
+def test_what_would_be_too_much_is_refused_and_changes_nothing(
+    as_role: dict[str, httpx.Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demand, "MOST_BYTES", len(DATA) - 1)
+    client = as_role["supplier"]
+    known = ids(client)
+    where = f"/v1/pictures/{known['b']}"
+    answer = client.post(f"{where}/fetch")
+    assert (answer.status_code, "wait" in answer.json()["detail"]) == (409, True)
+    assert client.get(where).json()["fetch_state"] is None
+    assert client.get(f"/v1/pictures/{known['c']}/content").content == DATA
 
 
 def test_page_by_page(as_role: dict[str, httpx.Client]) -> None:
