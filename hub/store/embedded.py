@@ -50,7 +50,8 @@ class EmbeddedPostgres:
 
     directory/pgdata             the cluster
     directory/pgdata/server.log  what the server says
-    directory/server.json        port and superuser password, readable by the owner alone
+    directory/server.json        port, superuser password, whether its programs had TimescaleDB;
+                                 readable by the owner alone
     """
 
     def __init__(
