@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import psycopg
 from psycopg.types.json import Jsonb
@@ -12,6 +13,9 @@ from psycopg.types.json import Jsonb
 from hub.ingest import cursors, gaps, new_logs, pictures, results, stored_births
 from hub.ingest.batch import Batch, Quarantined, Record, Share
 from hub.ingest.births import clean
+from hub.ingest.gaps import Gap
+from hub.ingest.pictures import Piece, Told
+from hub.ingest.results import Found
 from hub.ingest.rows import COLUMNS, HEADER, TRAILER
 
 Fence = Callable[[psycopg.Connection, Iterable[str]], None]
@@ -19,6 +23,8 @@ Fence = Callable[[psycopg.Connection, Iterable[str]], None]
 
 _COPY = f"COPY sample ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_T = TypeVar("_T")
+_OfGateway = TypeVar("_OfGateway", Found, Told, Piece, Gap)
 _REFUSALS = (psycopg.DataError, psycopg.IntegrityError)
 """The database is well and does not want these rows."""
 
@@ -54,17 +60,30 @@ def _store(
             ],
         )
         if careful:
-            refused = _copy_carefully(conn, batch, batch.records)
-        elif batch.rows.rows:
+            refused = [
+                _refused(record, error)
+                for record, error in _by_halves(
+                    conn, batch.records, lambda records: _copy(conn, batch, records)
+                )
+            ]
+        else:
             _copy(conn, batch, batch.records)
         refused += _store_firsts(conn, batch, careful=careful)
         if minutes := batch.rows.minutes | batch.first_rows.minutes:
             touched = [_EPOCH + timedelta(minutes=minute) for minute in minutes]
             conn.execute("SELECT sample_touched(%s::timestamptz[])", [touched])
-        results.insert(conn, batch.results)
-        pictures.insert(conn, batch.pictures)
-        pictures.insert_pieces(conn, batch.pieces)
-        gaps.insert(conn, batch.gaps)
+        if careful:
+            refused += [
+                *_store_carefully(conn, batch, batch.results, results.insert),
+                *_store_carefully(conn, batch, batch.pictures, pictures.insert),
+                *_store_carefully(conn, batch, batch.pieces, pictures.insert_pieces),
+                *_store_carefully(conn, batch, batch.gaps, gaps.insert),
+            ]
+        else:
+            results.insert(conn, batch.results)
+            pictures.insert(conn, batch.pictures)
+            pictures.insert_pieces(conn, batch.pieces)
+            gaps.insert(conn, batch.gaps)
         _insert_quarantine(conn, [*batch.quarantined, *refused])
         shares = list(batch.shares.values())
         seqs = {s.session.gateway.id: s.next_seq for s in shares if s.next_seq is not None}
@@ -100,30 +119,44 @@ def _store_firsts(conn: psycopg.Connection, batch: Batch, *, careful: bool) -> l
 
 def _copy(conn: psycopg.Connection, batch: Batch, records: Sequence[Record]) -> None:
     """COPY the rows of consecutive records."""
+    if not any(record.rows for record in records):
+        return
     with conn.cursor() as cursor, cursor.copy(_COPY) as copy:
         copy.write(HEADER)
         copy.write(batch.rows.slice(records[0].start, records[-1].stop))
         copy.write(TRAILER)
 
 
-def _copy_carefully(
-    conn: psycopg.Connection, batch: Batch, records: Sequence[Record]
-) -> list[Quarantined]:
-    """COPY what the database takes, by halves; what it refuses is returned to be kept raw."""
-    if not any(record.rows for record in records):
+def _by_halves(
+    conn: psycopg.Connection, items: Sequence[_T], store: Callable[[Sequence[_T]], None]
+) -> list[tuple[_T, psycopg.Error]]:
+    """Store what the database takes, by halves; what it refuses is returned."""
+    if not items:
         return []
     try:
         with conn.transaction():
-            _copy(conn, batch, records)
+            store(items)
     except _REFUSALS as error:
-        if len(records) > 1:
-            half = len(records) // 2
-            return [
-                *_copy_carefully(conn, batch, records[:half]),
-                *_copy_carefully(conn, batch, records[half:]),
-            ]
-        return [_refused(records[0], error)]
+        if len(items) == 1:
+            return [(items[0], error)]
+        half = len(items) // 2
+        return [*_by_halves(conn, items[:half], store), *_by_halves(conn, items[half:], store)]
     return []
+
+
+def _store_carefully(
+    conn: psycopg.Connection,
+    batch: Batch,
+    items: Sequence[_OfGateway],
+    insert: Callable[[psycopg.Connection, Iterable[_OfGateway]], None],
+) -> list[Quarantined]:
+    """Store what has been read of records already; what is refused is kept as it was read."""
+    refused = []
+    for item, error in _by_halves(conn, items, lambda some: insert(conn, some)):
+        batch.shares[item.gateway.id].counts.quarantined += 1
+        raw = repr(item).encode(errors="replace")
+        refused.append(Quarantined(item.gateway, None, None, _reason(error), raw))
+    return refused
 
 
 def _refused(record: Record, error: psycopg.Error) -> Quarantined:
@@ -132,8 +165,11 @@ def _refused(record: Record, error: psycopg.Error) -> Quarantined:
     share.counts.samples -= record.rows
     share.counts.quarantined += 1
     epoch = share.cursor.epoch if share.cursor is not None else None
-    reason = error.diag.message_primary or str(error)
-    return Quarantined(share.session.gateway, epoch, record.offset, reason, record.payload)
+    return Quarantined(share.session.gateway, epoch, record.offset, _reason(error), record.payload)
+
+
+def _reason(error: psycopg.Error) -> str:
+    return error.diag.message_primary or str(error)
 
 
 def _insert_quarantine(conn: psycopg.Connection, records: Sequence[Quarantined]) -> None:

@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import TypeVar
 
 import psycopg
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hub.ingest.births import MAX_OFFSET, clean
 from hub.ingest.cursors import STREAM
 from hub.ingest.registry import Gateway
+from protocols.moment import Moment
 from protocols.refusal import first_problem
 from protocols.streams import Range
 
@@ -27,8 +28,8 @@ class _GapText(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     device: str | None = Field(default=None, max_length=500)  # more would not fit its index
-    start: AwareDatetime | None = Field(default=None, alias="from")
-    end: AwareDatetime | None = Field(default=None, alias="to")
+    start: Moment | None = Field(default=None, alias="from")
+    end: Moment | None = Field(default=None, alias="to")
     cause: str = Field(min_length=1, max_length=2000)
 
 
@@ -58,8 +59,7 @@ class Gap:
 
 def read_gap(gateway: Gateway, epoch: int, text: str) -> Gap:
     """A gap record. Raises `GapTextError`."""
-    said = _parse(_GapText, text)
-    return Gap(gateway, clean(said.cause), said.device, epoch, start=said.start, end=said.end)
+    return _gap(gateway, epoch, _parse(_GapText, text))
 
 
 def read_lost(gateway: Gateway, epoch: int, text: str) -> tuple[Gap, Range]:
@@ -67,8 +67,11 @@ def read_lost(gateway: Gateway, epoch: int, text: str) -> tuple[Gap, Range]:
     said = _parse(_LostText, text)
     if said.first >= said.next:
         raise GapTextError(f"no offsets from {said.first} to {said.next}")
-    gap = Gap(gateway, clean(said.cause), said.device, epoch, start=said.start, end=said.end)
-    return gap, (said.first, said.next)
+    return _gap(gateway, epoch, said), (said.first, said.next)
+
+
+def _gap(gateway: Gateway, epoch: int, said: _GapText) -> Gap:
+    return Gap(gateway, clean(said.cause), said.device, epoch, start=said.start, end=said.end)
 
 
 def insert(conn: psycopg.Connection, gaps: Iterable[Gap]) -> None:

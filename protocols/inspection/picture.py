@@ -3,12 +3,12 @@ itself stays with the gateway until it is asked for."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from protocols.inspection.result import NO_CONTROL, Serial, Text
+from protocols.moment import Moment
 
 PICTURE = "Inspection/Picture"
 """Name of the metric of a camera whose values say what it took."""
@@ -20,9 +20,6 @@ PictureEvent = Literal["nok", "wrong_part"]
 PictureState = Literal["kept", "dropped", "missed"]
 """`dropped`: it was kept, and has gone for newer ones; `missed`: there is none, for a reason."""
 MediaType = Literal["image/jpeg", "video/x-msvideo"]
-_Moment = Annotated[
-    AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))
-]
 
 
 class Picture(BaseModel):
@@ -44,7 +41,7 @@ class Picture(BaseModel):
     )
     what: Text = Field(default="", description="characteristic, or what is wrong")
     serial: Serial | None = Field(default=None, description="of the part")
-    happened_at: _Moment = Field(description="by the station's clock")
+    happened_at: Moment = Field(description="by the station's clock")
     state: PictureState
     reason: Annotated[str, Field(max_length=300, pattern=NO_CONTROL)] = Field(
         default="", description="why there is none, or none any more"
@@ -53,8 +50,8 @@ class Picture(BaseModel):
     size: int | None = Field(default=None, ge=1, le=LARGEST_PICTURE, description="bytes")
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     frames: int | None = Field(default=None, ge=1, le=LARGEST_PICTURE)
-    taken_from: _Moment | None = Field(default=None, description="first frame, gateway's clock")
-    taken_to: _Moment | None = Field(default=None, description="last frame, gateway's clock")
+    taken_from: Moment | None = Field(default=None, description="first frame, gateway's clock")
+    taken_to: Moment | None = Field(default=None, description="last frame, gateway's clock")
 
     @model_validator(mode="after")
     def _described(self) -> Picture:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from protocols.moment import Moment
 
 RESULT = "Inspection/Result"
 """Name of the metric whose values are results."""
@@ -70,10 +71,7 @@ class Result(BaseModel):
     reason: Annotated[str, Field(max_length=200, pattern=NO_CONTROL)] | None = Field(
         default=None, description="that a person gave, such as why it is out of limits"
     )
-    measured_at: Annotated[
-        AwareDatetime,
-        Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
-    ]
+    measured_at: Moment
     raw_sha256: str = Field(
         pattern=r"^[0-9a-f]{64}$", description="of the device's own message, as it came"
     )

@@ -6,6 +6,7 @@ import json
 
 import psycopg
 
+from hub.store import Database
 from protocols.sparkplug import DataType, Metric
 from protocols.sparkplug.server_times import pack_offsets
 from tests.hub.ingest.conftest import eventually, rows
@@ -212,12 +213,32 @@ def test_unreadable_gap_record_is_kept_raw(hub: psycopg.Connection, node: Node) 
     node.gap(0, '{"device": "line"}')
     node.gap(1, "not JSON")
     node.gap(2, json.dumps({"device": LONG_NAME, "cause": "cut"}))
-    node.answered(EPOCH, 3)
+    node.gap(3, json.dumps({"from": "0001-01-01T00:00:00+14:00", "cause": "cut"}))
+    node.answered(EPOCH, 4)
     assert [reason for (reason,) in rows(hub, "SELECT reason FROM quarantine ORDER BY id")] == [
         "Stream/Gap: cause: Field required",
         "Stream/Gap: text: Invalid JSON: expected ident at line 1 column 2",
         "Stream/Gap: device: String should have at most 500 characters",
+        "Stream/Gap: from: Input should be greater than or equal to 1970-01-01T00:00:00Z",
     ]
+
+
+def test_a_gap_the_database_refuses_goes_to_quarantine_alone(
+    database: Database, hub: psycopg.Connection, node: Node
+) -> None:
+    """Whatever of it we did not think of: ingest would stand still for all."""
+    with database.connect("owner") as owner:
+        owner.execute("ALTER TABLE gap ADD CHECK (cause <> 'odd')")
+    node.birth(EPOCH)
+    for offset, cause in enumerate(("cut", "odd", "full")):
+        node.gap(offset, json.dumps({"device": "line", "cause": cause}))
+    node.record(3)
+    node.answered(EPOCH, 4)
+    assert rows(hub, "SELECT cause FROM gap ORDER BY id") == [("cut",), ("full",)]
+    ((reason, raw),) = rows(hub, "SELECT reason, raw FROM quarantine")
+    assert "gap_cause_check" in reason
+    assert b"cause='odd'" in raw
+    assert counts(hub)["quarantined"] == 1
 
 
 def test_what_the_gateway_no_longer_keeps_is_a_gap(hub: psycopg.Connection, node: Node) -> None:
