@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -23,6 +25,16 @@ pytest_plugins = [
 ]
 
 
+WHOLE_STACKS = ("e2e", "faults", "conformance", "deploy")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast tests first, so that a mistake shows early."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+    """Fast tests first, so that a mistake shows early. Of the slow ones those of whole stacks come
+    before the rest: they last longest, and at the end the other processes would stand idle."""
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    if item.get_closest_marker("slow") is None:
+        return 0
+    return 1 if item.path.relative_to(Path(__file__).parent).parts[0] in WHOLE_STACKS else 2
