@@ -72,18 +72,12 @@ def _store(
         if minutes := batch.rows.minutes | batch.first_rows.minutes:
             touched = [_EPOCH + timedelta(minutes=minute) for minute in minutes]
             conn.execute("SELECT sample_touched(%s::timestamptz[])", [touched])
-        if careful:
-            refused += [
-                *_store_carefully(conn, batch, batch.results, results.insert),
-                *_store_carefully(conn, batch, batch.pictures, pictures.insert),
-                *_store_carefully(conn, batch, batch.pieces, pictures.insert_pieces),
-                *_store_carefully(conn, batch, batch.gaps, gaps.insert),
-            ]
-        else:
-            results.insert(conn, batch.results)
-            pictures.insert(conn, batch.pictures)
-            pictures.insert_pieces(conn, batch.pieces)
-            gaps.insert(conn, batch.gaps)
+        refused += [
+            *_insert(conn, batch, batch.results, results.insert, careful=careful),
+            *_insert(conn, batch, batch.pictures, pictures.insert, careful=careful),
+            *_insert(conn, batch, batch.pieces, pictures.insert_pieces, careful=careful),
+            *_insert(conn, batch, batch.gaps, gaps.insert, careful=careful),
+        ]
         _insert_quarantine(conn, [*batch.quarantined, *refused])
         shares = list(batch.shares.values())
         seqs = {s.session.gateway.id: s.next_seq for s in shares if s.next_seq is not None}
@@ -144,13 +138,18 @@ def _by_halves(
     return []
 
 
-def _store_carefully(
+def _insert(
     conn: psycopg.Connection,
     batch: Batch,
     items: Sequence[_OfGateway],
     insert: Callable[[psycopg.Connection, Iterable[_OfGateway]], None],
+    *,
+    careful: bool,
 ) -> list[Quarantined]:
     """Store what has been read of records already; what is refused is kept as it was read."""
+    if not careful:
+        insert(conn, items)
+        return []
     refused = []
     for item, error in _by_halves(conn, items, lambda some: insert(conn, some)):
         batch.shares[item.gateway.id].counts.quarantined += 1
