@@ -72,6 +72,8 @@ class Parts:
         self._begun = PartsBegun()
         self._events = Events()
         self._pictures: PictureStore | None = None
+        self._opening: asyncio.Task[None] | None = None
+        """Of the pictures; for all cameras that wait for them."""
         self._no_pictures = Condition(logger, "pictures")
         self._changing = asyncio.Lock()
         """Held while parts are ended and begun anew."""
@@ -103,6 +105,8 @@ class Parts:
     async def __aexit__(self, *_exc: object) -> None:
         await self._journal.close()
         await asyncio.to_thread(self._desk.close)
+        if self._opening is not None:
+            await asyncio.gather(self._opening, return_exceptions=True)
         if self._pictures is not None:
             await asyncio.to_thread(self._pictures.close)
 
@@ -274,19 +278,27 @@ class Parts:
         """Opened for the first camera. While its directory cannot be used cameras wait for it, and
         nothing else does."""
         while self._pictures is None:
+            if self._opening is None or self._opening.done():
+                self._opening = asyncio.create_task(self._open_pictures())
             try:
-                store = PictureStore(self._config.data_dir / "pictures", self._config.pictures)
+                # Whoever is ended meanwhile leaves it to the others, and to whoever comes next.
+                await asyncio.shield(self._opening)
             except OSError as error:
                 self._no_pictures.fail(f"{error}; cameras wait until they can be kept")
                 figures.enter("offline", str(error))
                 figures.beat()
                 await asyncio.sleep(_LOOK_S)
-            else:
-                self._no_pictures.recover()
-                self._journal.on_written = NokWatch(self._journal, self._events).look
-                self._node.offer(store)
-                self._pictures = store
         return self._pictures
+
+    async def _open_pictures(self) -> None:
+        """Raises `OSError`. In a thread: the notes of all pictures are read."""
+        directory = self._config.data_dir / "pictures"
+        store = await asyncio.to_thread(PictureStore, directory, self._config.pictures)
+        store.limit(self._config.pictures)  # a reload may have changed them meanwhile
+        self._no_pictures.recover()
+        self._journal.on_written = NokWatch(self._journal, self._events).look
+        self._node.offer(store)
+        self._pictures = store
 
     def _disk_waits(self) -> bool:
         """Whether the sources wait for the journal, and cannot help being silent."""
