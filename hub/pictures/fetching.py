@@ -26,6 +26,8 @@ WINDOW = 256 * 1024
 AGAIN_S = 3.0
 """Without a sign of what was asked for, it is asked for again."""
 GIVE_UP_S = 3600.0
+_SILENT_S = 5.0
+"""So seldom it is looked who has said nothing for too long: the look reads all that is queued."""
 _BUSY_S, _IDLE_S = 0.1, 1.0
 ROUND_S = 60.0
 """So long one connection is used: another for each look would cost more than the look."""
@@ -80,6 +82,7 @@ class Fetching(Rounds):
         may lose them."""
         super().__init__("fetching of pictures", dsn, _IDLE_S)
         self._command = command
+        self._silent_at = time.monotonic()
 
     def _round(self, connection: psycopg.Connection, _now: datetime) -> None:
         until = time.monotonic() + ROUND_S
@@ -92,7 +95,7 @@ class Fetching(Rounds):
         with connection.transaction():
             if connection.execute(_UNDER_WAY).fetchone() is None:
                 return False
-            failed = [f for (f,) in connection.execute(_GIVE_UP, {"s": GIVE_UP_S}).fetchall()]
+            failed = self._given_up(connection)
             for picture, became in connection.execute(_FINISH).fetchall():
                 logger.info("picture %d: %s", picture, became)
                 if became == "failed":
@@ -102,6 +105,13 @@ class Fetching(Rounds):
             due = connection.execute(_DUE, {"window": WINDOW, "again": AGAIN_S}).fetchall()
         self._command([_question(*row) for row in due])
         return True
+
+    def _given_up(self, connection: psycopg.Connection) -> list[int]:
+        """Now and then: those whose gateway has said nothing for too long."""
+        if time.monotonic() < self._silent_at:
+            return []
+        self._silent_at = time.monotonic() + _SILENT_S
+        return [found for (found,) in connection.execute(_GIVE_UP, {"s": GIVE_UP_S}).fetchall()]
 
 
 def _question(group: str, node: str, key: str, at: int, to: int) -> tuple[str, bytes]:
