@@ -61,6 +61,19 @@ def read_from(server: NodeOpcua, path: Path) -> AbstractAsyncContextManager[Read
     return reading(path / "journal.sqlite", settings_of(server))
 
 
+async def lose(server: NodeOpcua, proxy: FaultProxy, got: Reading, values: int) -> None:
+    """Cut the connection, end the session and its subscriptions, let each variable count on by so
+    many values that nobody hears, and mend the connection."""
+    heard = len(got.devices.heard)
+    await proxy.make("cut")
+    await until(lambda: len(got.devices.heard) == heard + 1)
+    await server.end_sessions(subscriptions=True)
+    await asyncio.sleep(0.2)  # the source times of a burst lie up to 0.1 s back
+    for name in NAMES:
+        await server.burst(name, values)
+    await proxy.make("none")
+
+
 async def all_there(got: Reading, server: NodeOpcua) -> None:
     """Wait for the last value of each variable, after which nothing is counted any more."""
     last = await server.hold()
@@ -140,37 +153,35 @@ async def test_a_restarted_agent_goes_on_with_its_subscription(
 async def test_a_lost_subscription_is_filled_in_from_history(
     shared: NodeOpcua, tmp_path: Path
 ) -> None:
-    async with counting(shared, history=10_000) as server, read_from(server, tmp_path) as got:
-        await until(lambda: len(got.devices.heard) == 1)
-        await server.ramp(NAMES, per_s=200)
-        await until(lambda: got.figures.samples > 100)
-        await server.end_sessions(subscriptions=True)
-        await until(lambda: len(got.devices.heard) == 3)
-        await until(lambda: got.figures.backfilled > 0)
-        await server.restart(pause_ms=200)
-        await until(lambda: len(got.devices.heard) == 5)
-        await all_there(got, server)
-        last = await server.produced()
-        await until(lambda: not any(missing(got, name, last[name]) for name in NAMES))
-        assert not got.gaps
-        assert from_history(got) == got.figures.backfilled > 20
+    async with counting(shared, 10_000) as server, FaultProxy("127.0.0.1", server.port) as proxy:
+        settings = settings_of(server, proxy.port)
+        async with reading(tmp_path / "journal.sqlite", settings) as got:
+            await until(lambda: len(got.devices.heard) == 1)
+            await lose(server, proxy, got, values=100)
+            await until(lambda: got.figures.backfilled == 2 * 99)  # the newest: live
+            await server.restart(pause_ms=200)
+            await until(lambda: len(got.devices.heard) == 5)
+            await server.ramp(NAMES, per_s=200)
+            await until(lambda: got.figures.samples > 300)
+            await all_there(got, server)
+            last = await server.produced()
+            assert [missing(got, name, last[name]) for name in NAMES] == [[], []]
+            assert not got.gaps
+            assert from_history(got) == got.figures.backfilled
 
 
 async def test_more_history_than_fits_into_one_answer(
     shared: NodeOpcua, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edge.sources.opcua.history.VALUES_PER_NODE", 7)
-    async with counting(shared, history=10_000) as server, read_from(server, tmp_path) as got:
-        await until(lambda: len(got.devices.heard) == 1)
-        await server.ramp(NAMES, per_s=100)
-        await until(lambda: got.figures.samples > 20)
-        await server.end_sessions(subscriptions=True)
-        await until(lambda: len(got.devices.heard) == 3)
-        await all_there(got, server)
-        last = await server.produced()
-        await until(lambda: not any(missing(got, name, last[name]) for name in NAMES))
-        assert got.figures.backfilled > 14
-        assert not got.gaps
+    async with counting(shared, 10_000) as server, FaultProxy("127.0.0.1", server.port) as proxy:
+        settings = settings_of(server, proxy.port)
+        async with reading(tmp_path / "journal.sqlite", settings) as got:
+            await until(lambda: len(got.devices.heard) == 1)
+            await lose(server, proxy, got, values=50)
+            await until(lambda: not any(missing(got, name, 50) for name in NAMES))
+            assert got.figures.backfilled == 2 * 49  # the newest: live
+            assert not got.gaps
 
 
 async def test_what_history_no_longer_has_is_the_gap(shared: NodeOpcua, tmp_path: Path) -> None:
