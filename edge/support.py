@@ -21,17 +21,13 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from protocols.logs import HIDDEN
+from protocols.logs import HIDDEN, NAMED_SO, with_bare_addresses
 
-_NAMED_SO = r"(?:[\w-]*(?:password|passwd|secret|token|credential)|pin)"
 _SECRET_LINE = re.compile(
-    rf"(?im)(?P<key>[\"']?\b{_NAMED_SO}\b[\"']?[ \t]*[:=][ \t]*)"
+    rf"(?im)(?P<key>[\"']?\b{NAMED_SO}\b[\"']?[ \t]*[:=][ \t]*)"
     r"(?P<value>\"(?:\\.|[^\"])*\"|'(?:''|[^'])*'|[^\s,}#\n][^,}#\n]*)"
 )
-_BLOCK = re.compile(rf"(?im)^[\s#-]*[\"']?{_NAMED_SO}[\"']?\s*:\s*(?:[&!]\S+\s+)*[|>]")
-_USER_INFO = re.compile(r"//[^/\s@\"']+@")
-_QUERY = re.compile(r"(\bhttps?://[^\s\"'?#]+\?)[^\s\"'#]+")
-"""Some cameras want user and password in their address."""
+_BLOCK = re.compile(rf"(?im)^[\s#-]*[\"']?{NAMED_SO}[\"']?\s*:\s*(?:[&!]\S+\s+)*[|>]")
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
 )
@@ -65,7 +61,7 @@ class Redactor:
         text = _PRIVATE_KEY.sub(HIDDEN, text)
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
-        return _QUERY.sub(rf"\g<1>{HIDDEN}", _USER_INFO.sub(f"//{HIDDEN}@", text))
+        return with_bare_addresses(text)
 
 
 def secrets_in(file: Path) -> list[str]:
@@ -165,12 +161,12 @@ def _secrets(node: Any, base: Path, key: str = "") -> Iterator[str]:
     elif isinstance(node, list):
         for value in node:
             yield from _secrets(value, base, key)
-    elif node is not None and re.fullmatch(_NAMED_SO, key, re.IGNORECASE):
+    elif node is not None and re.fullmatch(NAMED_SO, key, re.IGNORECASE):
         text = str(node)
         yield text
         if variable := re.fullmatch(r"\$\{(\w+)\}", text):
             yield os.environ.get(variable[1], "")
-    elif isinstance(node, str) and re.fullmatch(rf"{_NAMED_SO}_file", key, re.IGNORECASE):
+    elif isinstance(node, str) and re.fullmatch(rf"{NAMED_SO}_file", key, re.IGNORECASE):
         try:
             yield from (base / node).read_text(errors="replace").splitlines()
         except OSError:

@@ -8,6 +8,7 @@ import re
 import sys
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 HIDDEN = "(hidden)"
 
@@ -29,20 +30,49 @@ _SECRETS = (
         r"(?i)(password|passwd|secret|token)[\"']?\s*[=:]\s*"
         r"(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|[^\s,;&]+)"
     ),
-    re.compile(r"(//)[^/\s:@]*:[^/\s@]+(?=@)"),
     re.compile(
         r"(-----BEGIN )[A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
     ),
 )
-"""API keys and tokens, webhook secrets, headers, JSON web tokens, settings, addresses, keys. What
-the first group finds stays, so that it can be told what was there."""
+"""API keys and tokens, webhook secrets, headers, JSON web tokens, settings, keys. What the first
+group finds stays, so that it can be told what was there."""
+_IN_ADDRESSES = (
+    re.compile(r"(//)(?:[^/\s:@]*:[^/\s@]+|[^/\s@\"']+)(?=@)"),
+    re.compile(
+        r"(?i)(\b[a-z][a-z0-9+.-]*://[^\s?\"']*\?)"
+        r"(?:[^\s\"']|[\"'](?=[^\s,:;\])}]))+"  # a quotation mark at its end is not of it
+    ),
+)
+"""User and password, and what is asked for: some devices want user and password there."""
+NAMED_SO = r"(?:[\w-]*(?:password|passwd|secret|token|credential)|pin)"
+"""Keys of settings that are secrets."""
+_NAMED_SO = re.compile(NAMED_SO, re.IGNORECASE)
 
 
 def redacted(text: str) -> str:
     """A text without what has the form of a secret."""
     for form in _SECRETS:
         text = form.sub(lambda found: f"{found[1]} {HIDDEN}", text)
+    return with_bare_addresses(text)
+
+
+def with_bare_addresses(text: str) -> str:
+    """A text whose addresses name host and path alone."""
+    for form in _IN_ADDRESSES:
+        text = form.sub(rf"\g<1>{HIDDEN}", text)
     return text
+
+
+def with_bare_settings(value: Any) -> Any:
+    """Settings, as plain values, without those that are secrets and with bare addresses."""
+    if isinstance(value, dict):
+        return {
+            key: HIDDEN if _NAMED_SO.fullmatch(str(key)) else with_bare_settings(inner)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [with_bare_settings(inner) for inner in value]
+    return with_bare_addresses(value) if isinstance(value, str) else value
 
 
 class _Text(logging.Formatter):

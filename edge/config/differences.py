@@ -10,7 +10,7 @@ from pydantic import BaseModel, SecretStr
 
 from edge.config.model import EdgeConfig
 from edge.reload import Difference, lines_of, refusals, sources_of
-from protocols.logs import HIDDEN
+from protocols.logs import HIDDEN, with_bare_addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class Change:
 
 
 def changes(old: EdgeConfig, new: EdgeConfig) -> list[Change]:
-    """Every setting that differs, in the order of the old file; secrets are not shown. What one
-    file leaves to its default is the same as the default written down. Sources, tags and lines are
-    told apart by their names, not by their order."""
+    """Every setting that differs, in the order of the old file; secrets are not shown, those in an
+    address neither. What one file leaves to its default is the same as the default written down.
+    Sources, tags and lines are told apart by their names, not by their order."""
     before, after = dict(_settings(old, "")), dict(_settings(new, ""))
     return [
         Change(where, _shown(before.get(where)), _shown(after.get(where)))
@@ -76,4 +76,6 @@ def _name(item: BaseModel, number: int) -> str:
 def _shown(value: Any) -> Any:
     if isinstance(value, SecretStr):
         return HIDDEN
-    return value if value is None or isinstance(value, (bool, int, float)) else str(value)
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    return with_bare_addresses(str(value))

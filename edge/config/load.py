@@ -18,6 +18,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from edge.config.cross_checks import Location, cross_check
 from edge.config.model import EdgeConfig, model_for
 from edge.sources.registry import SETTINGS, kind_of
+from protocols.logs import HIDDEN, with_bare_addresses
 
 _ENVIRONMENT = re.compile(r"^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$")
 
@@ -168,8 +169,7 @@ def _explain(detail: dict[str, Any]) -> str:
         case "path_type":
             return f"should be a path, not {detail['input']!r}"
         case "string_pattern_mismatch":
-            shown = _USER_INFO.sub("//...@", detail["input"])
-            return f"{shown!r} does not have the form of: {_title(loc)}"
+            return f"{_shown(detail['input'])} does not have the form of: {_title(loc)}"
         case "literal_error" | "enum":
             expected = detail["ctx"]["expected"]
             options = re.findall(r"'([^']+)'", expected)
@@ -177,9 +177,16 @@ def _explain(detail: dict[str, Any]) -> str:
             return f"{detail['input']!r} is not one of {expected}{hint}"
     shown = detail["input"]
     secret = isinstance(loc[-1], str) and "password" in loc[-1]
-    got = "" if secret or isinstance(shown, (dict, list)) else f", not {shown!r}"
+    got = "" if secret or isinstance(shown, (dict, list)) else f", not {_shown(shown)}"
     message = str(detail["msg"]).removeprefix("Input ")
     return f"{message}{got}"
+
+
+def _shown(value: Any) -> str:
+    """What was given, without what may be a secret, though it is no address yet."""
+    if isinstance(value, str):
+        value = with_bare_addresses(_USER_INFO.sub(f"//{HIDDEN}@", value))
+    return repr(value)
 
 
 def _did_you_mean(word: str, known: list[str]) -> str:

@@ -50,7 +50,9 @@ class Proposal(BaseModel):
     """A proposal, and what came of it."""
 
     number: int
-    sections: dict[str, JsonValue] = Field(examples=[_SECTIONS])
+    sections: dict[str, JsonValue] = Field(
+        examples=[_SECTIONS], description="as proposed, without secrets"
+    )
     base: str | None
     made_at: datetime
     made_by: str

@@ -18,6 +18,7 @@ from hub.fleet.authority import Authority
 from hub.fleet.enrolment import RefusedError
 from hub.fleet.registry import Registered
 from hub.identity import audit
+from protocols.logs import with_bare_settings
 from protocols.proposal import LARGEST, Asked, Proposal, signed_proposal, signed_question
 
 NEWEST = 2**31 - 1
@@ -66,8 +67,9 @@ class Proposed:
 
     @property
     def sections(self) -> dict[str, Any]:
-        """What is proposed, by section."""
-        return Proposal.parse(self.proposal).sections
+        """What is proposed, by section, as it may be shown: without secrets."""
+        shown: dict[str, Any] = with_bare_settings(Proposal.parse(self.proposal).sections)
+        return shown
 
     @property
     def base(self) -> str | None:

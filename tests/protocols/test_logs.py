@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from protocols.logs import HIDDEN, redacted
+from protocols.logs import HIDDEN, redacted, with_bare_settings
 
 SECRETS = [
     ("key lsk_8c2f5e1ab0d4_00112233445566778899aabbccddeeff refused", "00112233"),
@@ -22,6 +22,7 @@ SECRETS = [
     (r'{"password": "hun\"ter2"}', "ter2"),
     ("LINESIDE_HUB_DATABASE__PASSWORD=hunter2 is refused", "hunter2"),
     ("cannot reach postgresql://api:hunter2@db:5432/lineside", "hunter2"),
+    ('"http://10.0.0.3/api.cgi?cmd=Snap&pw=hunt\'er2", which is no picture', "er2"),
     ("-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49\n-----END PRIVATE KEY-----", "MIGHAgEA"),
 ]
 
@@ -43,10 +44,21 @@ def test_what_has_the_form_of_a_secret_is_hidden(text: str, secret: str) -> None
         "key mes (8c2f5e1ab0d4) has the roles auditor",
         "https://localhost:8080/v1",
         "password_file: /etc/lineside/broker.password",
+        "is it http://10.0.0.3/snap.jpg? See its manual",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
     assert redacted(text) == text
+
+
+def test_settings_are_shown_without_those_that_are_secrets() -> None:
+    url = "http://10.0.0.3/api.cgi?pw=hunter2"
+    given = {"broker": {"password": "hunter2"}, "board": {"pin": 4711}, "sources": [{"url": url}]}
+    assert with_bare_settings(given) == {
+        "broker": {"password": HIDDEN},
+        "board": {"pin": HIDDEN},
+        "sources": [{"url": f"http://10.0.0.3/api.cgi?{HIDDEN}"}],
+    }
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

@@ -15,8 +15,8 @@ def _address(text: str) -> str:
     try:
         parts = urlsplit(text)
         _ = parts.port
-    except ValueError as error:
-        raise ValueError(f"no address: {error}") from None
+    except ValueError:  # whose text may have a part of a password
+        raise ValueError("no address: host or port cannot be read") from None
     if parts.scheme in ("rtsp", "rtsps"):
         raise ValueError(
             "RTSP is not read; give the camera's address for pictures (JPEG) or for Motion JPEG, "

@@ -55,7 +55,10 @@ def test_each_setting_that_differs_and_what_a_reload_does(files: tuple[Path, Pat
     assert found["sources[oven].endpoint"] == ("opc.tcp://10.0.0.2:4840", None)
     assert "source press is begun anew" in told["on_reload"]
     assert "source robot begins" in told["on_reload"]
+    camera = "  - {device: eye, kind: camera, url: 'http://10.0.0.3/snap?user=me&pw=hunter2'}\n"
+    new.write_text(OLD.replace("first", "second").replace("device: oven", "device: robot") + camera)
     code, said = invoke("config", "diff", new, "--config", old)
+    assert "+ sources[eye].url: http://10.0.0.3/snap?(hidden)\n" in said
     assert (code, "second" in said, "+ sources[robot].device: robot" in said) == (1, False, True)
     new.write_text(OLD.replace("data_dir: data", "data_dir: other"))
     _, told = invoke_json("config", "diff", new, "--config", old)

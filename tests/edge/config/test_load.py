@@ -180,6 +180,16 @@ SOUND = "version: 1\ngateway: {group: g, node: n}\ndata_dir: d\n"
             ],
         ),
         (
+            SOUND
+            + "sources: [{kind: camera, device: eye, url: 'http://eye/?pw="
+            + "x" * 500
+            + "'}]\n",
+            [
+                "edge.yaml:4: sources[0].url: String should have at most 500 characters, "
+                "not 'http://eye/?(hidden)'"
+            ],
+        ),
+        (
             SOUND.replace("node: n", f"node: {'ü' * 40}"),
             [
                 "edge.yaml:2: gateway.node: not a topic level (no '/', '+', '#', at most 64 "
@@ -274,8 +284,8 @@ def test_security_of_a_source(file: Path) -> None:
         (
             "more_endpoints: ['opc.tcp://me:hush@plc2']",
             "{trust_dir: pki}",
-            "edge.yaml:7: sources[0].more_endpoints[0]: 'opc.tcp://...@plc2' does not have the "
-            "form of: Addresses of servers that hold the same tags, tried in this order",
+            "edge.yaml:7: sources[0].more_endpoints[0]: 'opc.tcp://(hidden)@plc2' does not have "
+            "the form of: Addresses of servers that hold the same tags, tried in this order",
         ),
     ],
 )

@@ -80,13 +80,14 @@ def test_a_proposal_is_taken_or_refused_with_its_reason(
         kept = [path.name for path in gateway.folder.iterdir() if path.name.endswith(".bak")]
         assert len(kept) == 2  # as it was before enrolling, and before the proposal
         for sections, options, why in (
-            ("status:\n  port: 8080\n", [], "status: this gateway does not let the hub change it"),
+            ("board: {pin: '4711'}\n", [], "board: this gateway does not let the hub change it"),
             ("journal:\n  quota_mb: many\n", ["--any-base"], "journal.quota_mb: "),
             ("journal:\n  quota_mb: 400\n", ["--base", "0123456789abcdef"], "it was made for"),
         ):
             refused = hub.decided(sections, *options)
             assert refused["decision"] == "refused"
             assert why in refused["reason"]
+            assert "4711" not in str(refused["sections"])
         assert gateway.config.read_text() == text
         assert not list(gateway.folder.glob(".edge.yaml.*"))
     finally:
