@@ -6,9 +6,9 @@ Two underscores lead into a group: LINESIDE_HUB_BROKER__HOST. Unknown keys of a 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hub.api.settings import ApiSettings
@@ -39,18 +39,24 @@ class DatabaseSettings(BaseModel):
     passwords_dir: Path | None = Field(
         default=None, title="Folder of files `owner`, `ingest`, `api`, a password in each"
     )
-    programs: Path | None = Field(
+    programs: Annotated[Path | None, BeforeValidator(lambda given: given or None)] = Field(
         default=None,
         title="Folder of `postgres`, `initdb` and `pg_ctl` to embed; none: those of the wheel",
     )
 
     @model_validator(mode="after")
-    def _passwords_known(self) -> DatabaseSettings:
+    def _one_server(self) -> DatabaseSettings:
         given = (self.owner_password, self.ingest_password, self.api_password)
         if self.host is not None and self.passwords_dir is None and None in given:
             raise ValueError(
                 "a database host needs the passwords of lineside_owner, lineside_ingest and "
                 "lineside_api: set passwords_dir, or all three *_password"
+            )
+        if self.host is not None and self.programs is not None:
+            raise ValueError(
+                f"programs ({self.programs}) are of a server that the hub runs itself, and host "
+                f"({self.host}) names one that runs already; unset "
+                "LINESIDE_HUB_DATABASE__PROGRAMS, or LINESIDE_HUB_DATABASE__HOST"
             )
         return self
 

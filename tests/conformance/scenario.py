@@ -372,6 +372,7 @@ def _hub(world: World) -> Child:
         "DATABASE__PORT": port,
         "DATABASE__NAME": name,
         "DATABASE__SSLMODE": "disable",
+        "DATABASE__PROGRAMS": "",
         **{f"DATABASE__{role.upper()}_PASSWORD": said for role, said in PASSWORDS.items()},
         **{f"BROKER__{key.upper()}": str(value) for key, value in first.items()},
         "MORE_BROKERS": json.dumps(more),

@@ -310,6 +310,7 @@ class Stand:
             "DATABASE__PORT": database_port,
             "DATABASE__NAME": NAME,
             "DATABASE__SSLMODE": "disable",
+            "DATABASE__PROGRAMS": "",
             "BROKER__HOST": LOOPBACK,
             "BROKER__PORT": broker_port,
             "BROKER__TLS": "false",

@@ -19,7 +19,13 @@ def configured(
     """The environment names the test's database as an operator would name a server."""
     host, port = database_server.embedded.address
     name = database.conninfo.split("dbname=")[1].split()[0]
-    for key, value in {"HOST": host, "PORT": str(port), "NAME": name, "SSLMODE": "disable"}.items():
+    for key, value in {
+        "HOST": host,
+        "PORT": str(port),
+        "NAME": name,
+        "SSLMODE": "disable",
+        "PROGRAMS": "",  # of the test's server, where whoever runs the tests has named some
+    }.items():
         monkeypatch.setenv(f"LINESIDE_HUB_DATABASE__{key}", value)
     for role, password in PASSWORDS.items():
         monkeypatch.setenv(f"LINESIDE_HUB_DATABASE__{role.upper()}_PASSWORD", password)
@@ -35,6 +41,7 @@ def environment(database: Database, broker: LocalBroker) -> dict[str, str]:
         "LINESIDE_HUB_DATABASE__PORT": str(where["port"]),
         "LINESIDE_HUB_DATABASE__NAME": str(where["dbname"]),
         "LINESIDE_HUB_DATABASE__SSLMODE": "disable",
+        "LINESIDE_HUB_DATABASE__PROGRAMS": "",
         **{
             f"LINESIDE_HUB_DATABASE__{role.upper()}_PASSWORD": password
             for role, password in database.passwords.items()

@@ -14,6 +14,7 @@ from deploy.compose.make_secrets import Gateway, make
 from edge.config import load
 from hub.api.settings import PartName
 from hub.settings import HubSettings
+from tests.deploy.containers import forget_settings
 
 ROOT = Path(__file__).parents[3]
 COMPOSE = ROOT / "deploy/compose"
@@ -111,6 +112,7 @@ def test_every_file_that_is_mounted_exists() -> None:
 
 @pytest.mark.parametrize("name", PROCESSES)
 def test_the_hub_understands_its_environment(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    forget_settings(monkeypatch)
     for key, value in SERVICES[name]["environment"].items():
         monkeypatch.setenv(key, value)
     settings = HubSettings()

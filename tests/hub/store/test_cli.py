@@ -128,3 +128,12 @@ def test_a_host_without_passwords_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     assert refused.exit_code == 2
     assert "LINESIDE_HUB_DATABASE: " in refused.output
     assert "set passwords_dir" in refused.output
+
+
+def test_programs_beside_a_host_are_refused(
+    configured: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINESIDE_HUB_DATABASE__PROGRAMS", "/opt/postgres/bin")
+    refused = run("migrate")
+    assert refused.exit_code == 2
+    assert "unset LINESIDE_HUB_DATABASE__PROGRAMS, or LINESIDE_HUB_DATABASE__HOST" in refused.output
