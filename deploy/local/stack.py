@@ -34,7 +34,7 @@ from deploy.local.world import (
     write_yaml,
 )
 from firmware_sim.line.production import SHIP
-from hub.settings import DatabaseSettings
+from hub.settings import HubSettings
 from hub.store.connect import Database, open_database
 from protocols.opcua.line import NAMESPACE
 
@@ -222,7 +222,7 @@ class LocalStack:
     def _start(self) -> None:
         self._say("database: an embedded PostgreSQL")
         self._database = self._open.enter_context(
-            open_database(DatabaseSettings(), self.settings.directory / "hub")
+            open_database(HubSettings().database, self.settings.directory / "hub")
         )
         self._command("lineside-hub", "migrate")
         self._load_plant()

@@ -36,7 +36,7 @@ from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.processes import Process
 from edge.calls import CallLane, CallStore, Desk
 from edge.status import Figures
-from hub.settings import DatabaseSettings
+from hub.settings import HubSettings
 from hub.store import Database, migrate, open_database
 from protocols.mqtt.broker import BrokerSettings, make_client
 from tests.benchmarks.report import Row, report
@@ -284,7 +284,7 @@ def standing(kind: str, seconds: float, directory: Path) -> Iterator[Stand]:
     port = free_port()
     with ExitStack() as opened:
         broker = opened.enter_context(BROKERS[kind](directory / "broker"))
-        database = opened.enter_context(open_database(DatabaseSettings(), directory / "hub"))
+        database = opened.enter_context(open_database(HubSettings().database, directory / "hub"))
         prepare(database, round(seconds * 140 + BURST + 200))
         me = ("-m", "tests.benchmarks.bench_calls")
         opened.enter_context(
