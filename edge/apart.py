@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 
 
-async def run_apart(module: str, path: Path) -> bytes:
-    """What `python -m module path` prints. If who waits is cancelled, it is killed."""
+async def run_apart(module: str, *arguments: str | Path) -> bytes:
+    """What `python -m module arguments` prints. If who waits is cancelled, it is killed."""
     process = await asyncio.create_subprocess_exec(
-        *command(module, path), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+        *command(module, *arguments),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
     )
     try:
         answer, _ = await process.communicate()
@@ -20,6 +22,6 @@ async def run_apart(module: str, path: Path) -> bytes:
     return answer
 
 
-def command(module: str, path: Path) -> list[str]:
+def command(module: str, *arguments: str | Path) -> list[str]:
     """Of this interpreter, and nothing of the folder it is started in (-P)."""
-    return [sys.executable, "-P", "-m", module, str(path)]
+    return [sys.executable, "-P", "-m", module, *map(str, arguments)]

@@ -363,6 +363,7 @@ class Parts:
             IdentityFiles.of(config.data_dir),
             self._figures.identity,
             lambda: self._config.brokers,
+            lambda: self._config.identity.est,
             f"lineside-{config.gateway.group}-{config.gateway.node}-renewal",
             self._connect_anew,
         )

@@ -19,7 +19,14 @@ _PLACES = {"node": (), "address": ("unit_id", "order")}
 
 def cross_check(plain: Any) -> list[Finding]:
     """All that does not fit together in a configuration."""
-    return [*_devices(plain), *_tags(plain), *_jis(plain), *_parts_of(plain), *_cameras(plain)]
+    return [
+        *_devices(plain),
+        *_tags(plain),
+        *_jis(plain),
+        *_parts_of(plain),
+        *_cameras(plain),
+        *_proposals(plain),
+    ]
 
 
 def _devices(plain: Any) -> Iterator[Finding]:
@@ -130,6 +137,18 @@ def _cameras(plain: Any) -> Iterator[Finding]:
                 near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
                 hint = f"did you mean {near[0]}?" if near else add
                 yield ("sources", i, key, n), f"no {what} {name!r}; {hint}"
+
+
+def _proposals(plain: Any) -> Iterator[Finding]:
+    hub, identity = _section(plain, "hub"), _section(plain, "identity")
+    if hub.get("proposals") is not None and identity.get("est") is not None:
+        what = "the hub takes questions only of gateways that it has certified itself; remove this"
+        yield ("hub", "proposals"), f"{what}, or identity.est"
+
+
+def _section(plain: Any, key: str) -> dict[str, Any]:
+    section = plain.get(key) if isinstance(plain, dict) else None
+    return section if isinstance(section, dict) else {}
 
 
 def _doubled(entries: list[tuple[Location, Any]], sentence: str) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from edge.board.settings import BoardSettings
 from edge.config.hand_over import HandOverSettings
+from edge.identity.settings import IdentitySettings
 from edge.journal import JournalSettings
 from edge.pictures.settings import PictureSettings
 from edge.proposals.settings import ProposalSettings
@@ -112,6 +113,9 @@ class EdgeConfig(BaseModel):
         description="Tried in this order when the one in use refuses, dies or has no hub on it.",
     )
     hub: HubSettings = Field(default_factory=HubSettings, title="The hub")
+    identity: IdentitySettings = Field(
+        default_factory=IdentitySettings, title="Who certifies this gateway: the hub, or another"
+    )
     journal: JournalSettings = Field(
         default_factory=JournalSettings, title="What is kept on disk until the hub has it"
     )

@@ -214,6 +214,7 @@ def yaml_lines(value: Any) -> list[str]:
     """A value as block YAML."""
     yaml = YAML()
     yaml.default_flow_style = False
+    yaml.width = 4096  # a long path stays on the line of its key
     yaml.representer.add_representer(
         type(None), lambda r, _: r.represent_scalar("tag:yaml.org,2002:null", "")
     )

@@ -19,8 +19,8 @@ from protocols.mqtt.broker import BrokerSettings
 class Enrolment:
     """What must be known to renew a certificate, and when."""
 
-    hub: str
-    """Address of the hub's API."""
+    hub: str | None
+    """Address of the hub's API; None if another authority gave it, by EST."""
     group: str
     node: str
     not_after: datetime
@@ -40,12 +40,13 @@ class IdentityFiles:
 
     @property
     def proof(self) -> Path:
-        """Key and certificate (PEM), for the gateway's user alone."""
+        """Key and certificate (PEM), with those that lead to its root, for the gateway's user
+        alone."""
         return self.folder / "gateway.pem"
 
     @property
     def authority(self) -> Path:
-        """The hub's authority (PEM)."""
+        """The hub's authority (PEM), if it was the hub that this gateway enrolled at."""
         return self.folder / "ca.pem"
 
     @property
@@ -103,9 +104,11 @@ class IdentityFiles:
         self.folder.chmod(0o700)
         self._give(self.folder)
 
-    def keep(self, proof: str, authority: str, enrolment: Enrolment) -> None:
-        """Put what belongs together in force, each file whole. Raises `OSError`."""
-        self.write(self.authority, authority, 0o644)
+    def keep(self, proof: str, enrolment: Enrolment, authority: str | None = None) -> None:
+        """Put what belongs together in force, each file whole. The hub's authority stays as it was
+        if none is given: the broker may be known by it. Raises `OSError`."""
+        if authority is not None:
+            self.write(self.authority, authority, 0o644)
         self.write(self.proof, proof, 0o600)
         self.write(self.about, _written(enrolment), 0o644)
         self.drop_next()

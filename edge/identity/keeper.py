@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from edge.apart import run_apart
 from edge.backoff import Backoff
 from edge.identity.files import Enrolment, IdentityFiles
+from edge.identity.settings import EstSettings
 from edge.link import Link, LinkError
 from edge.status import Condition
 from edge.status.figures import IdentityFigures
@@ -36,6 +37,11 @@ _SPREAD = 0.1
 class RenewalError(Exception):
     """No next certificate is in force; the text says why."""
 
+    def __init__(self, reason: str, wait_s: float = 0.0) -> None:
+        super().__init__(reason)
+        self.wait_s = wait_s
+        """That the authority wants to pass before it is asked again."""
+
 
 class Keeper:
     """The certificate of one gateway. `run` never ends by itself."""
@@ -45,14 +51,16 @@ class Keeper:
         files: IdentityFiles,
         figures: IdentityFigures,
         brokers: Callable[[], Sequence[BrokerSettings]],
+        est: Callable[[], EstSettings | None],
         client_id: str,
         connect_anew: Callable[[], Awaitable[None]],
     ) -> None:
-        """`brokers` says which the gateway has now; `connect_anew` ends the connections that were
-        made with the certificate before, and makes new ones."""
+        """`brokers` and `est` say which the gateway has now; `connect_anew` ends the connections
+        that were made with the certificate before, and makes new ones."""
         self._files = files
         self._figures = figures
         self._brokers = brokers
+        self._est = est
         self._client_id = client_id
         self._connect_anew = connect_anew
         self._condition = Condition(logger, "certificate")
@@ -78,7 +86,8 @@ class Keeper:
         except (OSError, ValueError, RenewalError) as error:
             self._figures.reason = str(error)
             self._condition.fail(f"is not renewed: {error}")
-            return self._wait_s()
+            asked_s = error.wait_s if isinstance(error, RenewalError) else 0.0
+            return max(self._wait_s(), asked_s)
         self._backoff.reset()
         return 0.0
 
@@ -118,14 +127,16 @@ class Keeper:
             await self._connect_anew()
 
     async def _ask(self) -> None:
-        """The hub, in a process of its own. Raises `RenewalError`."""
-        answer = await run_apart("edge.identity", self._files.folder.parent)
+        """Who certifies this gateway, in a process of its own. Raises `RenewalError`."""
+        est = self._est()
+        told = est.model_dump_json() if est is not None else "null"
+        answer = await run_apart("edge.identity", self._files.folder.parent, told)
         try:
-            refused = json.loads(answer).get("refused")
-        except (ValueError, AttributeError):
-            refused = "the process that asks for it failed"
-        if refused:
-            raise RenewalError(refused)
+            said = json.loads(answer)
+        except ValueError:
+            raise RenewalError("the process that asks for it failed") from None
+        if "refused" in said:
+            raise RenewalError(said["refused"], said.get("wait_s", 0.0))
 
     async def _try(self, brokers: Sequence[BrokerSettings]) -> None:
         """Whether one of them lets the next certificate in. Raises `RenewalError`."""

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from edge.config import ConfigError
-from edge.identity.hub import HubError
+from edge.identity.https import AskError
 from edge.proposals.ask import ForgedError, ask
 
 answer: dict[str, Any]
 try:
     answer = {"staged": ask(Path(sys.argv[1]))}
-except (HubError, ForgedError, ConfigError, OSError, ValueError) as error:
+except (AskError, ForgedError, ConfigError, OSError, ValueError) as error:
     answer = {"failed": str(error)}
 json.dump(answer, sys.stdout)

@@ -20,7 +20,8 @@ from ruamel.yaml import YAML
 
 from edge.config import ConfigError, EdgeConfig, fingerprint, load
 from edge.identity.files import IdentityFiles
-from edge.identity.hub import Hub, HubError
+from edge.identity.https import AskError
+from edge.identity.hub import Hub
 from edge.proposals.files import ProposalFiles
 from edge.proposals.merge import merged, refusals
 from edge.proposals.settings import ProposalSettings
@@ -43,7 +44,7 @@ def ask(path: Path) -> int | None:
     """Tell the hub what was decided, and ask. Returns the number of a proposal whose file now lies
     beside the configuration; None if there is none, or it was refused, which the hub is told.
 
-    Raises `HubError`, `ForgedError`, `ConfigError`, `OSError`, `ValueError`.
+    Raises `AskError`, `ForgedError`, `ConfigError`, `OSError`, `ValueError`.
     """
     running = load(path)
     settings = running.hub.proposals
@@ -65,11 +66,13 @@ def _asked(files: ProposalFiles, running: EdgeConfig) -> Proposal | None:
     identity = IdentityFiles.of(running.data_dir)
     enrolled = identity.enrolment()
     if enrolled is None:
-        raise HubError("this gateway is not enrolled: lineside-edge enrol")
+        raise AskError("this gateway is not enrolled: lineside-edge enrol")
+    if enrolled.hub is None:
+        raise AskError("the hub takes questions only of gateways that it has certified itself")
     proof = identity.proof.read_bytes()
     key = serialization.load_pem_private_key(proof, None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise HubError(f"{identity.proof}: the key is none that enrolling makes")
+        raise AskError(f"{identity.proof}: the key is none that enrolling makes")
     certificate = x509.load_pem_x509_certificate(proof)
     authority = identity.authority.read_text()
     notes = files.notes()

@@ -20,7 +20,7 @@ Changeable = Literal[
 
 
 class ProposalSettings(BaseModel):
-    """`gateway`, `hub`, `data_dir` and `version` are never changed by a proposal."""
+    """`gateway`, `hub`, `identity`, `data_dir` and `version` are never changed by a proposal."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -1,0 +1,101 @@
+"""One question to a server over HTTPS. The answer is bounded in bytes and in time; none leads
+elsewhere."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import time
+from dataclasses import dataclass
+from email.message import Message
+from urllib.parse import urlsplit
+
+from protocols.enrolment import LARGEST_PEM
+from protocols.mqtt.broker import LOOPBACK
+
+_TIMEOUT_S = 30.0
+"""For the connection and for each piece of an answer."""
+_WHOLE_ANSWER_S = 60.0
+_LARGEST_ANSWER = 4 * LARGEST_PEM
+_LONGEST_DETAIL = 200
+
+
+class AskError(Exception):
+    """A server cannot be asked, or says no; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server said."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+    @property
+    def shown(self) -> str:
+        """Its beginning, in one line, for people."""
+        return " ".join(self.body.decode(errors="replace").split())[:_LONGEST_DETAIL]
+
+
+class Server:
+    """Where questions go."""
+
+    def __init__(self, url: str, what: str, trusted: str) -> None:
+        """`what` is said to it and `trusted` whom it is believed for, both in words. Raises
+        `AskError` for an address that is none, or would send `what` in the clear."""
+        try:
+            self._place = urlsplit(url)
+            self._port = self._place.port
+        except ValueError as error:
+            raise AskError(f"{url!r} is no address: {error}") from None
+        host = self._place.hostname
+        if self._place.scheme not in ("http", "https") or not host or self._place.username:
+            raise AskError(f"{url!r} is no address: write https://hub.example.org")
+        if self._place.scheme == "http" and host not in LOOPBACK:
+            raise AskError(f"{url} would send {what} in the clear: write https://")
+        self._host = host
+        self._trusted = trusted
+        self.url = url.rstrip("/")
+
+    def ask(
+        self,
+        context: ssl.SSLContext,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: dict[str, str],
+    ) -> Answer:
+        """Ask, and read the answer whatever its status. Raises `AskError`."""
+        if self._place.scheme == "https":
+            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+                self._host, self._port, timeout=_TIMEOUT_S, context=context
+            )
+        else:
+            connection = http.client.HTTPConnection(self._host, self._port, timeout=_TIMEOUT_S)
+        try:
+            connection.request(method, f"{self._place.path.rstrip('/')}{path}", body, headers)
+            response = connection.getresponse()
+            answered = self._read(response)
+        except ssl.SSLCertVerificationError as error:
+            raise AskError(
+                f"{self.url}: its certificate is none of {self._trusted} ({error.verify_message})"
+            ) from None
+        except (OSError, http.client.HTTPException) as error:
+            raise AskError(f"{self.url} cannot be asked: {error}") from None
+        finally:
+            connection.close()
+        return Answer(response.status, response.headers, answered)
+
+    def _read(self, response: http.client.HTTPResponse) -> bytes:
+        ends = time.monotonic() + _WHOLE_ANSWER_S
+        body = bytearray()
+        while piece := response.read1(_LARGEST_ANSWER + 1 - len(body)):
+            body += piece
+            if len(body) > _LARGEST_ANSWER:
+                raise AskError(f"{self.url}: its answer is too long for what was asked")
+            if time.monotonic() > ends:
+                raise AskError(f"{self.url}: its answer takes too long to come")
+        if response.length:
+            raise http.client.IncompleteRead(bytes(body), response.length)
+        return bytes(body)
