@@ -300,8 +300,11 @@ class _Session:
         # another one's. Until then the server holds it, but not more than a few of them.
         few = len(self._memory.receipts.passed) < MOST_PASSED
         if not records and not marks and values_alone and few:
+            self._begun.set()  # it was told, and is as the journal has it
             return None
-        return self._submit_numbers(records, marks)
+        durable = self._submit_numbers(records, marks)
+        durable.add_done_callback(self._begin)
+        return durable
 
     def _submit_numbers(
         self, records: Sequence[SampleBatch | Gap] = (), marks: Mapping[str, str] | None = None
@@ -342,7 +345,11 @@ class _Session:
                 self._figures.samples += len(record)
             else:
                 self._figures.gaps += 1
-        self._begun.set()
+
+    def _begin(self, durable: asyncio.Future[int]) -> None:
+        """What was delivered is in the journal."""
+        if not durable.cancelled() and durable.exception() is None:
+            self._begun.set()
 
     def _alive(self) -> None:
         """The server had nothing to tell. The first time after it was made a subscription may do so

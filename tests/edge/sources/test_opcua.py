@@ -18,6 +18,7 @@ from asyncua import ua
 from deploy.local.ports import free_port
 from edge.journal import Gap, SampleBatch
 from edge.sources.opcua.connect import node_id
+from edge.sources.opcua.publishing import PublishPump
 from protocols.sparkplug import DataType
 from tests.edge.journal.test_journal import small_files
 from tests.edge.sources.plc import START, URI, run_plc, us
@@ -125,6 +126,38 @@ def test_changes_come_in_order_with_quality_unit_and_class(path: Path) -> None:
                     for tag in record.tags
                 }
                 assert sorted(classes.values()) == ["HIGH", "NORMAL"]
+
+    run(work)
+
+
+def test_online_is_said_once_the_first_values_are_in_the_journal(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not when something else is, as what the server's clock says."""
+    run_pump = PublishPump.run
+
+    async def work() -> None:
+        asked = asyncio.Event()
+
+        async def held(pump: PublishPump) -> None:
+            await asked.wait()
+            await run_pump(pump)
+
+        monkeypatch.setattr(PublishPump, "run", held)
+        async with run_plc(Force=1.0) as plc:
+            settings = settings_for(plc.endpoint, "Force")
+            async with reading(path, settings) as got:
+                await until(lambda: "press/clock" in got.journal.bookmarks)
+                await asyncio.sleep(0.1)
+                assert got.devices.heard == []
+                asked.set()
+                await until(lambda: got.devices.heard == ["press online"])
+                assert got.values("Force") == [1.0]
+            await plc.end_subscriptions()
+            # What it tells first is what the journal has: nothing is written, and it is online.
+            async with reading(path, settings) as got:
+                await until(lambda: got.devices.heard == ["press online"])
+                assert got.values("Force") == [1.0]
 
     run(work)
 
