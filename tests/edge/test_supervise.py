@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -23,51 +23,75 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervise, "Backoff", lambda: Backoff(0.001, 0.002))
-    monkeypatch.setattr(supervise, "STABLE_S", 0.05)
+    monkeypatch.setattr(supervise, "STABLE_S", 60.0)
 
 
-async def run_for(part: Callable[[Callable[[], None]], object], seconds: float = 0.2) -> None:
-    async def serve(connected: Callable[[], None]) -> None:
-        result = part(connected)
-        if asyncio.iscoroutine(result):
-            await result
+class EnoughError(Exception):
+    """A part ends its supervision: it has done what a test wants of it."""
 
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await keep_running("part", serve, expected=(OSError,), hint_when_short_lived="a twin?")
+
+async def supervise_until_enough(
+    part: Callable[[Callable[[], None]], Awaitable[None]],
+    *expected: type[Exception],
+) -> None:
+    """Keep a part running until it raises `EnoughError`."""
+    with pytest.raises(EnoughError):
+        await keep_running(
+            "part",
+            part,
+            expected=expected or (OSError,),
+            hint_when_short_lived="a twin?",
+            fatal=(EnoughError,),
+        )
 
 
 async def test_tried_again_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    tries = []
+    tries = iter(range(20))
 
-    def part(_connected: Callable[[], None]) -> None:
-        tries.append(1)
+    async def part(_connected: Callable[[], None]) -> None:
+        if next(tries, None) is None:
+            raise EnoughError
         raise ConnectionError("nobody there")
 
-    await run_for(part)
-    assert len(tries) > 5
+    await supervise_until_enough(part)
     assert caplog.messages == ["part: nobody there"]
 
 
 async def test_unexpected_failures_show_their_trace_once(caplog: pytest.LogCaptureFixture) -> None:
-    def part(_connected: Callable[[], None]) -> None:
+    tries = iter(range(20))
+
+    async def part(_connected: Callable[[], None]) -> None:
+        if next(tries, None) is None:
+            raise EnoughError
         raise ValueError("a mistake of ours")
 
-    await run_for(part)
+    await supervise_until_enough(part)
     assert caplog.messages == ["part: unexpected failure", "part: ValueError: a mistake of ours"]
     assert caplog.records[0].exc_info is not None
 
 
-async def test_well_again_only_after_it_has_lasted(caplog: pytest.LogCaptureFixture) -> None:
+async def test_well_again_only_after_it_has_lasted(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     caplog.set_level(logging.INFO)
-    lives = iter([0.0, 0.0, 0.0, 0.0, 0.1, 1.0])
+    # Four lives that a stall does not take for long ones, then two that last until it is said.
+    lives = iter([60.0, 60.0, 60.0, 60.0, 0.01, 0.01])
+
+    def said(what: str) -> int:
+        return caplog.messages.count(f"part: {what}")
 
     async def part(connected: Callable[[], None]) -> None:
+        stable_s = next(lives, None)
+        if stable_s is None:
+            raise EnoughError
+        monkeypatch.setattr(supervise, "STABLE_S", stable_s)
+        before = said("well again")
         connected()
-        await asyncio.sleep(next(lives))
+        if stable_s < 1:
+            await until(lambda: said("well again") > before, "the word that it is well")
         raise ConnectionError("dropped")
 
-    await run_for(part, 0.4)
+    await supervise_until_enough(part)
     assert caplog.messages == [
         "part: dropped",
         "part: a twin?",
@@ -75,19 +99,20 @@ async def test_well_again_only_after_it_has_lasted(caplog: pytest.LogCaptureFixt
         "part: well again",
         "part: dropped",
         "part: well again",
+        "part: dropped",
     ]
 
 
 async def test_a_full_disk_is_not_taken_for_a_twin(caplog: pytest.LogCaptureFixture) -> None:
-    async def serve(connected: Callable[[], None]) -> None:
+    tries = iter(range(20))
+
+    async def part(connected: Callable[[], None]) -> None:
+        if next(tries, None) is None:
+            raise EnoughError
         connected()
         raise sqlite3.OperationalError("database or disk is full")
 
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.2):
-            await keep_running(
-                "part", serve, expected=(sqlite3.OperationalError,), hint_when_short_lived="a twin?"
-            )
+    await supervise_until_enough(part, sqlite3.OperationalError)
     assert caplog.messages == ["part: database or disk is full"]
 
 
