@@ -17,8 +17,10 @@ async def each_count_is_there_or_in_a_gap(got: Reading, proxy: FaultProxy, ledge
     for fault in ("cut", "half_open", "cut"):
         await until(lambda: got.figures.state == "online")
         await asyncio.sleep(0.6)
-        await proxy.make(fault, seconds=0.7)
+        await proxy.make(fault)
         await until(lambda: got.figures.state == "offline")
+        await asyncio.sleep(0.3)
+        await proxy.make("none")
     await until(lambda: got.figures.state == "online")
     await asyncio.sleep(0.6)
     gaps = [(gap.from_us, gap.to_us) for gap in got.gaps]

@@ -59,6 +59,11 @@ class Reading:
     def gaps(self) -> list[Gap]:
         return [r for r in self.records if isinstance(r, Gap)]
 
+    @property
+    def gaps_but_late(self) -> list[Gap]:
+        """Those but of polls that came too late, which a busy machine leaves anywhere."""
+        return [gap for gap in self.gaps if " is slower than " not in gap.cause]
+
     def samples(self, name: str) -> list[tuple[int, Any, int]]:
         """(time in µs, value, quality) of one tag, in order."""
         ids = {t.id for t in self.journal.tags() if t.name == name}
@@ -108,7 +113,7 @@ def settings_for(endpoint: str, *tags: str | dict[str, Any], **more: Any) -> Opc
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - looks at a file that others write
             await asyncio.sleep(0.01)
 

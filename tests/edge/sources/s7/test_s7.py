@@ -30,7 +30,7 @@ def path(tmp_path: Path) -> Path:
 
 def settings_for(port: int, *tags: str | dict[str, Any], **more: Any) -> S7Settings:
     listed = [{"name": t, "address": t} if isinstance(t, str) else t for t in tags]
-    quick = {"poll_s": 0.05, "timeout_s": 0.5, "retry_tags_s": 0.1}
+    quick = {"poll_s": 0.05, "timeout_s": 5, "retry_tags_s": 0.1}
     device = {"kind": "s7", "device": "press", "host": "127.0.0.1", "port": port, "tags": listed}
     return S7Settings.model_validate({**device, **quick, **more})
 
@@ -41,7 +41,7 @@ def misbehave(plc: RunningS7, **what: Any) -> None:
 
 def causes(got: Reading) -> list[tuple[str, bool]]:
     """Each gap's cause, and whether its end is open."""
-    return [(gap.cause, gap.to_us is None) for gap in got.gaps]
+    return [(gap.cause, gap.to_us is None) for gap in got.gaps_but_late]
 
 
 def test_each_type_arrives_as_the_plc_means_it(path: Path) -> None:
@@ -111,7 +111,7 @@ def test_changes_are_samples_and_repetitions_are_not(path: Path) -> None:
                 assert got.values("DB1.DBW4:INT") == [0.0, 1.0, 2.0, 3.0, 4.0]
                 assert len(got.values("DB1.DBD8:REAL")) == 1  # NaN is not another NaN
                 assert got.figures.refused_nodes == 0
-                assert not got.gaps
+                assert not got.gaps_but_late
 
     run(work)
 
@@ -154,7 +154,7 @@ def test_a_tag_that_is_not_there_stops_nobody_and_heals(
                 plc.memory.put("DB77.DBW0:INT", 3)
                 await until(lambda: got.figures.refused_nodes == 0)
                 await until(lambda: got.values("DB77.DBW0:INT") == [3.0])
-                await until(lambda: len(got.gaps) == 4)
+                await until(lambda: len(got.gaps_but_late) == 4)
                 # The block is gone again: its tags are null of bad quality, and come back.
                 misbehave(plc, hide="DB77")
                 await until(lambda: got.values("DB77.DBW0:INT") == [3.0, None])
@@ -175,7 +175,7 @@ def test_a_missing_block_is_one_gap_and_not_one_for_each_tag(path: Path) -> None
         async with run_s7(STILL) as plc:
             tags = [f"DB77.DBW{2 * n}:INT" for n in range(50)]
             async with reading(path, settings_for(plc.port, *tags, "MW0")) as got:
-                await until(lambda: len(got.gaps) == 1)
+                await until(lambda: len(got.gaps_but_late) == 1)
                 assert got.figures.refused_nodes == 50
                 ((cause, _),) = causes(got)
                 assert cause.startswith("50 tags, the first is tag DB77.DBW0:INT: DB77.DBW0:INT: ")
@@ -219,12 +219,12 @@ def test_what_cannot_be_read_is_known_over_a_restart(path: Path) -> None:
             fewer = settings_for(plc.port, "DB10.DBD0:REAL", "DB77.DBW0:INT")
             async with reading(path, fewer) as got:
                 await until(lambda: got.devices.heard == ["press online"])
-                refused = [gap for gap in got.gaps if "refused" in gap.cause]
+                refused = [gap for gap in got.gaps_but_late if "refused" in gap.cause]
                 begun = {gap.cause: gap.from_us for gap in refused if gap.to_us is None}
                 ended = {gap.cause: gap.from_us for gap in refused if gap.to_us is not None}
                 assert begun == ended
                 assert len(begun) == 2
-                (stopped,) = [gap for gap in got.gaps if "refused" not in gap.cause]
+                (stopped,) = [gap for gap in got.gaps_but_late if "refused" not in gap.cause]
                 assert stopped.cause.endswith("missed: agent stopped")
 
     run(work)
@@ -239,7 +239,7 @@ def test_each_count_of_a_plc_that_comes_and_goes_is_there_once_or_in_a_gap(
     async def work() -> None:
         async with run_s7(device) as plc, FaultProxy("127.0.0.1", plc.port) as proxy:
             tags = [{"name": f"Counter{n}", "address": f"DB100.DBD{4 * n}:DINT"} for n in range(3)]
-            settings = settings_for(proxy.port, *tags, "DB10.DBD0:REAL", poll_s=0.04)
+            settings = settings_for(proxy.port, *tags, "DB10.DBD0:REAL", poll_s=0.04, timeout_s=0.5)
             async with reading(path, settings) as got:
                 await each_count_is_there_or_in_a_gap(got, proxy, ledger)
 
@@ -253,7 +253,7 @@ def test_an_answer_that_is_none_costs_the_connection_and_nothing_else(
     async def work() -> None:
         async with (
             run_s7(STILL) as plc,
-            reading(path, settings_for(plc.port, "DB10.DBD30:DINT")) as got,
+            reading(path, settings_for(plc.port, "DB10.DBD30:DINT", timeout_s=0.5)) as got,
         ):
             await until(lambda: got.values("DB10.DBD30:DINT") == [0.0])
             misbehave(plc, answer=answer)
@@ -261,9 +261,10 @@ def test_an_answer_that_is_none_costs_the_connection_and_nothing_else(
             misbehave(plc, answer="right")
             plc.memory.put("DB10.DBD30:DINT", 8)
             await until(lambda: got.values("DB10.DBD30:DINT") == [0.0, 8.0])
-            (gap,) = [gap for gap in got.gaps if "connection lost" in gap.cause]
-            assert gap.to_us is not None
-            assert gap.to_us <= got.samples("DB10.DBD30:DINT")[-1][0]
+            lost = [gap for gap in got.gaps_but_late if "connection lost" in gap.cause]
+            assert lost
+            assert lost[-1].to_us is not None
+            assert lost[-1].to_us <= got.samples("DB10.DBD30:DINT")[-1][0]
 
     run(work)
 
