@@ -134,10 +134,10 @@ class Hub:
         client.reconnect_delay_set(1, 1)
         client.on_connect = self._on_connect
         client.on_message = self._on_message
-        client.connect("127.0.0.1", self._settings.port, 5)
+        client.connect("127.0.0.1", self._settings.port, 60)
         self._client = client
         client.loop_start()
-        assert self._connected.wait(10), "no broker"
+        assert self._connected.wait(60), "no broker"
         self._stop.clear()
         self._ticker = threading.Thread(target=self._tick, daemon=True)
         self._ticker.start()
@@ -156,7 +156,7 @@ class Hub:
         state = HostState(online, time.time_ns() // 1_000_000 if at_ms is None else at_ms)
         self._heard_state.clear()
         self._publish(state_topic(HOST), state.dump(), 1, retain=True)
-        assert self._heard_state.wait(10), "the broker does not pass STATE on"
+        assert self._heard_state.wait(60), "the broker does not pass STATE on"
 
     def ask_rebirth(self) -> None:
         now_ms = time.time_ns() // 1_000_000

@@ -35,10 +35,11 @@ class Child:
 
     @property
     def output(self) -> str:
-        """All that it has said so far, over all its lives."""
-        return self._log.read_text() if self._log.exists() else ""
+        """All that it has said so far, over all its lives, in whole lines."""
+        said = self._log.read_bytes() if self._log.exists() else b""
+        return said[: said.rfind(b"\n") + 1].decode()
 
-    def start(self, within_s: float = 30.0) -> str:
+    def start(self, within_s: float = 60.0) -> str:
         """Start it; returns the line that says it is ready."""
         before = len(self.output)
         self.begin()
@@ -72,7 +73,7 @@ class Child:
         if self._process.poll() is None:
             os.kill(self._process.pid, number)
         try:
-            return self._process.wait(20)
+            return self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

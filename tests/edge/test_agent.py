@@ -95,7 +95,7 @@ async def test_killed_again_and_again(world: World, broker: LocalBroker) -> None
             60,
         )
         now_us = time.time_ns() // 1000
-        await until(lambda: not unaccounted(world, hub, now_us), "every sample or its gap", 20)
+        await until(lambda: not unaccounted(world, hub, now_us), "every sample or its gap")
     told = [(e.kind, str(e.key), e.serial or "", e.verdict or "") for e in hub.events]
     assert len(set(told)) == len(told), "an event is doubled"
     results = [(r.result, r.key, r.serial, r.verdict) for r in world.entries(Result)]
@@ -116,9 +116,9 @@ async def test_stopped_in_order_it_flushes_and_says_goodbye(
         assert await asyncio.to_thread(world.agent.stop) == 0
         await until(lambda: hub.deaths, "its death")
         await asyncio.to_thread(world.agent.start)
-        await until(lambda: any(e.kind == "shipped" for e in hub.events), "the part", 40)
+        await until(lambda: any(e.kind == "shipped" for e in hub.events), "the part")
         now_us = time.time_ns() // 1000
-        await until(lambda: not unaccounted(world, hub, now_us), "every sample or its gap", 20)
+        await until(lambda: not unaccounted(world, hub, now_us), "every sample or its gap")
 
 
 async def test_a_second_agent_on_the_same_directory_is_refused(

@@ -267,7 +267,7 @@ async def until_silent(manager: Manager) -> None:
 def ask_health(data_dir: Path) -> tuple[int, str]:
     from edge.status.client import _LocalConnection
 
-    connection = _LocalConnection(data_dir, 5)
+    connection = _LocalConnection(data_dir, 30)
     connection.request("GET", "/healthz")
     response = connection.getresponse()
     return response.status, response.read().decode()

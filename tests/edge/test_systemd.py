@@ -16,7 +16,7 @@ from edge.systemd import ServiceManager
 def listener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[socket.socket, str]]:
     """A socket as systemd has one, and its address as NOTIFY_SOCKET says it."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
-        heard.settimeout(5)
+        heard.settimeout(30)
         if request.param == "path":
             address = str(tmp_path / "notify")
             heard.bind(address)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 
-async def until(condition: Callable[[], object], what: str, within_s: float = 20.0) -> None:
+async def until(condition: Callable[[], object], what: str, within_s: float = 60.0) -> None:
     """Return once the condition holds. Fails, naming `what` it waited for, if it does not come."""
     deadline = time.monotonic() + within_s
     while not condition():

@@ -160,7 +160,7 @@ async def test_the_live_stream_sends_what_changes_and_a_beat(tmp_path: Path) -> 
         await until(lambda: "event: beat" in heard, "the first beat")
         assert any("待生产" in text or "已接单" in text for text in heard)
         store.receive(5, 1, records(2, 1), ROUTES)
-        await until(lambda: any("A2" in text for text in heard), "the new call", 30)
+        await until(lambda: any("A2" in text for text in heard), "the new call")
         listening.cancel()
 
 

@@ -132,7 +132,7 @@ async def test_from_call_to_shipped(tmp_path: Path, broker: LocalBroker, plc: Pl
     with Hub(broker.port, GROUP, NODE) as hub:
         async with lane(tmp_path, broker.port, plc) as figures:
             hub.call(*calls(1, 4))
-            await until(lambda: kinds(hub.events)["shipped"] == 4, "four parts shipped", 40)
+            await until(lambda: kinds(hub.events)["shipped"] == 4, "four parts shipped")
             await until(lambda: figures.calls.events_pending == 0, "all events committed")
         assert hub.calls_answer is not None
         assert hub.calls_answer.watermark == 4
@@ -153,7 +153,7 @@ async def test_lost_answers_and_a_broker_that_forgets(
             await asyncio.sleep(0.5)
             broker.forget()
             hub.call(*calls(3, 2))
-            await until(lambda: kinds(hub.events)["shipped"] == 4, "four parts shipped", 40)
+            await until(lambda: kinds(hub.events)["shipped"] == 4, "four parts shipped")
     check_against_ledger(hub, plc)
 
 
@@ -163,12 +163,12 @@ async def test_plc_that_dies_and_comes_back(tmp_path: Path, broker: LocalBroker)
         await asyncio.to_thread(process.start)
         async with lane(tmp_path, broker.port, plc):
             hub.call(*calls(1, 3))
-            await until(lambda: kinds(hub.events)["produced"] >= 1, "the first part", 40)
+            await until(lambda: kinds(hub.events)["produced"] >= 1, "the first part")
             process.kill()
             hub.call(*calls(4, 1))
             await asyncio.sleep(0.5)
             await asyncio.to_thread(process.start)
-            await until(lambda: kinds(hub.events)["shipped"] == 4, "four parts shipped", 40)
+            await until(lambda: kinds(hub.events)["shipped"] == 4, "four parts shipped")
     check_against_ledger(hub, plc)
 
 
@@ -230,7 +230,7 @@ async def test_disk_restored_from_an_old_copy(
             await until(lambda: len(hub.events) == 3, "two more")
         async with lane(old, broker.port, plc) as figures:
             hub.open_call_epoch([call.model_dump(mode="json") for call in calls(5, 2)])
-            await until(lambda: kinds(hub.events)["shipped"] == 2, "two parts shipped", 40)
+            await until(lambda: kinds(hub.events)["shipped"] == 2, "two parts shipped")
             await until(lambda: figures.calls.events_pending == 0, "all committed")
     told = [(e.kind, str(e.key), e.verdict, e.serial) for e in hub.events if e.kind != "refused"]
     assert len(set(told)) == len(told)
@@ -289,12 +289,12 @@ async def test_goes_to_the_server_where_the_hub_answers(
         async with lane(tmp_path, refusing, None, broker.port, third.port) as figures:
             with Hub(third.port, GROUP, NODE) as there:
                 there.call(*calls(1, 2, line="SEAT9"))
-                await until(lambda: len(there.events) == 2, "both refusals", 30)
+                await until(lambda: len(there.events) == 2, "both refusals")
                 await until(lambda: figures.calls.events_pending == 0, "their commit")
             third.kill()
             with Hub(broker.port, GROUP, NODE) as here:
                 here.events_in.cursor = there.events_in.cursor
                 here.call(*calls(3, 1, line="SEAT9"))
-                await until(lambda: len(here.events) == 1, "the third refusal", 30)
+                await until(lambda: len(here.events) == 1, "the third refusal")
     keys = [event.key.production_no for hub in (there, here) for event in hub.events]
     assert keys == ["0000001", "0000002", "0000003"]

@@ -41,7 +41,7 @@ async def test_a_part_that_fails_its_test_is_seen(tmp_path: Path, broker: LocalB
             with gateway:
                 await asyncio.to_thread(gateway.start)
                 hub.call(*calls(1, 4))
-                await until(lambda: list(pictures.glob("*.kept")), "a picture", 60)
+                await until(lambda: list(pictures.glob("*.kept")), "a picture")
     store = PictureStore(pictures, PictureSettings())
     found = next(iter(store._kept.values())).picture
     store.close()

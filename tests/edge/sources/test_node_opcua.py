@@ -121,6 +121,7 @@ async def test_its_clock_can_be_set(server: NodeOpcua) -> None:
 
 async def test_sessions_and_subscriptions_can_be_ended(server: NodeOpcua) -> None:
     await server.add("Ended", "Int32", 0)
+    await server.has_no_sessions()
     client = Client(server.endpoint)
     await client.connect()
     try:

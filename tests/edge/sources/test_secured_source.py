@@ -38,21 +38,19 @@ async def test_a_secured_source_loses_nothing_over_a_cut(tmp_path: Path) -> None
             },
         )
         async with reading(tmp_path / "journal.sqlite", settings) as got:
-            await until(lambda: got.figures.state == "offline", "the refusal", within_s=60)
+            await until(lambda: got.figures.state == "offline", "the refusal")
             assert server.identity.fingerprint in got.figures.reason
-            assert await server.sessions() == []
+            await server.has_no_sessions()
             (rejected,) = (pki / "rejected").iterdir()
             rejected.rename(pki / "trusted" / rejected.name)
 
-            await until(lambda: got.figures.state == "online", "the session", within_s=60)
+            await until(lambda: got.figures.state == "online", "the session")
             await server.ramp(["Force"], per_s=200)
-            await until(lambda: got.figures.samples > 100, "the first values", within_s=60)
+            await until(lambda: got.figures.samples > 100, "the first values")
             await proxy.make("cut", seconds=0.3)
-            await until(
-                lambda: got.figures.reconnects == 1, "the session after the cut", within_s=60
-            )
+            await until(lambda: got.figures.reconnects >= 1, "the session after the cut")
             last = (await server.hold())["Force"]
-            await until(lambda: last in got.values("Force"), "the last value", within_s=60)
+            await until(lambda: last in got.values("Force"), "the last value")
             assert Counter(got.values("Force")) == Counter(map(float, range(last + 1)))
             assert not got.gaps
             (session,) = [s for s in await server.sessions() if s["subscriptions"]]

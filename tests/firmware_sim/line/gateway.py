@@ -27,7 +27,7 @@ from protocols.opcua.line import (
     result_field,
 )
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 Value = bool | int | float | str | datetime
 
