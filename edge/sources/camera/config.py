@@ -10,6 +10,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, mo
 
 from edge.sources.settings import BaseTag, DeviceName, Silence
 
+_AROUND_FRAMES_KB = 2
+"""What a clip has besides one frame, rounded up."""
+
 
 def _address(text: str) -> str:
     try:
@@ -98,6 +101,17 @@ class CameraSettings(BaseModel):
     def _seen_in_time(self) -> CameraSettings:
         if self.take == "picture" and self.every_s > self.silence_s / 3:
             raise ValueError("every_s is at most a third of silence_s")
+        return self
+
+    @model_validator(mode="after")
+    def _a_clip_holds_a_frame(self) -> CameraSettings:
+        most_kb = self.max_clip_mb * 1024 - _AROUND_FRAMES_KB
+        if self.take == "clip" and self.max_frame_kb > most_kb:
+            raise ValueError(
+                f"no clip of max_clip_mb ({self.max_clip_mb}) holds a frame of max_frame_kb "
+                f"({self.max_frame_kb}): lower max_frame_kb to {most_kb} or less, or raise "
+                "max_clip_mb"
+            )
         return self
 
     @model_validator(mode="after")

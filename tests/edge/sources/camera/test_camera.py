@@ -23,6 +23,7 @@ from firmware_sim.camera import HttpCameraSettings, run_http_camera
 from firmware_sim.camera.frames import number_of
 from firmware_sim.device.faults import MisbehaveCommand
 from protocols.inspection import PICTURE, parse_picture
+from protocols.mjpeg import Frame, longest_clip
 from protocols.sparkplug import DataType
 from tests.edge.sources.camera.watching import Watching, settings_for, watching
 from tests.edge.sources.reading import until
@@ -71,8 +72,9 @@ async def test_a_clip_has_frames_from_before_and_after_and_keeps_to_its_size(
 ) -> None:
     async with run_http_camera(QUICK) as camera:
         camera.frames.padding = 100_000
+        largest = {"max_clip_mb": 1, "max_frame_kb": 512}
         settings = settings_for(
-            camera.stream, take="clip", max_fps=30, before_s=60, after_s=60, max_clip_mb=1
+            camera.stream, take="clip", max_fps=30, before_s=60, after_s=60, **largest
         )
         async with watching(tmp_path, settings) as got:
             await until(lambda: got.figures.state == "online")
@@ -87,6 +89,18 @@ async def test_a_clip_has_frames_from_before_and_after_and_keeps_to_its_size(
     assert told.frames == len(numbers)
     assert 5 <= len(numbers) <= 10
     assert 500_000 < (told.size or 0) <= 1024 * 1024
+
+
+async def test_the_largest_frame_fits_into_the_largest_clip() -> None:
+    url = "http://eye/"
+    settings = settings_for(url, take="clip", max_clip_mb=1, max_frame_kb=1022)
+    frame = Frame(0, bytes(settings.max_frame_kb * 1024))
+    assert longest_clip(settings.max_clip_mb * 1024 * 1024, [frame]) == 1
+    with pytest.raises(
+        ValueError, match="lower max_frame_kb to 1022 or less, or raise max_clip_mb"
+    ):
+        settings_for(url, take="clip", max_clip_mb=1, max_frame_kb=1023)
+    assert settings_for(url, take="picture", max_clip_mb=1, max_frame_kb=1023)
 
 
 async def test_of_what_is_known_late_there_is_none(tmp_path: Path) -> None:
