@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -37,6 +36,8 @@ class _Append:
     rows: list[Row]
     bookmarks: Mapping[str, str]
     done: asyncio.Future[int]
+    records: Sequence[SampleBatch | Gap]
+    """For `on_written`; none if nobody wants them."""
     at: float = field(default_factory=time.monotonic)
 
 
@@ -211,9 +212,8 @@ class TelemetryJournal:
         rows = [row_of(record, now_us) for record in records]
         if not (rows or bookmarks):
             raise ValueError("nothing to append")
-        append = _Append(rows, bookmarks, self._loop.create_future())
-        if self.on_written is not None:
-            append.done.add_done_callback(partial(self._tell_written, records))
+        heard = records if self.on_written is not None else ()
+        append = _Append(rows, bookmarks, self._loop.create_future(), heard)
         with self._wake:
             if self._failure is not None:
                 raise self._failure
@@ -431,7 +431,7 @@ class TelemetryJournal:
 
     def _commit(
         self, appends: list[_Append], tags: list[Tag], corrupt: list[tuple[int, int]]
-    ) -> list[tuple[asyncio.Future[int], int]]:
+    ) -> list[tuple[_Append, int]]:
         store, settings = self._store, self._settings
         now_us = _now_us()
         settled = []
@@ -447,7 +447,7 @@ class TelemetryJournal:
             for tag in tags:
                 store.remember(tag)
             for append in appends:
-                settled.append((append.done, store.position.next - self._base))
+                settled.append((append, store.position.next - self._base))
                 bookmarks.update(append.bookmarks)
                 for row in append.rows:
                     store.append(row, now_us)
@@ -516,18 +516,15 @@ class TelemetryJournal:
             self._evicting = False
         return more or more_old
 
-    def _tell_written(
-        self, records: Sequence[SampleBatch | Gap], done: asyncio.Future[int]
-    ) -> None:
-        # Who awaits it may have been cancelled, which is no failure of the disk.
-        if self.on_written is not None and (done.cancelled() or done.exception() is None):
-            self.on_written(records)
-
-    def _settle(self, settled: list[tuple[asyncio.Future[int], int]]) -> None:
-        for done, offset in settled:
-            if not done.done():
-                done.set_result(offset)
+    def _settle(self, settled: list[tuple[_Append, int]]) -> None:
+        for append, offset in settled:
+            if not append.done.done():  # who awaits it may have been cancelled
+                append.done.set_result(offset)
         self.on_append()
+        if self.on_written is not None:
+            for append, _ in settled:
+                if append.records:
+                    self.on_written(append.records)
 
     def _note_full(self, error: sqlite3.OperationalError) -> None:
         if self._full_since_us is None:

@@ -39,6 +39,7 @@ from edge.journal.store import connect
 from edge.status import JournalFigures
 from protocols.streams import State, Writer
 from tests.edge.small_disk import needs_mount, small_disk
+from tests.edge.waiting import until
 
 NOW_US = 1_700_000_000_000_000
 SETTINGS = JournalSettings(commit_ms=1, keep_free_mb=0, retain_committed_h=0)
@@ -70,6 +71,19 @@ def batch(n: int, *tags: int, size: int = 1) -> SampleBatch:
         array("q", [NOW_US + n] * len(ids)),
         array("d", [float(n)] * len(ids)),
     )
+
+
+def test_what_is_written_is_told_once_it_is_durable_whoever_was_cancelled(path: Path) -> None:
+    async def work() -> None:
+        async with opened(path) as journal:
+            durable: list[int] = []
+            journal.on_written = lambda records: durable.extend([journal.state.next] * len(records))
+            journal.submit(batch(1)).cancel()
+            await journal.append(batch(2))
+            await until(lambda: len(durable) == 2, "both to be told")
+            assert durable[0] >= 1
+
+    asyncio.run(work())
 
 
 def test_appends_get_offsets_in_order_and_share_commits(path: Path) -> None:
