@@ -1,4 +1,4 @@
-"""The batch that grows, the one that is committed meanwhile, and the connection of both.
+"""The batch that grows, those that are committed meanwhile, and the connection of all.
 
 Nobody gets an answer for what is not committed. While the database is away all stands still here.
 """
@@ -9,6 +9,7 @@ import logging
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 _FIRST_RETRY_S = 0.1
+_MOST_UNDER_WAY = 2
+"""One is committed, and the next is there when the database has done with it."""
 
 
 class StoppedError(Exception):
@@ -52,14 +55,14 @@ class Owner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _UnderWay:
-    """A batch that the helper commits, and what will come of it."""
+    """A batch that the helper commits or will commit, and what will come of it."""
 
     batch: Batch
     refused: Future[list[Quarantined]]
 
 
 class Committer:
-    """Used by the worker's thread; a helper of its own commits the batch before."""
+    """Used by the worker's thread; a helper of its own commits the batches before, in order."""
 
     def __init__(
         self,
@@ -81,9 +84,10 @@ class Committer:
         self._wake = wake
         self._stopping = stopping
         self.batch = Batch()
-        self._spare = Batch()
-        """Grows while the other is committed."""
-        self._under_way: _UnderWay | None = None
+        self._spare = _spare()
+        """Empty; one of them grows while others are committed."""
+        self._under_way: deque[_UnderWay] = deque()
+        """Oldest first. Each begins where the one before it ends: if that one fails, it does."""
         self._helper = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ingest-commit")
         self._conn: psycopg.Connection | None = None
         self._stale = False
@@ -97,7 +101,7 @@ class Committer:
     def wait_s(self, most_s: float) -> float:
         """How long to wait for arrivals before `commit_due` is due, at most so long; the helper
         wakes us."""
-        return most_s if self._under_way is not None else max(0.0, min(most_s, self._due_s()))
+        return most_s if self._under_way else max(0.0, min(most_s, self._due_s()))
 
     def _due_s(self) -> float:
         """How long the batch may still grow."""
@@ -107,19 +111,16 @@ class Committer:
 
     def commit_due(self) -> None:
         """Answer for what has been committed, and hand over what has waited long enough."""
-        if self._under_way is not None and self._under_way.refused.done():
-            self._settle()
-        if self._under_way is None and self._due_s() <= 0:
+        while self._under_way and self._under_way[0].refused.done():
+            self._settle_oldest()
+        if not self._under_way and self._due_s() <= 0:
             self.hand_over()
 
     def begin_anew(self) -> None:
         """Let go of all that was gathered, which nobody has an answer for."""
-        if self._under_way is not None:
-            wait([self._under_way.refused])
-            self._take_back(self._under_way.batch)
-            self._under_way = None
-        self.batch.clear()
-        self._spare.clear()
+        self._take_back()
+        self._under_way.clear()
+        self.batch, self._spare = Batch(), _spare()
         self._stale = False
 
     def of(self, group: str, work: Callable[[psycopg.Connection], _T]) -> _T:
@@ -132,68 +133,85 @@ class Committer:
         self._settle()
 
     def hand_over(self) -> None:
-        """Let the helper commit what has been gathered, once it has done with the batch before. The
-        next one grows meanwhile, from where the cursors will then stand."""
-        self._settle()
+        """Let the helper commit what has been gathered, once it has done with the batches before.
+        The next one grows meanwhile, from where the cursors will then stand."""
+        while len(self._under_way) >= _MOST_UNDER_WAY:
+            self._settle_oldest()
         batch = self.batch
         if batch.empty:
             return
         if self._conn is None or self._stale:
-            self._committed(batch, self.in_database(self._commit_now))
-            batch.clear()
+            self._commit_here()
             return
-        refused = self._helper.submit(self._commit, self._conn, batch)
+        before = self._under_way[-1].refused if self._under_way else None
+        refused = self._helper.submit(self._commit_after, before, self._conn, batch)
         refused.add_done_callback(lambda _: self._wake())
-        self._under_way = _UnderWay(batch, refused)
-        self.batch, self._spare = self._spare, batch
+        self._under_way.append(_UnderWay(batch, refused))
+        self.batch = self._spare.pop()
         if batch.firsts:
             self._settle()  # which tags are still awaited, it alone tells
         else:
-            self._move_on(batch)
+            _move_on(batch)
 
     def _settle(self) -> None:
-        """Wait for the batch under way, and answer for it."""
-        under_way, self._under_way = self._under_way, None
-        if under_way is None:
-            return
-        batch = under_way.batch
+        """Wait for the batches under way, and answer for them."""
+        while self._under_way:
+            self._settle_oldest()
+
+    def _settle_oldest(self) -> None:
+        batch, outcome = self._under_way[0].batch, self._under_way[0].refused
         try:
-            refused = under_way.refused.result()
+            refused = outcome.result()
         except (StaleCursorError, LeaseLostError, psycopg.Error) as error:
-            # Both batches are gathered again as one.
             if isinstance(error, LeaseLostError):
                 self._owner.lost(error)
             else:
                 self._failed(error, first=True)
-            self._take_back(batch)
-            for message in self.batch.messages:
-                batch.add_message(message)
-            for key, share in self.batch.shares.items():
-                batch.shares.setdefault(key, share)
-            self.batch.clear()
-            self.batch, self._spare = batch, self.batch
-            self._stale = True
-            self._committed(batch, self.in_database(self._commit_now))
-        except BaseException:
-            self._take_back(batch)
-            raise
-        else:
-            self._committed(batch, refused)
+            self._join()
+            self._commit_here()
+            return
+        self._under_way.popleft()
+        if batch.firsts:
+            _move_on(batch)
+        self._answer(batch, refused)
+        self._done_with(batch)
+
+    def _join(self) -> None:
+        """Make one batch of those under way, of which none was committed, and the one that grows:
+        it is to be gathered again."""
+        self._take_back()
+        oldest = self._under_way.popleft().batch
+        for batch in (*(under_way.batch for under_way in self._under_way), self.batch):
+            for message in batch.messages:
+                oldest.add_message(message)
+            for key, share in batch.shares.items():
+                oldest.shares.setdefault(key, share)
+            self._done_with(batch)
+        self._under_way.clear()
+        self.batch = oldest
+        self._stale = True
+
+    def _take_back(self) -> None:
+        """Wait for the batches under way; cursors are where they stood before."""
+        wait([under_way.refused for under_way in self._under_way])
+        for under_way in reversed(self._under_way):
+            for share in under_way.batch.shares.values():
+                share.session.position = share.position
+
+    def _commit_here(self) -> None:
+        """Commit the batch at hand in this thread, with nothing under way; waits while the database
+        is away."""
+        refused = self.in_database(self._commit_now)
+        _move_on(self.batch)
+        self._answer(self.batch, refused)
+        self.batch.clear()
+
+    def _done_with(self, batch: Batch) -> None:
         batch.clear()
+        self._spare.append(batch)
 
-    def _move_on(self, batch: Batch) -> None:
-        """Cursors are where they stand once the batch is committed."""
-        for share in batch.shares.values():
-            if share.moved and share.cursor is not None:
-                share.session.position = share.position.moved(share.cursor, share.awaited)
-
-    def _take_back(self, batch: Batch) -> None:
-        """Cursors are where they stood before."""
-        for share in batch.shares.values():
-            share.session.position = share.position
-
-    def _committed(self, batch: Batch, refused: list[Quarantined]) -> None:
-        self._move_on(batch)
+    def _answer(self, batch: Batch, refused: list[Quarantined]) -> None:
+        """Tell those whose streams have moved, and the log what the database did not take."""
         self._owner.answer(share.session for share in batch.shares.values() if share.answer)
         for record in refused:
             logger.warning(
@@ -215,6 +233,14 @@ class Committer:
             except (StaleCursorError, psycopg.Error):
                 self._stale = True
                 raise
+
+    def _commit_after(
+        self, before: Future[list[Quarantined]] | None, conn: psycopg.Connection, batch: Batch
+    ) -> list[Quarantined]:
+        """By the helper, so the batch before is done with; if it failed, this one does."""
+        if before is not None:
+            before.result()
+        return self._commit(conn, batch)
 
     def _commit(self, conn: psycopg.Connection, batch: Batch) -> list[Quarantined]:
         began = time.monotonic()
@@ -273,3 +299,14 @@ class Committer:
         if self._conn is not None:
             self._conn.close()
             self._conn = None
+
+
+def _spare() -> list[Batch]:
+    return [Batch() for _ in range(_MOST_UNDER_WAY)]
+
+
+def _move_on(batch: Batch) -> None:
+    """Cursors are where they stand once the batch is committed."""
+    for share in batch.shares.values():
+        if share.moved and share.cursor is not None:
+            share.session.position = share.position.moved(share.cursor, share.awaited)

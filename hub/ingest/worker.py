@@ -1,7 +1,7 @@
 """The worker: takes what the host received, commits it, and answers. One connection.
 
 Its thread is the only one to touch sessions, and the batch that grows; beside it a helper commits
-the batch before. While the database is away it stands still with what it holds; the inbox fills
+the batches before. While the database is away it stands still with what it holds; the inbox fills
 behind it, and nobody gets an answer for what is not committed.
 """
 

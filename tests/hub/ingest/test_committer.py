@@ -1,0 +1,191 @@
+"""Two batches under way and one that grows, when what is under way fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from deploy.local.broker import LocalBroker
+from hub.ingest import Ingest
+from hub.store import Database
+from protocols.sparkplug import DataType, Metric
+from tests.hub.ingest.conftest import FAST, eventually, rows
+from tests.hub.ingest.node import BASE_MS, Node, broker_settings
+
+EPOCH = 4711
+_ONE_EACH = FAST.model_copy(update={"batch_bytes": 1024})
+"""Each of the messages below makes a batch of its own."""
+
+
+@pytest.fixture
+def ingest(database: Database, broker: LocalBroker, hub: psycopg.Connection) -> Iterator[Ingest]:
+    with Ingest(database, broker_settings(broker), _ONE_EACH) as running:
+        yield running
+
+
+@pytest.fixture
+def seat(hub: psycopg.Connection, node: Node) -> Node:
+    born(node, hub)
+    return node
+
+
+def born(node: Node, hub: psycopg.Connection) -> None:
+    """Its births are the last messages that the hub has heard."""
+    node.birth(EPOCH)
+    node.answered(EPOCH, 0)
+    devices = "SELECT FROM device d JOIN gateway g ON g.id = d.gateway WHERE g.node_id = %s"
+    eventually(lambda: bool(rows(hub, f"{devices} AND online", node.node)), "its device is born")
+
+
+def record(node: Node, offset: int) -> None:
+    """A record of a hundred values, all of them its offset."""
+    node.record(offset, [float(offset)] * 100)
+
+
+def stored(hub: psycopg.Connection) -> list[tuple[str, float, int]]:
+    """Of each gateway and value, how often it is there."""
+    return rows(
+        hub,
+        "SELECT g.node_id, value, count(*) FROM sample JOIN tag t ON t.id = tag_id"
+        " JOIN device d ON d.id = t.device JOIN gateway g ON g.id = d.gateway"
+        " GROUP BY 1, 2 ORDER BY 1, 2",
+    )
+
+
+@contextmanager
+def held(database: Database) -> Iterator[None]:
+    """No sample is stored until this ends."""
+    with database.connect("owner") as holder:
+        holder.execute("LOCK TABLE sample IN SHARE MODE")
+        yield
+
+
+def waiting(hub: psycopg.Connection) -> list[int]:
+    """The backends that wait for what another has locked."""
+    return [
+        pid
+        for (pid,) in rows(
+            hub,
+            "SELECT pid FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        )
+    ]
+
+
+def filled(hub: psycopg.Connection, ingest: Ingest, before: int, messages: int) -> None:
+    """Wait until so many messages are taken, and the first batch waits. What the hub says itself
+    counts too if it comes back late, so it may be one less."""
+    eventually(lambda: ingest.figures.messages >= before + messages, "all are read")
+    eventually(lambda: len(waiting(hub)) == 1, "the first waits")
+
+
+def test_what_is_under_way_is_gathered_again_when_the_connection_breaks(
+    database: Database, hub: psycopg.Connection, ingest: Ingest, seat: Node
+) -> None:
+    before = ingest.figures.messages
+    with held(database):
+        for offset in range(3):
+            record(seat, offset)
+        filled(hub, ingest, before, 3)
+        for pid in waiting(hub):
+            hub.execute("SELECT pg_terminate_backend(%s)", [pid])
+        eventually(lambda: ingest.figures.failures > 0, "the connection broke")
+    seat.answered(EPOCH, 3)
+    record(seat, 3)
+    seat.answered(EPOCH, 4)
+    assert stored(hub) == [("gw-seat", float(offset), 100) for offset in range(4)]
+
+
+def test_what_a_node_without_stream_says_is_not_stored_twice_by_that(
+    database: Database, hub: psycopg.Connection, ingest: Ingest, node: Node
+) -> None:
+    node.node_birth([Metric("bdSeq", datatype=DataType.Int64, value=0)])
+    node.device_birth("pump", [Metric("note", None, BASE_MS, DataType.String, "born")])
+    eventually(lambda: rows(hub, "SELECT text FROM sample") == [("born",)], "its birth")
+    before = ingest.figures.messages
+    with held(database):
+        for n in range(3):
+            said = Metric("note", None, BASE_MS + 1 + n, None, str(n) * 1200)
+            node.device_data("pump", [said])
+        filled(hub, ingest, before, 3)
+        for pid in waiting(hub):
+            hub.execute("SELECT pg_terminate_backend(%s)", [pid])
+        eventually(lambda: ingest.figures.failures > 0, "the connection broke")
+    node.device_data("pump", [Metric("note", None, BASE_MS + 9, None, "last")])
+    of_time = "SELECT text FROM sample ORDER BY time"
+    eventually(lambda: rows(hub, of_time)[-1] == ("last",), "the last")
+    assert [text[0] for (text,) in rows(hub, of_time)] == ["b", "0", "1", "2", "l"]
+
+
+def test_a_batch_that_fails_takes_none_of_those_before_it_along(
+    broker: LocalBroker,
+    database: Database,
+    hub: psycopg.Connection,
+    ingest: Ingest,
+    seat: Node,
+) -> None:
+    with Node(broker, "trimworks", "gw-trim") as trim:
+        born(trim, hub)
+        before = ingest.figures.messages
+        with held(database):
+            record(seat, 0)
+            filled(hub, ingest, before, 1)
+            record(trim, 0)
+            eventually(lambda: ingest.figures.messages >= before + 2, "the second is read")
+            record(seat, 1)
+            filled(hub, ingest, before, 3)
+            hub.execute(
+                "UPDATE stream_cursor SET watermark = 1, version = version + 1"
+                " WHERE gateway = (SELECT id FROM gateway WHERE node_id = 'gw-trim')"
+            )
+        seat.answered(EPOCH, 2)
+        record(trim, 1)
+        trim.answered(EPOCH, 2)
+    assert stored(hub) == [("gw-seat", 0.0, 100), ("gw-seat", 1.0, 100), ("gw-trim", 1.0, 100)]
+
+
+def test_a_batch_behind_one_that_fails_is_not_committed_by_itself(
+    broker: LocalBroker,
+    database: Database,
+    hub: psycopg.Connection,
+    ingest: Ingest,
+    seat: Node,
+) -> None:
+    """Else what a node without stream says would be stored twice."""
+    with Node(broker, "trimworks", "gw-trim") as trim:
+        trim.node_birth([Metric("bdSeq", datatype=DataType.Int64, value=0)])
+        trim.device_birth("pump", [Metric("note", None, BASE_MS, DataType.String, "born")])
+        texts = "SELECT left(text, 1) FROM sample WHERE text IS NOT NULL ORDER BY time"
+        eventually(lambda: rows(hub, texts) == [("b",)], "its birth")
+        before = ingest.figures.messages
+        with database.connect("ingest") as other:
+            other.execute(
+                "UPDATE stream_cursor SET version = version + 1"
+                " WHERE gateway = (SELECT id FROM gateway WHERE node_id = 'gw-seat')"
+            )
+            record(seat, 0)
+            filled(hub, ingest, before, 1)
+            trim.device_data("pump", [Metric("note", None, BASE_MS + 1, None, "0" * 1200)])
+            eventually(lambda: ingest.figures.messages >= before + 2, "the second is read")
+            record(seat, 1)
+            filled(hub, ingest, before, 3)
+        seat.answered(EPOCH, 2)
+    assert rows(hub, texts) == [("b",), ("0",)]
+    assert stored(hub)[:2] == [("gw-seat", 0.0, 100), ("gw-seat", 1.0, 100)]
+
+
+def test_told_to_stop_it_commits_what_is_under_way(
+    broker: LocalBroker, database: Database, hub: psycopg.Connection
+) -> None:
+    with Ingest(database, broker_settings(broker), _ONE_EACH) as ingest, Node(broker) as node:
+        node.asked_for_rebirth()
+        born(node, hub)
+        before = ingest.figures.messages
+        with held(database):
+            for offset in range(3):
+                record(node, offset)
+            filled(hub, ingest, before, 3)
+    assert stored(hub) == [("gw-seat", float(offset), 100) for offset in range(3)]
