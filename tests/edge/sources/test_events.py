@@ -66,7 +66,7 @@ def test_results_come_as_events_beside_values(path: Path) -> None:
             force = {"name": "Force", "node": server.node("Force")}
             settings = settings_for(server.endpoint, force, machine_vision=VISION)
             async with reading(path, settings) as got:
-                await until(lambda: got.figures.state == "online")
+                await until(lambda: got.values("Force") == [1.0])
                 await server.raise_results(
                     a_result(1),
                     a_result(2, partial=True),

@@ -3,8 +3,10 @@ without a word when they are as long as asked for."""
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,14 +34,22 @@ async def test_a_lost_subscription_is_filled_in(
             await plc.server.historize_node_data_change(plc.nodes[name], period)
         service = plc.server.iserver.subscription_service
         historians = set(service.subscriptions)
-        settings = settings_for(plc.endpoint, "Force", "Torque")
+        settings = settings_for(plc.endpoint, "Force", "Torque", timeout_s=30)
         async with reading(tmp_path / "journal.sqlite", settings) as got:
             await until(lambda: got.values("Torque") == [0.0])
+            create, all_set = service.create_subscription, asyncio.Event()
+
+            async def create_later(*asked: Any, **more: Any) -> Any:
+                await all_set.wait()
+                return await create(*asked, **more)
+
+            service.create_subscription = create_later  # type: ignore[method-assign]
             await service.delete_subscriptions([*service.subscriptions.keys() - historians])
             for n in range(1, 60):
                 await plc.set("Force", float(n), at_ms=1000 * n)
                 if n % 10 == 0:
                     await plc.set("Torque", float(n), at_ms=1000 * n)
+            all_set.set()
             await until(lambda: len(got.devices.heard) == 3)
             for name in ("Force", "Torque"):
                 await plc.set(name, 60.0, at_ms=60_000)

@@ -166,7 +166,7 @@ _PLAIN: st.SearchStrategy[Any] = st.recursive(
 @settings(
     max_examples=200,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(meta=_PLAIN, content=_PLAIN)
 def test_whatever_a_result_holds_it_is_results_or_refused(

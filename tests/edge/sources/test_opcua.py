@@ -200,6 +200,7 @@ def test_an_unknown_node_stops_nobody_and_heals(
                 ]
                 await plc.add("Late", 5.0)
                 await until(lambda: set(got.values("Late")) == {5.0})
+                await until(lambda: len(got.gaps) > 2)
                 healed = got.gaps[2]
                 assert healed.cause == got.gaps[1].cause
                 assert healed.from_us == got.gaps[1].from_us

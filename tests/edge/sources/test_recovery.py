@@ -195,7 +195,7 @@ async def test_what_history_no_longer_has_is_the_gap(shared: NodeOpcua, tmp_path
             await asyncio.sleep(0.2)  # the source times of a burst lie up to 0.1 s back
             await server.burst("Force", 100)
             await proxy.make("none")
-            await until(lambda: bool(got.gaps))
+            await until(lambda: bool(got.gaps) and 100.0 in got.values("Force"))
             (gap,) = got.gaps
             assert gap.cause.startswith("connection lost: ")
             assert gap.cause.endswith(": not in the PLC's history: Force")
@@ -208,20 +208,23 @@ async def test_what_history_no_longer_has_is_the_gap(shared: NodeOpcua, tmp_path
 
 
 async def test_without_history_an_interruption_is_a_gap(shared: NodeOpcua, tmp_path: Path) -> None:
-    async with counting(shared) as server, read_from(server, tmp_path) as got:
-        await until(lambda: len(got.devices.heard) == 1)
-        await server.ramp(["Force"], per_s=200)
-        await until(lambda: got.figures.samples > 100)
-        await server.end_sessions(subscriptions=True)
-        await until(lambda: len(got.devices.heard) == 3)
-        await all_there(got, server)
-        (gap,) = got.gaps
-        lost = missing(got, "Force", (await server.produced())["Force"])
-        times = {value: time_us for time_us, value, _ in got.samples("Force")}
-        assert lost == list(range(lost[0], lost[-1] + 1))
-        assert gap.from_us is not None
-        assert gap.from_us <= times[lost[0] - 1]
-        assert gap.to_us == times[lost[-1] + 1]
+    async with counting(shared) as server, FaultProxy("127.0.0.1", server.port) as proxy:
+        settings = settings_of(server, proxy.port)
+        async with reading(tmp_path / "journal.sqlite", settings) as got:
+            await until(lambda: len(got.devices.heard) == 1)
+            await server.ramp(["Force"], per_s=200)
+            await until(lambda: got.figures.samples > 100)
+            await lose(server, proxy, got, values=50)
+            await until(lambda: len(got.devices.heard) == 3)
+            await all_there(got, server)
+            (gap,) = got.gaps
+            lost = missing(got, "Force", (await server.produced())["Force"])
+            assert len(lost) >= 50 - 1
+            times = {value: time_us for time_us, value, _ in got.samples("Force")}
+            assert lost == list(range(lost[0], lost[-1] + 1))
+            assert gap.from_us is not None
+            assert gap.from_us <= times[lost[0] - 1]
+            assert gap.to_us == times[lost[-1] + 1]
 
 
 @pytest.mark.parametrize("history", [0, 10_000])

@@ -35,7 +35,7 @@ async def test_the_server_in_use_is_left_when_it_has_no_data_or_another_is_healt
         async with reading(tmp_path / "journal.sqlite", settings) as got:
             await until(lambda: got.values("Force") == [1.0])
             await say(first, 0)
-            await until(lambda: got.values("Force") == [1.0, 2.0])
+            await until(lambda: got.values("Force") == [1.0, 2.0] and bool(got.gaps))
             assert got.figures.endpoint == second.endpoint
             assert "has no data (service level 0)" in got.gaps[0].cause
 

@@ -190,7 +190,7 @@ _SCALARS: st.SearchStrategy[Any] = st.one_of(
 @settings(
     max_examples=150,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(
     values=st.lists(
