@@ -301,13 +301,14 @@ async def _broker_dies(world: World) -> None:
     world.brokers[name].kill()
     await world.next("NBIRTH", "the birth on the other server", births)
     assert world.server != name
+    restarted_at = len(world.tape.records)
     world.brokers[name].start()
     await world.change()
     await world.stored("values by the other server")
     await until(
         lambda: any(
             _client_id(r) == SUBJECT.host_client and r.server == name
-            for r in world.tape.records[-200:]
+            for r in world.tape.records[restarted_at:]
         ),
         "the host on the restarted broker",
         WAIT_S,
@@ -436,7 +437,7 @@ async def _publish(
         client.connect("127.0.0.1", world.proxies[server].port)
         client.loop_start()
         said: mqtt.MQTTMessageInfo = client.publish(topic, payload, qos, retain)
-        said.wait_for_publish(10)
+        said.wait_for_publish(60)
         client.disconnect()
         client.loop_stop()
 

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from firmware_sim.line.ledger import read_ledger
 from firmware_sim.line.process import PROCESS_TAGS
 from tests.firmware_sim.line.gateway import a_call, gateway
 
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 @contextmanager
@@ -145,9 +146,12 @@ def test_an_s7_plc_serves_and_misbehaves_on_command(tmp_path: Path) -> None:
         assert '"answer": "silent"' in told.stdout
         told = CliRunner().invoke(app, ["misbehave", control, "--hide", "DB10"])
         assert '"hidden": ["DB10"]' in told.stdout
+        names = {"Counter0", "Counter1", "Force", "Serial"}
+        ends_at = time.monotonic() + PATIENCE_S
+        while not names <= {getattr(entry, "node", "") for entry in read_ledger(ledger)}:
+            assert time.monotonic() < ends_at
+            time.sleep(0.02)
     assert "give answer, delay_s, hide or show" in refusal("misbehave", "127.0.0.1:1")
-    counted = {entry.node for entry in read_ledger(ledger) if hasattr(entry, "node")}
-    assert {"Counter0", "Counter1", "Force", "Serial"} <= counted
 
 
 def test_a_tightening_controller_counts_in_its_ledger(tmp_path: Path) -> None:
@@ -155,12 +159,20 @@ def test_a_tightening_controller_counts_in_its_ledger(tmp_path: Path) -> None:
     with sim("open-protocol", "--cycle-s", 0.05, "--ledger", ledger) as process:
         ready, address, *_ = first_line(process).split()
         host, _, port = address.rpartition(":")
-        with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as client:
+        with (
+            socket.create_connection((host, int(port)), timeout=PATIENCE_S) as client,
+            client.makefile("rb") as heard,
+        ):
+
+            def message() -> bytes:
+                length = heard.read(4)
+                return length + heard.read(int(length) - 4 + 1)
+
             client.sendall(b"00200001001         \0")
-            assert client.recv(64).startswith(b"00570002001")
+            assert message().startswith(b"00570002001")
             client.sendall(b"00200060001         \0")
-            assert client.recv(64) == b"00240005001         0060\0"
-            assert client.recv(64).startswith(b"02310061001")
+            assert message() == b"00240005001         0060\0"
+            assert message().startswith(b"02310061001")
     assert ready == "ready"
     numbers = [entry.value for entry in read_ledger(ledger) if hasattr(entry, "value")]
     assert numbers[:1] == [1]

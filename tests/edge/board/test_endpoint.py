@@ -46,7 +46,7 @@ async def board(
     endpoint = BoardEndpoint(desk, Figures(), lambda: [NAME], chosen)
     serving = asyncio.create_task(endpoint.serve())
     origin = f"http://127.0.0.1:{chosen.port}"
-    async with httpx.AsyncClient(base_url=origin, headers={"Origin": origin}) as client:
+    async with httpx.AsyncClient(base_url=origin, headers={"Origin": origin}, timeout=30) as client:
 
         async def up() -> bool:
             try:
@@ -54,7 +54,7 @@ async def board(
             except httpx.ConnectError:
                 return False
 
-        for _ in range(200):
+        for _ in range(1000):
             if await up():
                 break
             await asyncio.sleep(0.05)

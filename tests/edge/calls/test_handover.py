@@ -107,7 +107,7 @@ async def hand_over(
         work = HandOver(desk, plc, NAME, Condition(logging.getLogger(__name__), "line"))
         await plc.watch(work.ring, lambda: None)
         running = asyncio.create_task(work.run())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not running.done():
                 if await desk.run(store.next_work, NAME) is None:
                     break

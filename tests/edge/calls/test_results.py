@@ -79,7 +79,7 @@ async def read_all(plc: LinePlc, path: Path, last: int) -> list[tuple[str, str]]
     store = CallStore.open(path)
     desk = Desk(store, [NAME])
     running = asyncio.create_task(ResultReader(desk, plc, NAME).run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await desk.run(store.last_result, NAME) != last or await plc.results():
             assert not running.done(), running.exception()
             await asyncio.sleep(0.02)

@@ -103,7 +103,7 @@ async def test_a_slow_disk_does_not_slow_the_messages_down(tmp_path: Path) -> No
         journal.on_append = count
         for n in range(1, 101):
             await plc.set("Force", float(n), at_ms=n)
-            await until(lambda at=us(n): got.figures.last_sample_us == at)  # type: ignore[misc]
+            await until(lambda n=n: got.figures.last_sample_us == us(n))  # type: ignore[misc]
         await until(lambda: 100.0 in got.values("Force"))
         assert got.values("Force") == [float(n) for n in range(101)]
         assert got.figures.batches > 3 * commits

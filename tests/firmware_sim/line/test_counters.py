@@ -114,7 +114,7 @@ def test_a_clock_set_back_shows_in_the_source_times(
         monkeypatch.setattr("firmware_sim.line.tags.time.time_ns", lambda: now_ns[0])
         async with run_line(settings):
             await until_true(lambda: len(times()) > 5)
-            now_ns[0] -= 30_000_000_000
+            now_ns[0] -= 3_600_000_000_000
             seen = len(times())
             await until_true(lambda: len(times()) > seen + 5)
 
@@ -128,7 +128,7 @@ def test_a_clock_set_back_shows_in_the_source_times(
     asyncio.run(live())
     steps = [after - before for before, after in zip(times(), times()[1:], strict=False)]
     assert sum(step < 0 for step in steps) == 1
-    assert min(steps) < -29_000_000
+    assert min(steps) < -3_000_000_000  # a counted millisecond each may be ahead
     assert all(step >= 1000 for step in steps if step > 0)
 
 

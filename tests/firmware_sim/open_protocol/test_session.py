@@ -156,7 +156,7 @@ def test_on_link_level_each_message_is_acknowledged_by_its_number() -> None:
 
 def test_a_silent_client_is_left() -> None:
     async def work() -> None:
-        async with client_of(QUICK.model_copy(update={"keep_alive_s": 0.2})) as (client, _):
+        async with client_of(QUICK.model_copy(update={"keep_alive_s": 0.6})) as (client, _):
             assert (await client.ask(Message(1))).mid == 2
             assert await client.hear() is None
 

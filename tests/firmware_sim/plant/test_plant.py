@@ -20,7 +20,7 @@ from firmware_sim.plant.plant import PlantRun, run_plant
 from firmware_sim.plant.settings import PlantSettings
 from firmware_sim.proxy.proxy import FaultProxy
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 CARS = [f"{number:07d}" for number in range(1, 41)]
 
 
@@ -139,7 +139,7 @@ def test_a_hub_that_goes_away_gets_the_passes_late_with_their_time() -> None:
             FaultProxy("127.0.0.1", port) as proxy,
         ):
             plant = asyncio.create_task(
-                run_plant(settings(proxy.port, takt_s=0.02, speed=1), lambda _text: None)
+                run_plant(settings(proxy.port, takt_s=0.05, speed=1), lambda _text: None)
             )
             while len(hub.passes) < 5:  # noqa: ASYNC110  the hub has no event to wait for
                 await asyncio.sleep(0.01)
