@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 import ssl
 import warnings
 from datetime import UTC, datetime
@@ -137,7 +136,7 @@ def certificates(url: str, answer: Answer) -> list[x509.Certificate]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it says when something is BER and not DER
             return pkcs7.load_der_pkcs7_certificates(der)
-    except (binascii.Error, ValueError, UnsupportedAlgorithm) as error:
+    except (binascii.Error, ValueError, x509.InvalidVersion, UnsupportedAlgorithm) as error:
         raise AskError(f"{url} is no EST server: its answer has no certificates: {error}") from None
 
 
@@ -150,6 +149,6 @@ def wait_s(retry_after: str | None) -> float:
         try:
             at = parsedate_to_datetime(retry_after)
             asked = (at - datetime.now(UTC)).total_seconds()
-        except (TypeError, ValueError):
+        except (OverflowError, TypeError, ValueError):
             pass
-    return min(max(asked, _LEAST_WAIT_S), _MOST_WAIT_S) if math.isfinite(asked) else _MOST_WAIT_S
+    return min(max(asked, _LEAST_WAIT_S), _MOST_WAIT_S)

@@ -119,7 +119,10 @@ def _checked(
     own = next((each for each in given if _is_of(each, key)), None)
     if own is None:
         raise AskError(f"{url} gave a certificate for another key")
-    named = [each.value for each in own.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    try:
+        named = [each.value for each in own.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    except (TypeError, ValueError) as error:
+        raise AskError(f"{url} gave a certificate whose name cannot be read: {error}") from None
     user = gateway_user(*who)
     if named != [user]:
         raise AskError(

@@ -16,6 +16,7 @@ from typing import Literal
 import psycopg
 
 from hub.fleet.authority import Authority
+from hub.fleet.external import ExternalAuthority, split_lists
 from protocols.mqtt.rights import (
     HUB_USER,
     Rights,
@@ -150,16 +151,40 @@ def broker_files(
 
 
 def authority_files(
-    authority: Authority, serials: Sequence[tuple[str, datetime]], folder: Path
+    authority: Authority | None,
+    external: ExternalAuthority | None,
+    serials: Sequence[tuple[str, datetime]],
+    folder: Path,
 ) -> dict[str, str]:
-    """What a broker must know of the hub's authority: its certificate, and whom it has revoked.
+    """What a broker must know of the hub's authority and of another: their certificates, and whom
+    they have revoked. Without either the folder has its `ca.crt` from elsewhere.
 
-    A list in the folder that is ours and complete stays: each new one is signed anew.
+    A list in the folder that is the hub's and complete stays: each new one is signed anew. Raises
+    `ValueError` if a list is wanted and is not there.
     """
-    listed = _text(folder / REVOCATIONS)
-    if listed is None or not authority.lists(listed, [serial for serial, _ in serials]):
-        listed = authority.revocations(serials)
-    return {AUTHORITY: authority.pem, REVOCATIONS: listed}
+    files = {}
+    if authority is not None:
+        files = {AUTHORITY: authority.pem, REVOCATIONS: _revocations(authority, serials, folder)}
+    if external is not None:
+        if authority is not None and external.revocations is None:
+            raise ValueError(
+                "the broker is to look for what is revoked, and then refuses whom no list is of: "
+                "give LINESIDE_HUB_CA__EXTERNAL_CRL_FILE too"
+            )
+        files[AUTHORITY] = files.get(AUTHORITY, "") + external.pem
+        if external.revocations is not None:
+            files[REVOCATIONS] = files.get(REVOCATIONS, "") + external.revocations
+    return files
+
+
+def _revocations(
+    authority: Authority, serials: Sequence[tuple[str, datetime]], folder: Path
+) -> str:
+    """The hub's own list."""
+    wanted = [serial for serial, _ in serials]
+    there = split_lists(_text(folder / REVOCATIONS) or "")
+    complete = (each for each in there if authority.lists(each, wanted))
+    return next(complete, None) or authority.revocations(serials)
 
 
 def differing(folder: Path, files: Mapping[str, str]) -> list[str]:

@@ -18,13 +18,15 @@ from hub import fleet as inventory
 from hub.fleet import registry
 from hub.fleet.authority import Authority, AuthorityError, write_new
 from hub.fleet.broker_files import (
+    REVOCATIONS,
     authority_files,
     broker_files,
     differing,
     registered_gateways,
     write_files,
 )
-from hub.fleet.enrolment import make_token, revoke, revoked
+from hub.fleet.enrolment import let_in, make_token, revoke, revoked
+from hub.fleet.external import ExternalAuthority
 from hub.fleet.proposals import history, sections_of
 from hub.fleet.proposals import propose as make_proposal
 from hub.fleet.shown import facts, proposal_table, shown, shown_proposal, table
@@ -69,12 +71,16 @@ def add(
     ] = None,
     partner: Annotated[str | None, typer.Option(help="Car maker that it delivers to.")] = None,
     hours: Annotated[int, typer.Option(min=1, max=720, help="Hours the token is good for.")] = 24,
+    external: Annotated[
+        bool,
+        typer.Option("--external", help="Another authority certifies it (by EST): no token."),
+    ] = False,
 ) -> None:
     """Register a gateway, or take up one that is there, and print a token it enrols with, once.
 
     The token is a secret until it is used. One that was made before and is not used yet goes.
     """
-    authority = _authority()
+    authority = None if external else _authority()
     actor = _actor()
     with service_connection() as connection:
         found = registry.find(connection, address)
@@ -82,10 +88,21 @@ def add(
             found = _register(connection, address, owner, partner)
         elif owner not in (None, found.owner):
             _fail(f"{address} is {found.owner}'s; an owner is not changed")
-        token, expires_at = make_token(
-            connection, found.id, found.owner, authority.fingerprint, timedelta(hours=hours), actor
-        )
         audit.note(connection, found.owner, actor, "cli", f"gateways add {address}")
+        if authority is None:
+            let_in(connection, found.id)
+        else:
+            token, expires_at = make_token(
+                *(connection, found.id, found.owner, authority.fingerprint),
+                *(timedelta(hours=hours), actor),
+            )
+    if authority is None:
+        typer.echo(f"{address} may speak, by a certificate of the external authority for that name")
+        typer.echo(
+            "write the broker's files anew (lineside-hub broker config) and send it a SIGHUP",
+            err=True,
+        )
+        return
     typer.echo(str(token))
     typer.echo(
         f"good for one key, until {expires_at:%Y-%m-%d %H:%M} UTC; on the gateway:\n"
@@ -96,7 +113,11 @@ def add(
 
 @gateways.command("revoke")
 def revoke_command(address: Address) -> None:
-    """Shut a gateway out: its certificates are revoked, its tokens gone. `add` lets it in again."""
+    """Shut a gateway out: its certificates are revoked, its tokens gone. `add` lets it in again.
+
+    A certificate of another authority is for that one to revoke; without rights at the broker it
+    opens nothing meanwhile.
+    """
     actor = _actor()
     with service_connection() as connection:
         found = _found(connection, address)
@@ -254,8 +275,8 @@ def config(
     """Write who is let in by the broker and what each may do, from the registered gateways.
 
     Certificate and key of the broker (broker.crt, broker.key) lie in the same folder, and the
-    authority's (ca.crt) where it is not the hub's own. Exit codes: 0 well; 1 the folder is not as
-    the database wants it, or cannot be made so; 2 wrong use.
+    authority's (ca.crt) where it is neither the hub's own nor LINESIDE_HUB_CA__EXTERNAL_FILE. Exit
+    codes: 0 well; 1 the folder is not as the database wants it, or cannot be made so; 2 wrong use.
     """
     if (out is None) == (check is None):
         raise typer.BadParameter("give --out to write, or --check to compare")
@@ -264,14 +285,15 @@ def config(
     signing = settings.ca.signing(settings.data_dir)
     with service_connection() as connection:
         names, serials = registered_gateways(connection), revoked(connection)
-    own = signing.cert_file.exists()
     try:
+        own = Authority.load(signing) if signing.cert_file.exists() else None
+        external = _external(settings)
+        trusted = authority_files(own, external, serials, folder)
         files = broker_files(
             *(kind.value, names, settings.host_id, port, at or str(folder.resolve())),
-            with_revocations=own,
+            with_revocations=REVOCATIONS in trusted,
         )
-        if own:
-            files |= authority_files(Authority.load(signing), serials, folder)
+        files |= trusted
         changed = write_files(folder, files) if out else differing(folder, files)
     except (OSError, ValueError) as error:
         _fail(f"{folder}: {error}")
@@ -285,6 +307,13 @@ def config(
         typer.echo("let the broker read them: SIGHUP; a restart if its settings changed", err=True)
     else:
         typer.echo(f"{folder}: as {len(names)} gateways want it")
+    if external is not None and external.listed_until is not None:
+        until = f"{external.listed_until:%Y-%m-%d %H:%M} UTC"
+        typer.echo(
+            f"the external authority's list of what it revoked is good until {until}: fetch the "
+            "next one and write anew by then, or the broker refuses its gateways",
+            err=True,
+        )
 
 
 def _register(
@@ -316,6 +345,14 @@ def _settings() -> HubSettings:
         return HubSettings()
     except ValidationError as error:
         raise misconfigured(error) from None
+
+
+def _external(settings: HubSettings) -> ExternalAuthority | None:
+    """Raises `AuthorityError`."""
+    ca = settings.ca
+    if ca.external_file is None:
+        return None
+    return ExternalAuthority.load(ca.external_file, ca.external_crl_file)
 
 
 def _authority() -> Authority:

@@ -204,6 +204,11 @@ def revoke(connection: psycopg.Connection, gateway: int) -> int:
     return len(connection.execute(_REVOKE, (gateway,)).fetchall())
 
 
+def let_in(connection: psycopg.Connection, gateway: int) -> None:
+    """Undo `revoke`, for a gateway whose certificates another authority gives and revokes."""
+    connection.execute(_LET_IN, (gateway,))
+
+
 def revoked(connection: psycopg.Connection) -> Sequence[tuple[str, datetime]]:
     """Serial numbers that a broker must refuse though they have not expired, and since when."""
     return [(serial, at) for serial, at in connection.execute(_REVOKED)]

@@ -28,6 +28,14 @@ class AuthoritySettings(BaseModel):
         title="Certificate of an authority of yours to sign gateways (PEM), those above it after",
     )
     key_file: Path | None = Field(default=None, title="Its key (PEM), for the hub's user alone")
+    external_file: Path | None = Field(
+        default=None,
+        title="Certificates of another authority whose gateways the broker lets in too (PEM): "
+        "the one that signs them first, those above it after, to the root",
+    )
+    external_crl_file: Path | None = Field(
+        default=None, title="What that authority has revoked (PEM)"
+    )
     gateway_days: float = Field(
         default=90, gt=0, le=825, title="How long a gateway's certificate is good"
     )
@@ -36,6 +44,8 @@ class AuthoritySettings(BaseModel):
     def _both_or_none(self) -> AuthoritySettings:
         if (self.cert_file is None) != (self.key_file is None):
             raise ValueError("cert_file and key_file go together")
+        if self.external_file is None and self.external_crl_file is not None:
+            raise ValueError("external_crl_file is wanted with external_file only")
         return self
 
     def signing(self, data_dir: Path) -> Signing:

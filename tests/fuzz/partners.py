@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 from contextlib import suppress
 from datetime import UTC, datetime
+from email.message import Message
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import pkcs7
+
+from edge.identity.est import certificates, wait_s
+from edge.identity.https import Answer, AskError
 from protocols.aqdef import AqdefError
 from protocols.aqdef import read as read_aqdef
 from protocols.aqdef.results import results
@@ -85,6 +93,30 @@ def codes() -> Target:
                 parse(text)
 
     return Target(corpus, run, (), [b"\x1d", b"\x1e", b"\4", b"06", b"05", b"]d2", b"\xd9\xa3"])
+
+
+def est() -> Target:
+    """Certificates in an EST server's answer, and what it says of the time to wait."""
+    headers = Message()
+    headers["Content-Type"] = "application/pkcs7-mime"
+    one = x509.load_der_x509_certificate((Path(__file__).parent / "certificate.der").read_bytes())
+    message = pkcs7.serialize_certificates([one], serialization.Encoding.DER)
+
+    def run(data: bytes) -> None:
+        for body in (data, base64.b64encode(data)):
+            with suppress(AskError):
+                certificates("https://ca.example.org", Answer(200, headers, body))
+        wait_s(data.decode("latin-1"))
+
+    words = [
+        b"\x30\x80",
+        b"\0\0",
+        b"\x06\x09*\x86H\x86\xf7\r\x01\x07\x02",
+        b"\x30\x84\xff\xff\xff\xff",
+    ]
+    return Target(
+        [message, base64.b64encode(message), b"Fri, 31 Dec 9999 23:59:59 GMT"], run, (), words
+    )
 
 
 def enrolment() -> Target:

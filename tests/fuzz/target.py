@@ -40,6 +40,7 @@ SHARES: dict[str, int] = {
     "tests.fuzz.partners:edifact": 4,
     "tests.fuzz.partners:codes": 12,
     "tests.fuzz.partners:enrolment": 12,
+    "tests.fuzz.partners:est": 4,
 }
 """How the inputs are shared out among the targets (`module:function`): what is slow gets fewer."""
 

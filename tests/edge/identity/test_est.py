@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -83,7 +83,7 @@ class Pc:
 
 @pytest.fixture
 def est(tmp_path: Path) -> Iterator[EstServer]:
-    with EstServer(tmp_path / "est").running() as server:
+    with closing(EstServer(tmp_path / "est")) as server, server.running():
         yield server
 
 
