@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import socket
 from collections.abc import Callable
 from types import TracebackType
 
@@ -33,13 +34,20 @@ class FaultProxy:
         self.faults = Faults()
         self._chance = random.Random(seed)  # noqa: S311  a simulation
         self._listener: asyncio.Server | None = None
+        self._place: socket.socket | None = None
+        """Bound to the port and never listening: it keeps others off it while the line is cut."""
         self._changing = asyncio.Lock()
         self._links: dict[asyncio.Task[None], Link] = {}
         self._ends: dict[FaultName, asyncio.Task[None]] = {}
 
     async def __aenter__(self) -> FaultProxy:
         """Start to listen. Raises `OSError` if the port is taken."""
-        await self._listen()
+        self._take_place()
+        try:
+            await self._listen()
+        except OSError:
+            self._leave_place()
+            raise
         return self
 
     async def __aexit__(
@@ -55,6 +63,7 @@ class FaultProxy:
             link.reset()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._stop_listening()
+        self._leave_place()
 
     async def make(
         self, fault: FaultName, value: float | None = None, seconds: float | None = None
@@ -103,9 +112,28 @@ class FaultProxy:
                     link.reset()
                     task.cancel()
 
+    def _take_place(self) -> None:
+        (family, kind, _, _, address), *_ = socket.getaddrinfo(
+            self.host, self.port, type=socket.SOCK_STREAM
+        )
+        self._place = socket.socket(family, kind)
+        self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self._place.bind(address)
+        except OSError:
+            self._leave_place()
+            raise
+        self.port = self._place.getsockname()[1]
+
+    def _leave_place(self) -> None:
+        if self._place is not None:
+            self._place.close()
+            self._place = None
+
     async def _listen(self) -> None:
-        self._listener = await asyncio.start_server(self._accept, self.host, self.port)
-        self.port = self._listener.sockets[0].getsockname()[1]
+        self._listener = await asyncio.start_server(
+            self._accept, self.host, self.port, reuse_address=True
+        )
 
     def _stop_listening(self) -> None:
         if self._listener is not None:

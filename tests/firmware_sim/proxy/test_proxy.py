@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -97,6 +98,8 @@ def test_a_cut_resets_connections_and_refuses_new_ones_until_it_heals() -> None:
             await old[0].readexactly(1)
         with pytest.raises(OSError, match=r"refused|Connect call failed"):
             await connect(proxy)
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", port))  # it stays the proxy's
         await proxy.make("none")
         assert proxy.port == port
         assert await echoes(await connect(proxy), b"after")
