@@ -62,7 +62,7 @@ class RecordingProxy:
         self._thread.start()
         self._listener = asyncio.run_coroutine_threadsafe(
             asyncio.start_server(self._accept, "127.0.0.1", 0), self._loop
-        ).result(10)
+        ).result(60)
         self.port = self._listener.sockets[0].getsockname()[1]
         return self
 
@@ -72,7 +72,7 @@ class RecordingProxy:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(60)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

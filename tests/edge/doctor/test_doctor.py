@@ -256,7 +256,7 @@ def say_online(broker: LocalBroker) -> None:
     client.connect("127.0.0.1", broker.port)
     client.loop_start()
     state = HostState(online=True, timestamp=1).dump()
-    client.publish("spBv1.0/STATE/lineside-hub", state, qos=1, retain=True).wait_for_publish(20)
+    client.publish("spBv1.0/STATE/lineside-hub", state, qos=1, retain=True).wait_for_publish(60)
     client.disconnect()
     client.loop_stop()
 

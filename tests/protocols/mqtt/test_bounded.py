@@ -49,7 +49,7 @@ def connected(
     )
     client.connect("127.0.0.1", broker.port)
     client.loop_start()
-    granted.get(timeout=10)
+    granted.get(timeout=60)
     return client, got, granted
 
 
@@ -65,19 +65,19 @@ def test_a_message_that_is_too_large_is_passed_over(
     fits = LARGEST - 2 - len(topic) - 2
     for size in (500_000, fits, 400_000, LARGEST):
         sender.publish(topic, b"x" * size, qos)
-    sender.publish("small", b"last", qos).wait_for_publish(10)
-    assert got.get(timeout=10) == (topic, fits)
-    assert got.get(timeout=10) == ("small", 4)
+    sender.publish("small", b"last", qos).wait_for_publish(60)
+    assert got.get(timeout=60) == (topic, fits)
+    assert got.get(timeout=60) == ("small", 4)
     assert client.most <= LARGEST + PIECE
     assert caplog.text.count(f"on {topic} is passed over: at most {LARGEST} are taken") == 3
     # What was acknowledged does not come again with the next connection.
     client.subscribe("small", 1)
-    granted.get(timeout=10)  # the broker has read all that was said before
+    granted.get(timeout=60)  # the broker has read all that was said before
     client.disconnect()
     client.loop_stop()
     again, got, _ = connected(broker)
     sender.publish("small", b"more", qos)
-    assert got.get(timeout=10) == ("small", 4)
+    assert got.get(timeout=60) == ("small", 4)
     assert caplog.text.count("is passed over") == 3
     for one in (again, sender):
         one.disconnect()
@@ -94,9 +94,9 @@ def test_messages_of_qos_0_are_handed_on_directly(broker: LocalBroker) -> None:
     sender.loop_start()
     try:
         for number, size in enumerate(sizes):
-            sender.publish("small", bytes(size), qos=number % 5 == 4).wait_for_publish(10)
+            sender.publish("small", bytes(size), qos=number % 5 == 4).wait_for_publish(60)
         expected = [("small", size) for size in sizes if size <= LARGEST]
-        assert [got.get(timeout=10) for _ in expected] == expected
+        assert [got.get(timeout=60) for _ in expected] == expected
     finally:
         for each in (client, sender):
             each.disconnect()
@@ -122,12 +122,12 @@ def test_a_topic_that_is_no_text_stops_nothing_behind_it(caplog: pytest.LogCaptu
 def test_what_is_said_together_arrives_as_single_messages(broker: LocalBroker) -> None:
     client, got, granted = connected(broker)
     client.subscribe("many/#", 1)
-    granted.get(timeout=10)
+    granted.get(timeout=60)
     said = [(f"many/{n}", n * 700) for n in range(40)]  # lengths of one to three bytes
     client.publish_together([])
     client.publish_together([(topic, bytes(size)) for topic, size in said])
     try:
-        assert [got.get(timeout=10) for _ in said] == said
+        assert [got.get(timeout=60) for _ in said] == said
     finally:
         client.disconnect()
         client.loop_stop()

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from deploy.local.ports import free_port
 from edge.doctor import camera as doctor
 from edge.journal import SampleBatch, SampleClass
 from edge.sources.camera.link import opened
@@ -117,10 +118,10 @@ async def test_of_what_is_known_late_there_is_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("take", ["picture", "clip"])
 async def test_a_camera_that_is_off_is_said_and_read_again(tmp_path: Path, take: Any) -> None:
-    async with run_http_camera(QUICK) as camera:
+    again = QUICK.model_copy(update={"port": free_port()})
+    async with run_http_camera(again) as camera:
         url = camera.endpoint if take == "picture" else camera.stream
         settings = settings_for(url, take=take, before_s=60)
-        again = QUICK.model_copy(update={"port": camera.port})
     async with watching(tmp_path, settings) as got:
         await until(lambda: got.figures.state == "offline")
         await got.find("1", "nok")

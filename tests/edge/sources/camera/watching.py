@@ -60,7 +60,7 @@ class Watching(Reading):
 
 
 def settings_for(url: str, **more: Any) -> CameraSettings:
-    quick = {"timeout_s": 2, "every_s": 0.2, "after_s": 0.3, "of": ["tester"]}
+    quick = {"timeout_s": 10, "every_s": 0.2, "after_s": 0.3, "of": ["tester"]}
     return CameraSettings.model_validate(
         {"kind": "camera", "device": "camera-1", "url": url, **quick, **more}
     )

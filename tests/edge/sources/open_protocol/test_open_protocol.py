@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from deploy.local.ports import free_port
 from edge.sources.open_protocol import OpenProtocolSettings
 from firmware_sim.device.faults import MisbehaveCommand
 from firmware_sim.open_protocol import (
@@ -33,7 +34,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def settings_for(port: int, **more: Any) -> OpenProtocolSettings:
-    quick = {"timeout_s": 1.0, "keep_alive_s": 0.6}
+    quick = {"timeout_s": 5.0, "keep_alive_s": 0.6}
     return OpenProtocolSettings.model_validate(
         {"kind": "open_protocol", "device": "nut", "host": "127.0.0.1", "port": port}
         | quick | more
@@ -284,7 +285,7 @@ def test_whatever_the_controller_sends_it_heals_and_nothing_is_missing(
     path: Path, answer: str
 ) -> None:
     async def work() -> None:
-        async with station(path) as (got, controller, running):
+        async with station(path, timeout_s=1.0) as (got, controller, running):
             press(controller, True)
             await until_has(got, 1)
             running.manners.make(MisbehaveCommand(answer=answer))
@@ -300,17 +301,18 @@ def test_whatever_the_controller_sends_it_heals_and_nothing_is_missing(
 
 def test_a_controller_that_was_off_is_met_again(path: Path) -> None:
     async def work() -> None:
-        async with run_controller(BY_COMMAND) as running:
-            port, controller = running.port, running.controller
+        port = free_port()
+        there = BY_COMMAND.model_copy(update={"port": port})
+        async with run_controller(there) as running:
+            controller = running.controller
             async with reading(path, settings_for(port)) as got:
                 await until(lambda: got.figures.state == "online")
                 press(controller, True)
                 await until_has(got, 1)
-        again = BY_COMMAND.model_copy(update={"port": port})
         async with reading(path, settings_for(port)) as got:
             await until(lambda: "cannot connect" in got.figures.reason)
             press(controller, True)
-            async with run_controller(again, controller):
+            async with run_controller(there, controller):
                 await until_has(got, 1, 2)
 
     run(work)

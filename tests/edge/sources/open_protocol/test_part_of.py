@@ -34,7 +34,7 @@ def settings_for(port: int, say: str = "production_no", **more: object) -> OpenP
     return OpenProtocolSettings.model_validate(
         {
             "kind": "open_protocol", "device": "nut", "host": "127.0.0.1", "port": port,
-            "timeout_s": 2.0, "keep_alive_s": 1.0, "part_of": {"line": NAME, "say": say}, **more,
+            "timeout_s": 10.0, "keep_alive_s": 1.0, "part_of": {"line": NAME, "say": say}, **more,
         }
     )  # fmt: skip
 
