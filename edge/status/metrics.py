@@ -120,6 +120,12 @@ class _Collector(Collector):
             ["group", "node", "version"],
             [((*self._gateway, figures.version), 1.0)],
         )
+        yield _gauge(
+            "lineside_certificate_overdue",
+            "1 while it is time to renew the certificate and that has not been possible.",
+            [],
+            [((), float(bool(figures.identity.reason)))],
+        )
         for line in GATEWAY:
             yield _family(f"lineside_{line.name}", line, [], [((), figures)])
         sources = [((device,), source) for device, source in figures.sources.items()]

@@ -98,8 +98,8 @@ _WORDS: dict[str, tuple[str, str]] = {
         "尚未续期，到期时间 {}",
     ),
     "problem.certificate_ended": (
-        "has ended {}; enrol this gateway with a new token",
-        "已过期 {}；请用新令牌重新登记本网关",
+        "has ended {}; enrol this gateway anew",
+        "已过期 {}；请重新登记本网关",
     ),
     "problem.certificate_unread": ("cannot be read: {}", "无法读取：{}"),
     "part.certificate": ("certificate", "证书"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -58,12 +59,17 @@ class Pc:
     def arguments(self) -> list[str | Path]:
         return ["--config", self.config, "--user", USER, "--password-file", self.password]
 
-    def renew(self) -> str:
-        """Ask for the next one as the agent does; why not, or nothing."""
+    @property
+    def renewal(self) -> list[str | Path]:
+        """The agent's command for it."""
         est = load(self.config).identity.est
         told = est.model_dump_json() if est is not None else "null"
+        return [sys.executable, "-m", "edge.identity", self.config.parent / "data", told]
+
+    def renew(self) -> str:
+        """Ask for the next one as the agent does; why not, or nothing."""
         process = subprocess.run(
-            [sys.executable, "-m", "edge.identity", self.config.parent / "data", told],
+            self.renewal,
             capture_output=True,
             text=True,
             check=False,
@@ -268,28 +274,45 @@ def test_the_agent_is_told_how_long_a_decision_takes(pc: Pc, est: EstServer) -> 
     assert pc.renew() == "{}"
 
 
-def test_killed_between_key_and_certificate_it_goes_on_with_the_same_key(
-    pc: Pc, est: EstServer
-) -> None:
-    pc.password.write_text(SECRET)
-    with ExitStack() as cleared:
-        command = [sys.executable, "-c", "from edge.cli import main; main()", "enrol"]
-        process = subprocess.Popen([*command, *map(str, pc.arguments)])
-        cleared.callback(process.wait)
-        cleared.callback(process.kill)
+@pytest.fixture
+def killing(est: EstServer) -> Callable[[list[str | Path]], None]:
+    """Runs a command that is killed when its request for a certificate has come."""
 
-        def kill(seen: Seen) -> Reply:
-            os.kill(process.pid, signal.SIGKILL)
+    def run(command: list[str | Path]) -> None:
+        pids: queue.Queue[int] = queue.Queue()
+
+        def kill(_: Seen) -> Reply:
+            os.kill(pids.get(timeout=100), signal.SIGKILL)
             return Reply(HTTPStatus.ACCEPTED)
 
         est.script.append(kill)
-        assert process.wait(100) == -signal.SIGKILL
+        with subprocess.Popen(command) as process:
+            pids.put(process.pid)
+            assert process.wait(100) == -signal.SIGKILL
+
+    return run
+
+
+def test_killed_between_key_and_certificate_it_goes_on_with_the_same_key(
+    pc: Pc, est: EstServer, killing: Callable[[list[str | Path]], None]
+) -> None:
+    pc.password.write_text(SECRET)
+    main = "from edge.cli import main; main()"
+    killing([sys.executable, "-c", main, "enrol", *pc.arguments])
     assert [path.name for path in pc.files.folder.iterdir()] == ["next.key"]
     assert pc.files.next_key.stat().st_mode & 0o777 == 0o600
     assert pc.enrol()[0] == 0
     first, second = (each.request for each in est.asked("simpleenroll"))
     assert first == second
     assert not pc.files.next_key.exists()
+    # A renewal likewise, and the one in force stays.
+    before = pc.files.proof.read_bytes()
+    killing(pc.renewal)
+    assert not pc.files.next_proof.exists()
+    assert pc.renew() == "{}"
+    first, second = (each.request for each in est.asked("simplereenroll"))
+    assert first == second
+    assert pc.files.proof.read_bytes() == before
 
 
 def test_a_renewal_by_who_may_not_says_what_to_do(pc: Pc, est: EstServer) -> None:

@@ -108,6 +108,7 @@ def test_every_figure_is_a_metric_or_text() -> None:
 def test_prometheus_reads_the_metrics_in_base_units(figures: Figures) -> None:
     figures.sources['a "b"\n'] = SourceFigures('a "b"\n')
     figures.uplink.last_answer = datetime(2026, 1, 1, tzinfo=UTC)
+    figures.identity.reason = "the authority is away"
     text, content_type = exposition(figures, ("seats", "gw-1"))
     assert content_type.startswith("text/plain")
     values = {
@@ -121,6 +122,7 @@ def test_prometheus_reads_the_metrics_in_base_units(figures: Figures) -> None:
     assert values["lineside_source_last_heard_time_seconds", press] == 1_700_000_000
     assert values["lineside_source_state", press, ("state", "online")] == 1
     assert values["lineside_source_state", press, ("state", "late")] == 0
+    assert values["lineside_certificate_overdue",] == 1
     assert values["lineside_uplink_connected",] == 1
     assert values["lineside_uplink_last_answer_time_seconds",] == 1_767_225_600
     unheard = ("device", 'a "b"\n')
