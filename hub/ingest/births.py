@@ -34,6 +34,10 @@ class BirthError(ValueError):
     """The birth cannot be read; the text says which metric and why."""
 
 
+class OtherEpochError(BirthError):
+    """The birth is of a log that is not open: what the open one's births said holds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Aliases:
     """How the data messages of one birth name their metrics."""

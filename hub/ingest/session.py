@@ -69,6 +69,8 @@ class Session:
     rebirth_wanted: bool = False
     """Whether a request waits for the last one to be long enough ago."""
     rebirth_asked_at: float = -math.inf
+    unread: set[str | None] = field(default_factory=set)
+    """Devices, or the node itself, whose last birth could not be taken after one that could."""
     conflict_at: float | None = None
     """When two gateways of this identity were last noticed."""
     quiet_since: float | None = None

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 import psycopg
 
 from hub.ingest import cursors, lifecycle, stored_births
-from hub.ingest.births import CURSOR, EPOCH, BirthError
+from hub.ingest.births import CURSOR, EPOCH, BirthError, OtherEpochError
 from hub.ingest.committer import Committer, StoppedError
 from hub.ingest.figures import IngestFigures
 from hub.ingest.groups import Groups
@@ -48,6 +48,7 @@ _TICK_S = 0.25
 _MAX_ROUTES = 100_000
 _LAST_MS = 2**47
 """Some year that `datetime` still holds."""
+_UNREAD_FACTOR = 12
 _REGISTRY_S = 2.0
 """How soon a gateway is heard that was registered while it spoke."""
 _DEVICES_SETTLE_S = 5.0
@@ -312,11 +313,36 @@ class Worker:
             else:
                 self._device_died(session, topic.device, payload)
         except (PayloadError, BirthError) as error:
+            is_new = session.first_time(topic.type)
+            if topic.type in ("NBIRTH", "DBIRTH") and not isinstance(error, OtherEpochError):
+                device = topic.device if isinstance(topic, DeviceTopic) else None
+                is_new = is_new and device not in session.unread
+                self._birth_unread(session, device)
             counts = self._committer.batch.share(session).counts
             counts.messages += 1
             counts.refused += 1
-            if session.first_time(topic.type):
+            if is_new:
                 logger.warning("%s: %s refused: %s", session.gateway, topic.type, error)
+
+    def _birth_unread(self, session: Session, device: str | None) -> None:
+        """A birth that cannot be taken may have given other meanings to aliases: what the last one
+        said holds no longer. `None` is the node itself."""
+        if not (device is None or device in session.devices or device in session.unread):
+            return
+
+        def work(conn: psycopg.Connection) -> None:
+            if device is None:
+                self._groups.node_died(conn, session.gateway)
+            else:
+                self._groups.device_died(conn, session.gateway, device)
+
+        self._committer.of(session.gateway.group, work)
+        session.unread.add(device)
+        if device is None:
+            session.forget_births()
+        else:
+            session.devices.pop(device, None)
+        self._ask_rebirth(session)
 
     def _node_born(self, session: Session, payload: Payload, raw: bytes, *, late: bool) -> None:
         now = time.monotonic()
@@ -353,6 +379,7 @@ class Worker:
                 session.gateway,
             )
         session.said.clear()
+        session.unread.discard(None)
         session.born = True
         session.rebirth_wanted = False
         session.quiet_since = None
@@ -385,6 +412,7 @@ class Worker:
 
         device = self._committer.of(session.gateway.group, work)
         session.devices[name] = device
+        session.unread.discard(name)
         if session.delivery is Delivery.STANDARD:
             self._birth_values(session, device, payload, raw)
 
@@ -395,7 +423,7 @@ class Worker:
         for metric in payload.metrics:
             if metric.name == EPOCH and metric.value is not None:
                 if cursor is None or metric.value != cursor.epoch:
-                    raise BirthError(f"it is of epoch {metric.value}, which is not open")
+                    raise OtherEpochError(f"it is of epoch {metric.value}, which is not open")
                 return
 
     def _birth_values(self, session: Session, device: Device, payload: Payload, raw: bytes) -> None:
@@ -455,9 +483,11 @@ class Worker:
         self._host.command(commands)
 
     def _ask_rebirth(self, session: Session) -> None:
-        """Ask for all births: now, or as soon as the last request is long enough ago."""
+        """Ask for all births: now, or as soon as the last request is long enough ago. Births that
+        cannot be taken are likely to come once more: they are not asked for as often."""
         now = time.monotonic()
-        session.rebirth_wanted = now - session.rebirth_asked_at < self._settings.rebirth_every_s
+        every_s = self._settings.rebirth_every_s * (_UNREAD_FACTOR if session.unread else 1)
+        session.rebirth_wanted = now - session.rebirth_asked_at < every_s
         if not session.rebirth_wanted:
             session.rebirth_asked_at = now
             asked = encode(rebirth_command(time.time_ns() // 1_000_000))

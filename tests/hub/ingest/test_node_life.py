@@ -14,7 +14,7 @@ from deploy.local.broker import LocalBroker
 from hub.ingest import Ingest
 from hub.store import Database
 from protocols.mqtt.broker import make_client
-from protocols.sparkplug import DataSet, DataType, Metric, Property
+from protocols.sparkplug import DataSet, DataType, Metric, Payload, Property, encode
 from tests.hub.ingest.conftest import FAST, eventually, rows
 from tests.hub.ingest.node import BASE_MS, LONG_NAME, WAIT_S, Node, broker_settings
 
@@ -226,7 +226,7 @@ def test_device_birth_of_another_epoch_is_refused(hub: psycopg.Connection, node:
         ("angle", 10, "alias 10 names both 'torque' and 'angle'"),
     ],
 )
-def test_birth_that_cannot_be_read_leaves_the_last_one_in_force(
+def test_no_data_are_read_by_a_birth_before_one_that_cannot_be_read(
     hub: psycopg.Connection,
     node: Node,
     caplog: pytest.LogCaptureFixture,
@@ -235,12 +235,49 @@ def test_birth_that_cannot_be_read_leaves_the_last_one_in_force(
     why: str,
 ) -> None:
     node.birth(EPOCH)
+    node.answered(EPOCH, 0)
+    node.forget_rebirths()
     bad = Metric(name, alias, datatype=DataType.Double)
-    node.device_birth("line", [*node.usual_tags("line"), bad])
+    for _ in range(2):
+        node.device_birth("line", [*node.usual_tags("line"), bad])
+    node.record(0)
+    node.asked_for_rebirth()
+    node.birth(EPOCH, after=1)
+    node.answered(EPOCH, 0)
     node.record(0)
     node.answered(EPOCH, 1)
     assert rows(hub, "SELECT name FROM sample JOIN tag ON id = tag_id") == [("torque",)]
     assert [why in r.message for r in caplog.records if "DBIRTH refused" in r.message] == [True]
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [b"\x0a\xff", encode(Payload(0, [Metric(None, 1, 0, DataType.Int8, 1)], 0))],
+    ids=["no payload", "no name"],
+)
+def test_a_node_whose_birth_cannot_be_read_is_asked_for_it(
+    hub: psycopg.Connection, node: Node, spoiled: bytes
+) -> None:
+    """Of a node that is not ours, which would not send its data again."""
+
+    def births(tag: str) -> None:
+        node.node_birth([Metric("bdSeq", datatype=DataType.Int64, value=0)])
+        node.device_birth("pump", [Metric(tag, 6, BASE_MS, DataType.Float, 1.5)])
+
+    def stored() -> list[tuple[object, ...]]:
+        return rows(hub, "SELECT name, value FROM sample JOIN tag ON id = tag_id ORDER BY 1, 2")
+
+    births("pressure")
+    eventually(lambda: stored() == [("pressure", 1.5)], "its first births")
+    node.forget_rebirths()
+    node.publish("NBIRTH", spoiled)
+    node.device_data("pump", [Metric(None, 6, BASE_MS + 1, None, 80.0)])
+    node.asked_for_rebirth()
+    births("temperature")
+    node.device_data("pump", [Metric(None, 6, BASE_MS + 2, None, 90.0)])
+    wanted = [("pressure", 1.5), ("temperature", 1.5), ("temperature", 90.0)]
+    eventually(lambda: len(stored()) == len(wanted), "what it says by its new births")
+    assert stored() == wanted
 
 
 def test_names_longer_than_any_index_stop_nobody(
@@ -253,9 +290,10 @@ def test_names_longer_than_any_index_stop_nobody(
         stranger.birth(1)
         stranger.record(0)
         eventually(lambda: bool(rows(hub, "SELECT FROM unregistered_node")), "the stranger")
+    eventually(lambda: rows(hub, "SELECT refused FROM gateway_traffic") == [(2,)], "both refused")
+    node.birth(EPOCH)
     node.record(0)
     node.answered(EPOCH, 1)
-    assert rows(hub, "SELECT refused FROM gateway_traffic") == [(2,)]
 
 
 def test_conflict_of_an_earlier_run_ends_when_nothing_more_is_seen_of_it(

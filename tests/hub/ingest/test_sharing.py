@@ -380,6 +380,26 @@ def test_a_node_that_is_not_ours_is_asked_if_it_says_nothing(
         foreign.asked_for_rebirth()
 
 
+def test_no_births_are_stored_of_a_node_whose_last_one_cannot_be_read(
+    workers: Workers, mosquitto: LocalBroker, hub: psycopg.Connection
+) -> None:
+    """Whoever takes its group over would read its data by them."""
+    workers.start()
+    eventually(lambda: workers.has("seatworks") is not None, "its worker")
+    with Node(mosquitto) as foreign:
+        stored = "SELECT device FROM birth ORDER BY 1"
+
+        def born() -> bool:
+            pump(foreign, 6, 7, 10.0)  # what is said before the worker listens is said to nobody
+            return rows(hub, stored) == [("",), ("pump",)]
+
+        eventually(born, "its births")
+        foreign.publish("DBIRTH", b"\x0a\xff", "pump")
+        eventually(lambda: rows(hub, stored) == [("",)], "that of its device to go")
+        foreign.publish("NBIRTH", b"\x0a\xff")
+        eventually(lambda: rows(hub, stored) == [], "that of the node to go")
+
+
 @pytest.fixture
 def seat(hub: psycopg.Connection) -> Gateway:
     return next(found for found in registered(hub).values() if found.group == "seatworks")

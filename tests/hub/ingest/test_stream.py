@@ -165,7 +165,7 @@ def test_garbage_is_counted_and_stops_nobody(hub: psycopg.Connection, node: Node
     node.birth(EPOCH)
     node.publish("DDATA", b"\xff" * 50, "line")
     node.publish("NDATA", b"\x0a\xff", None)
-    node.publish("DBIRTH", b"no birth", "line")
+    node.publish("DBIRTH", b"no birth", "press")
     node.record(0)
     node.answered(EPOCH, 1)
     eventually(lambda: counts(hub).get("refused") == 3, "three messages refused")
