@@ -15,8 +15,10 @@ from hub.store import Database
 from tests.hub.ingest.node import WAIT_S, Node, broker_settings
 
 FAST = IngestSettings(
-    commit_ms=5, reorder_s=0.15, rebirth_every_s=0.2, birth_grace_s=1.0, retry_max_s=0.3
+    commit_ms=5, reorder_s=0.15, rebirth_every_s=0.2, birth_grace_s=60.0, retry_max_s=0.3
 )
+"""Quick, but for the grace: within it a node is asked for its births again and again, however long
+a busy machine takes until the node hears."""
 
 
 @pytest.fixture

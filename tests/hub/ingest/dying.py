@@ -29,7 +29,7 @@ class _Dying(Worker):
 
 
 if __name__ == "__main__":
-    broker = BrokerSettings(host="127.0.0.1", port=int(sys.argv[2]), tls=False, keepalive_s=5)
+    broker = BrokerSettings(host="127.0.0.1", port=int(sys.argv[2]), tls=False, keepalive_s=60)
     ingest = Ingest(Database(sys.argv[1], PASSWORDS), broker, FAST)
     ingest._worker.__class__ = _Dying
     ingest.start()

@@ -34,13 +34,14 @@ BASE_MS = 1_790_000_000_000
 """Time of the first sample; sample n of a record is n milliseconds later."""
 EPOCH_ALIAS, OFFSET_ALIAS, SERVER_TIMES_ALIAS, ORIGIN_ALIAS, FIRST_TAG_ALIAS = 1, 2, 3, 4, 10
 _TEXT_ALIAS = FIRST_TAG_ALIAS + 2
-WAIT_S = 15.0
+WAIT_S = 60.0
 LONG_NAME = "".join(random.Random(1).choices(string.ascii_letters, k=9000))
 """Longer than an index takes, and it does not compress to less."""
 
 
 def broker_settings(broker: LocalBroker) -> BrokerSettings:
-    return BrokerSettings(host=broker.host, port=broker.port, tls=False, keepalive_s=5)
+    """With a keep-alive that outlasts a machine that stands still for a while."""
+    return BrokerSettings(host=broker.host, port=broker.port, tls=False, keepalive_s=60)
 
 
 class Node:
@@ -75,10 +76,9 @@ class Node:
         self._client.on_subscribe = lambda *_: self._subscribed.put(True)
 
     def __enter__(self) -> Self:
-        self._client.connect(self._settings.host, self._settings.port, 5)
+        self._client.connect(self._settings.host, self._settings.port, self._settings.keepalive_s)
         self._client.loop_start()
-        self._client.subscribe(node_topic(self.group, "NCMD", self.node), 1)
-        self._subscribed.get(timeout=WAIT_S)
+        self.all_is_at_the_broker()
         return self
 
     def __exit__(
@@ -233,14 +233,19 @@ class Node:
             topic = device_topic(self.group, kind, self.node, device)
         self._client.publish(topic, payload, qos=0)
 
+    def all_is_at_the_broker(self) -> None:
+        """Listen, once more if it did before: the answer to that comes behind all that was said."""
+        self._client.subscribe(node_topic(self.group, "NCMD", self.node), 1)
+        self._subscribed.get(timeout=WAIT_S)
+
     def answered(self, epoch: int, watermark: int, ahead: tuple[tuple[int, int], ...] = ()) -> None:
         """Wait until the hub's answer is this; others on the way are passed over."""
         wanted = Answer(epoch, watermark, ahead)
         seen = []
         deadline = time.monotonic() + WAIT_S
-        while time.monotonic() < deadline:
+        while (left := deadline - time.monotonic()) > 0:
             try:
-                seen.append(self.answers.get(timeout=deadline - time.monotonic()))
+                seen.append(self.answers.get(timeout=left))
             except queue.Empty:
                 break
             if seen[-1] == wanted:
@@ -250,6 +255,11 @@ class Node:
     def asked_for_rebirth(self) -> None:
         """Wait until the hub asks for a rebirth."""
         self.rebirths.get(timeout=WAIT_S)
+
+    def forget_answers(self) -> None:
+        """Pass over those that have come."""
+        while not self.answers.empty():
+            self.answers.get()
 
     def forget_rebirths(self) -> None:
         """Pass over the requests that have come; those before the last answer are among them."""

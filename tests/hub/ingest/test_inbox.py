@@ -33,7 +33,7 @@ def test_full_inbox_holds_the_putter_until_something_is_taken() -> None:
     thread.start()
     assert not put.wait(0.1)
     assert inbox.take(0) == [message(1000)]
-    thread.join(10)
+    thread.join(60)
     assert inbox.take(1) == [message(1)]
 
 
@@ -50,7 +50,7 @@ def test_closed_inbox_lets_go() -> None:
     thread = threading.Thread(target=inbox.put, args=(message(1),))
     thread.start()
     inbox.close()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
     assert inbox.take(60) == [message(1000)]
     inbox.put(message(1))

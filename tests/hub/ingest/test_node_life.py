@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -160,8 +161,7 @@ def test_missing_sequence_number_leads_to_one_rebirth(hub: psycopg.Connection, n
     node.record(0)
     node.answered(EPOCH, 1)
     node.asked_for_rebirth()
-    while not node.answers.empty():
-        node.answers.get()
+    node.forget_answers()
     node.birth(EPOCH, after=1)
     node.answered(EPOCH, 1)
     node.forget_rebirths()
@@ -313,9 +313,12 @@ def state_messages(broker: LocalBroker) -> Iterator[queue.SimpleQueue[dict[str, 
     heard: queue.SimpleQueue[dict[str, object]] = queue.SimpleQueue()
     client = make_client(broker_settings(broker), "watcher", clean_session=True)
     client.on_message = lambda _c, _u, message: heard.put(json.loads(message.payload))
+    subscribed = threading.Event()
+    client.on_subscribe = lambda *_: subscribed.set()
     client.connect(broker.host, broker.port)
     client.loop_start()
     client.subscribe("spBv1.0/STATE/lineside-hub", 1)
+    assert subscribed.wait(WAIT_S)
     try:
         yield heard
         heard.put({})
@@ -356,5 +359,6 @@ def test_node_that_is_silent_after_the_hub_s_return_is_offline(
         "INSERT INTO gateway_status (gateway, owner, online, since)"
         " SELECT id, owner, true, now() FROM gateway WHERE node_id = 'gw-seat'"
     )
-    with Ingest(database, broker_settings(broker), FAST):
+    settings = FAST.model_copy(update={"birth_grace_s": 0.5})
+    with Ingest(database, broker_settings(broker), settings):
         eventually(lambda: status(hub) == (False, "unknown", None), "offline")

@@ -152,6 +152,12 @@ class Workers:
         self._by_id[worker].kill()
         self._by_id[worker].wait(WAIT_S)
 
+    def expire(self, worker: UUID) -> None:
+        """As if one that is killed or stopped had given no sign for long: the others notice now."""
+        self._hub.execute(
+            "UPDATE ingest_worker SET expires_at = now() - interval '1 s' WHERE id = %s", [worker]
+        )
+
     def has(self, name: str) -> UUID | None:
         """Who has a group, or STATE; None: nobody yet."""
         found = rows(self._hub, "SELECT worker FROM ingest_lease WHERE name = %s", name)
@@ -247,7 +253,8 @@ def test_a_lost_worker_s_group_goes_on_without_a_rebirth(
         node.record(0, [1.0])
         node.answered(EPOCHS[group], 1)
         node.forget_rebirths()
-        workers.signal(lost, signal.SIGKILL)
+        workers.kill(lost)
+        workers.expire(lost)
         eventually(lambda: workers.has(group) not in {lost, None}, "the group has moved")
         eventually(lambda: workers.has("STATE") not in {lost, None}, "the state has moved")
         assert states.get(timeout=WAIT_S).online
@@ -333,6 +340,7 @@ def test_a_worker_that_came_after_the_births_takes_over_without_a_rebirth(
 ) -> None:
     with about_to_be_lost(workers, mosquitto, hub) as (first, foreign, ours):
         workers.kill(first)
+        workers.expire(first)
         ours.answered(4711, 0)  # said once all data are heard
         say(foreign, 7, 20.0)
         ours.record(0, [30.0])
@@ -349,6 +357,8 @@ def test_a_node_born_again_in_between_is_read_by_its_new_aliases(
     with about_to_be_lost(workers, mosquitto, hub) as (first, foreign, ours):
         workers.kill(first)
         pump(foreign, 7, 6, 20.0)
+        foreign.all_is_at_the_broker()
+        workers.expire(first)
         ours.answered(4711, 0)
         say(foreign, 6, 30.0)
         eventually(lambda: 30.0 in values(hub), "the value")
@@ -363,6 +373,8 @@ def test_a_node_that_is_not_ours_is_asked_for_what_it_said_while_nobody_listened
     with about_to_be_lost(workers, mosquitto, hub) as (first, foreign, ours):
         workers.kill(first)
         say(foreign, 6, 20.0)
+        foreign.all_is_at_the_broker()
+        workers.expire(first)
         ours.answered(4711, 0)
         assert foreign.rebirths.empty()
         say(foreign, 6, 30.0)
@@ -377,6 +389,7 @@ def test_a_node_that_is_not_ours_is_asked_if_it_says_nothing(
     """What it said last was perhaps said to nobody."""
     with about_to_be_lost(workers, mosquitto, hub, grace_s=1.0) as (first, foreign, _):
         workers.kill(first)
+        workers.expire(first)
         foreign.asked_for_rebirth()
 
 
@@ -464,6 +477,7 @@ def test_a_stopped_worker_that_goes_on_doubles_nothing(
         workers.signal(first, signal.SIGSTOP)
         hub.execute("COMMIT")  # the stopped one is within its transaction, and holds the lease
         second = workers.start()
+        workers.expire(first)
         eventually(lambda: workers.has("seatworks") == second, "the group has moved")
         seat.birth(EPOCHS["seatworks"], after=2)  # the second has not heard the first birth
         seat.answered(EPOCHS["seatworks"], 0)
@@ -472,7 +486,9 @@ def test_a_stopped_worker_that_goes_on_doubles_nothing(
         workers.signal(first, signal.SIGCONT)
         eventually(workers.divided, "the first has its share again")
         for group, node in nodes.items():
+            node.forget_answers()
             node.birth(EPOCHS[group], after=2)
+            node.answered(EPOCHS[group], 1 if node is seat else 0)  # so all its data are heard
             node.record(0, [1.0])
             node.record(1, [2.0])
             node.answered(EPOCHS[group], 2)

@@ -134,6 +134,7 @@ def test_lost_answer_is_given_again_at_the_next_birth(hub: psycopg.Connection, n
 def test_record_without_birth_asks_for_it(hub: psycopg.Connection, node: Node) -> None:
     node.birth(EPOCH, devices=["line"])
     node.answered(EPOCH, 0)
+    node.forget_rebirths()
     node._devices.append("press")
     node.record(0, device="press")
     node.asked_for_rebirth()
@@ -146,6 +147,8 @@ def test_record_without_birth_asks_for_it(hub: psycopg.Connection, node: Node) -
 
 def test_alias_that_no_birth_named_is_not_committed(hub: psycopg.Connection, node: Node) -> None:
     node.birth(EPOCH)
+    node.answered(EPOCH, 0)
+    node.forget_rebirths()
     node.record(0, alias=77)
     node.record(1)
     node.asked_for_rebirth()
