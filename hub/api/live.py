@@ -13,7 +13,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,6 +71,8 @@ class _Watcher:
         default_factory=dict
     )
     """By thing, so that a slow watcher holds one entry for each and no more."""
+    missed: bool = False
+    """Whether changes may have gone by untold."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def tell(self, item: _Numbered) -> None:
@@ -79,19 +81,26 @@ class _Watcher:
             self.waiting[item.thing] = item
             self.wake.set()
 
+    def begin_anew(self) -> None:
+        self.waiting.clear()
+        self.missed = True
+        self.wake.set()
+
 
 class Live:
     """The change feed of one hub process. `dsn` is of the role `lineside_ingest`."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
-        # Numbers begin anew with the process; the mark tells a watcher's old number from ours.
+        # The mark tells a number from one before which something may have gone by unheard.
         self._mark = secrets.token_hex(4)
         self._number = 0
         self._remembered: deque[_Numbered] = deque(maxlen=REMEMBERED)
         self._watchers: set[_Watcher] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
+        self.listening = threading.Event()
+        """Set while the database tells of every change."""
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -130,7 +139,10 @@ class Live:
                 await watcher.wake.wait()
                 await asyncio.sleep(GATHER_S)
                 watcher.wake.clear()
+                anew, watcher.missed = watcher.missed, False
                 told, watcher.waiting = list(watcher.waiting.values()), {}
+                if anew:
+                    yield Told(self._id(self._number), "reset", {})
                 for item in told:
                     yield self._told(item)
         finally:
@@ -154,13 +166,23 @@ class Live:
         return Told(self._id(item.number), item.change.topic, data)
 
     def _tell(self, change: Change, tag: int | None = None) -> None:
-        """From the thread: let the watchers know, on their loop."""
+        """From the thread: let the watchers know."""
+        self._on_loop(lambda: self._spread(change, tag))
+
+    def _on_loop(self, work: Callable[[], None]) -> None:
         if self._loop is None or self._closed:
             return
         try:
-            self._loop.call_soon_threadsafe(self._spread, change, tag)
+            self._loop.call_soon_threadsafe(work)
         except RuntimeError:
             self._closed = True  # the loop has ended
+
+    def _begin_anew(self) -> None:
+        """Changes may have gone by unheard: what was seen until now says nothing of the present."""
+        self._mark = secrets.token_hex(4)
+        self._remembered.clear()
+        for watcher in self._watchers:
+            watcher.begin_anew()
 
     def _spread(self, change: Change, tag: int | None) -> None:
         self._number += 1
@@ -178,11 +200,14 @@ class Live:
                     psycopg.connect(self._dsn, autocommit=True) as connection,
                 ):
                     listener.execute(f"LISTEN {CHANGES}")
+                    self._on_loop(self._begin_anew)
+                    self.listening.set()
                     if away:
                         logger.info("live events: the database is back")
                     away = False
                     self._listen(listener, connection)
             except psycopg.Error as error:
+                self.listening.clear()
                 if not away:
                     text = str(error).strip().partition("\n")[0]
                     logger.warning("live events: the database is away, trying again: %s", text)

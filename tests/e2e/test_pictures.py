@@ -117,7 +117,7 @@ def client(database: Database, broker: LocalBroker) -> Iterator[httpx.Client]:
     with (
         Ingest(database, broker_settings(broker), FAST),
         serving(database, ApiSettings()) as url,
-        httpx.Client(base_url=url, timeout=20) as opened,
+        httpx.Client(base_url=url, timeout=60) as opened,
     ):
         yield opened
 

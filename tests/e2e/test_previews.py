@@ -28,7 +28,7 @@ class Plan:
 
     def __init__(self, stack: LocalStack) -> None:
         self._stack = stack
-        self._client = httpx.Client(base_url=f"{stack.url}v1/plants/{PLANT}", timeout=30)
+        self._client = httpx.Client(base_url=f"{stack.url}v1/plants/{PLANT}", timeout=60)
 
     def at_hub(self) -> set[Ahead]:
         with self._stack.database() as database:
@@ -92,6 +92,6 @@ def test_the_gateway_sees_what_the_hub_foresees(stack: LocalStack) -> None:
 
 def answers(stack: LocalStack) -> bool:
     try:
-        return httpx.get(stack.url).is_success
+        return httpx.get(stack.url, timeout=60).is_success
     except httpx.HTTPError:
         return False

@@ -22,12 +22,12 @@ def serve(environment: dict[str, str], *arguments: str) -> Iterator[str]:
             yield process.stdout.readline().strip()
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0
 
 
 def refused(environment: dict[str, str], *arguments: str) -> tuple[int, str]:
     """Exit code and words of a hub that does not start."""
     done = subprocess.run(
-        [*SERVE, *arguments], env=environment, capture_output=True, text=True, timeout=60
+        [*SERVE, *arguments], env=environment, capture_output=True, text=True, timeout=100
     )
     return done.returncode, done.stderr

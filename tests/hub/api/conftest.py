@@ -39,7 +39,8 @@ def serving(
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
-        while not server.started:
+        # What changes before the hub listens is told to nobody who watches: they begin anew then.
+        while not (server.started and app.state.live.listening.is_set()):
             assert thread.is_alive()
             time.sleep(0.005)
         try:
@@ -73,5 +74,5 @@ def url(world: Database) -> Iterator[str]:
 
 @pytest.fixture
 def client(url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=url, timeout=20) as opened:
+    with httpx.Client(base_url=url, timeout=60) as opened:
         yield opened

@@ -29,7 +29,7 @@ def client(database: Database) -> Iterator[httpx.Client]:
     headers = {"Authorization": f"Bearer {TOKEN}"}
     with (
         serving(database, ApiSettings(token=TOKEN)) as url,
-        httpx.Client(base_url=url, timeout=20, headers=headers) as client,
+        httpx.Client(base_url=url, timeout=60, headers=headers) as client,
     ):
         yield client
 

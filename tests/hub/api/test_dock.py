@@ -213,7 +213,7 @@ def test_a_supplier_sees_its_own_and_decides_nothing_of_the_plant_s(
     bearer = {"Authorization": f"Bearer {TOKEN}"}
     with (
         serving(world, settings) as url,
-        httpx.Client(base_url=url, headers=bearer, timeout=20) as client,
+        httpx.Client(base_url=url, headers=bearer, timeout=60) as client,
     ):
         assert client.get(f"{LINE}/racks/{RACK}").status_code == 404
         assert client.get("/v1/plants/P1/shipments").json()["items"] == []

@@ -110,7 +110,7 @@ def test_a_partner_brings_and_fetches_its_own_files_alone(world: Database, edi: 
         key = make_key(
             edi.connection, tenant, "edi", "supplier", datetime.now(UTC) + timedelta(days=1), "test"
         )
-        return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=30)
+        return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
 
     with (
         serving(world, ApiSettings(token=TOKEN)) as url,

@@ -55,7 +55,7 @@ def live(client: httpx.Client, last: str | None = None, tag: int | None = None) 
 def test_a_pass_is_told_as_it_happens(client: httpx.Client, url: str) -> None:
     with live(client) as stream:
         stream.until("reset")
-        with httpx.Client(base_url=url, timeout=30) as other:
+        with httpx.Client(base_url=url, timeout=60) as other:
             report(other, 1)
         awaited = [
             ("sequence", {"plant": "P1"}),
@@ -70,10 +70,10 @@ def test_a_pass_is_told_as_it_happens(client: httpx.Client, url: str) -> None:
 def test_who_comes_back_hears_what_was_missed(client: httpx.Client, url: str) -> None:
     with live(client) as stream:
         stream.until("reset")
-        with httpx.Client(base_url=url, timeout=30) as other:
+        with httpx.Client(base_url=url, timeout=60) as other:
             report(other, 1)
         stream.until("calls")
-    with httpx.Client(base_url=url, timeout=30) as other:
+    with httpx.Client(base_url=url, timeout=60) as other:
         report(other, 2)
         with live(other) as witness:  # so that the hub has heard of it before we come back
             witness.until("reset")
@@ -86,6 +86,28 @@ def test_who_has_missed_too_much_begins_anew(client: httpx.Client) -> None:
     for last in ("nonsense", "00000000-3", "-"):
         with live(client, last) as stream:
             stream.until("reset")
+
+
+def test_who_watches_begins_anew_once_the_hub_listens_again(
+    client: httpx.Client, url: str, world: Database
+) -> None:
+    """What changes while the hub does not hear of it is told to nobody."""
+    listening = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+    )
+    with live(client) as stream:
+        stream.until("reset")
+        first = stream.last
+        with world.connect("ingest") as connection:
+            assert len(connection.execute(listening).fetchall()) == 1
+        stream.until("reset")
+        assert stream.last != first
+        with httpx.Client(base_url=url, timeout=60) as other:
+            report(other, 1)
+        stream.until("calls", line="SEAT1")
+    with live(client, first) as again:
+        again.until("reset")
 
 
 def test_health_and_samples_are_told_too(client: httpx.Client, world: Database) -> None:
@@ -119,11 +141,11 @@ def test_a_supplier_hears_of_its_own_calls_only(world: Database) -> None:
     with (
         serving(world, ApiSettings(token=TOKEN, tenant="trimworks")) as url,
         serving(world, ApiSettings()) as plant,
-        httpx.Client(base_url=url, headers=bearer, timeout=20) as client,
+        httpx.Client(base_url=url, headers=bearer, timeout=60) as client,
         live(client) as stream,
     ):
         stream.until("reset")
-        with httpx.Client(base_url=plant, timeout=30) as owner:
+        with httpx.Client(base_url=plant, timeout=60) as owner:
             report(owner, 1)
         stream.until("calls", line="TRIM1")
         assert {event for event, _ in stream.seen} <= {"reset", "calls", "racks", "exceptions"}

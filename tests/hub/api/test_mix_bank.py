@@ -72,7 +72,7 @@ def test_a_limit_that_stands_for_none_does_not_look_back_at_all_that_passed(
         return line_tail(*given)
 
     monkeypatch.setattr(mix_bank, "line_tail", spied)
-    with serving(database, ApiSettings()) as url, httpx.Client(base_url=url, timeout=30) as client:
+    with serving(database, ApiSettings()) as url, httpx.Client(base_url=url, timeout=60) as client:
         told = client.post(f"{LANES}/next", json={"lanes": BANK, "control_point": "TRIM-IN"})
     assert told.status_code == 200
     assert asked == [MOST_ON_LINE]
@@ -123,7 +123,7 @@ def test_a_supplier_has_no_mix_bank(world: Database) -> None:
     with (
         serving(world, settings) as url,
         httpx.Client(
-            base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30
+            base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60
         ) as client,
     ):
         for path, more in (

@@ -91,7 +91,7 @@ def test_two_at_once_are_one(client: httpx.Client, url: str, world: Database) ->
     answers: list[httpx.Response] = []
 
     def first() -> None:
-        with httpx.Client(base_url=url, timeout=30) as other:
+        with httpx.Client(base_url=url, timeout=60) as other:
             answers.append(report(other))
 
     with world.connect("ingest") as connection:
@@ -170,7 +170,7 @@ def keys(world: Database) -> dict[str, str]:
 def guarded(world: Database) -> Iterator[httpx.Client]:
     with (
         serving(world, ApiSettings(token=TOKEN)) as url,
-        httpx.Client(base_url=url, timeout=20) as client,
+        httpx.Client(base_url=url, timeout=60) as client,
     ):
         yield client
 

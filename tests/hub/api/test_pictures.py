@@ -68,7 +68,7 @@ def as_role(world: Database, url: str) -> Iterator[dict[str, httpx.Client]]:
         for name, tenant, role in whose:
             key = make_key(connection, tenant, name, role, until, "test")
             headers = {"Authorization": f"Bearer {key}"}
-            found[name] = httpx.Client(base_url=url, headers=headers, timeout=20)
+            found[name] = httpx.Client(base_url=url, headers=headers, timeout=60)
     yield found
     for client in found.values():
         client.close()

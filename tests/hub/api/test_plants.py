@@ -141,10 +141,11 @@ def test_what_does_not_exist_is_a_problem(client: httpx.Client, path: str) -> No
 def test_the_database_may_go_away_and_come_back(
     client: httpx.Client, database_server: DatabaseServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(context, "POOL_WAIT_S", 0.3)
     first = report(client, 1)
     database_server.embedded.stop()
     try:
+        # What is there again has all the time that a busy machine takes.
+        monkeypatch.setattr(context, "POOL_WAIT_S", 0.3)
         for refused in (report(client, 2), client.get("/v1/plants"), client.get("/v1/gateways")):
             assert problem(refused)["detail"] == "the database cannot be reached; ask again"
             assert refused.headers["retry-after"] == "1"
@@ -154,6 +155,7 @@ def test_the_database_may_go_away_and_come_back(
         assert unready.status_code == 503
         assert unready.json()["troubles"] == ["the database cannot be reached"]
     finally:
+        monkeypatch.undo()
         database_server.embedded.start()
     # Whoever asks again, as the answer says, finds nothing lost and nothing doubled.
     eventually(lambda: client.get("/readyz").status_code == 200, "the hub's return")
@@ -164,7 +166,7 @@ def test_the_database_may_go_away_and_come_back(
 def test_without_the_token_nothing_is_told(world: Database) -> None:
     with (
         serving(world, ApiSettings(token=TOKEN)) as url,
-        httpx.Client(base_url=url, timeout=30) as client,
+        httpx.Client(base_url=url, timeout=60) as client,
     ):
         for path in ("/v1/plants", "/v1/gateways", "/v1/tags", "/v1/live", "/v1/plants/P1/lines"):
             for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic x"}):
@@ -181,7 +183,7 @@ def test_a_supplier_sees_its_own_line_and_no_plant(world: Database) -> None:
     with (
         serving(world, settings) as url,
         httpx.Client(
-            base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30
+            base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60
         ) as client,
     ):
         assert client.get("/v1/plants").json() == []

@@ -77,7 +77,7 @@ def test_an_applied_proposal_comes_in_force_and_is_told(client: httpx.Client, ur
     before = chain(client)
     with live(client) as stream:
         stream.until("reset")
-        with httpx.Client(base_url=url, timeout=30) as other:
+        with httpx.Client(base_url=url, timeout=60) as other:
             found = propose(other, blocked=[number(3)], frozen=4, apply=True)
         stream.until("sequence", plant=PLANT)
     assert found["passed"] == 2
@@ -192,7 +192,7 @@ def test_a_supplier_cannot_resequence(world: Database) -> None:
     with (
         serving(world, settings) as url,
         httpx.Client(
-            base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30
+            base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60
         ) as client,
     ):
         refused = client.post(RESEQUENCE, json={"apply": True})

@@ -34,7 +34,7 @@ def asking(database: Database, settings: ApiSettings) -> Iterator[httpx.Client]:
     headers = {"Authorization": f"Bearer {TOKEN}"}
     with (
         serving(database, settings) as url,
-        httpx.Client(base_url=url, timeout=20, headers=headers) as client,
+        httpx.Client(base_url=url, timeout=60, headers=headers) as client,
     ):
         yield client
 
@@ -88,7 +88,7 @@ def test_a_search_finds_a_better_sequence_and_puts_it_in_force(client: httpx.Cli
 
     with live(client) as stream:
         stream.until("reset")
-        with httpx.Client(base_url=client.base_url, timeout=30) as other:
+        with httpx.Client(base_url=client.base_url, timeout=60) as other:
             put = other.post(f"{SEARCHES}/{found['id']}/sequence")
         stream.until("sequence", plant=PLANT)
     assert put.status_code == 201
@@ -108,7 +108,7 @@ def test_who_puts_it_in_force_at_once_stores_it_once(client: httpx.Client) -> No
     found = ended(client, start(client, **REPEATABLE)["id"])
 
     def put(_: int) -> tuple[int, int]:
-        with httpx.Client(base_url=client.base_url, timeout=20) as other:
+        with httpx.Client(base_url=client.base_url, timeout=60) as other:
             answer = other.post(f"{SEARCHES}/{found['id']}/sequence")
         return answer.status_code, answer.json()["sequence"]
 

@@ -128,7 +128,7 @@ def test_a_supplier_learns_nothing_of_the_sequence(world: Database) -> None:
     with (
         serving(world, settings) as url,
         httpx.Client(
-            base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30
+            base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60
         ) as client,
     ):
         for path in ("score", "plot.svg", "explanation", "comparison?with=1"):

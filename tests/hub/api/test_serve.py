@@ -21,7 +21,7 @@ def test_all_parts_in_one_process(
     settings = BrokerSettings(host=broker.host, port=broker.port, tls=False)
     with serve(environment) as ready, Supplier(settings).running() as supplier:
         assert ready.startswith("ready http://127.0.0.1:")
-        with httpx.Client(base_url=ready.removeprefix("ready "), timeout=20) as client:
+        with httpx.Client(base_url=ready.removeprefix("ready "), timeout=60) as client:
             parts = {"calls": True, "ingest": True, "webhooks": True}
             assert client.get("/healthz").json() == {"parts": parts}
             eventually(lambda: client.get("/readyz").status_code == 200, "its brokers")
@@ -42,7 +42,7 @@ def test_one_part_alone(environment: dict[str, str], database: Database) -> None
     with serve(environment, "--only", "calls") as ready:
         assert ready == "ready"
     with serve(environment, "--only", "api") as ready:
-        health = httpx.get(ready.removeprefix("ready ") + "healthz").json()
+        health = httpx.get(ready.removeprefix("ready ") + "healthz", timeout=60).json()
         assert health == {"parts": {}}
 
 

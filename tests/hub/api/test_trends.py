@@ -71,8 +71,8 @@ def test_a_span_that_ends_before_it_begins_is_refused(client: httpx.Client, tag:
 def test_a_tenant_that_has_asked_for_too_much_has_to_wait(world: Database, tag: int) -> None:
     little = IdentitySettings(rate=RateSettings(reading_seconds_per_minute=0.000_001))
     with serving(world, ApiSettings(), identity=little) as url:
-        assert httpx.get(f"{url}/v1/tags/{tag}/trend").status_code == 200
-        refused = httpx.get(f"{url}/v1/tags/{tag}/trend")
+        assert httpx.get(f"{url}/v1/tags/{tag}/trend", timeout=60).status_code == 200
+        refused = httpx.get(f"{url}/v1/tags/{tag}/trend", timeout=60)
         assert refused.status_code == 429
         assert int(refused.headers["Retry-After"]) > 0
-        assert httpx.get(f"{url}/v1/tags").status_code == 200
+        assert httpx.get(f"{url}/v1/tags", timeout=60).status_code == 200

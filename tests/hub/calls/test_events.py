@@ -6,7 +6,7 @@ import pytest
 
 from deploy.local.broker import LocalBroker
 from protocols.jis.envelope import Lost, Records, StateMessage, dump
-from protocols.streams import draw_epoch
+from protocols.streams import Answer, draw_epoch
 from tests.hub.calls.conftest import CallLane
 from tests.hub.calls.world import PASSED_AT, Supplier, eventually
 
@@ -39,6 +39,13 @@ def committed(lane: CallLane, count: int) -> None:
     eventually(lambda: lane.rows(query) == [(count,)], f"watermark {count}")
 
 
+def told(supplier: Supplier, count: int) -> None:
+    """Wait until the hub has said so, behind whatever it said before; all that is passed over."""
+    wanted = Answer(supplier.writer.epoch, count)
+    eventually(lambda: supplier.answers[-1:] == [wanted], f"{wanted}")
+    supplier.answers.clear()
+
+
 def status(lane: CallLane, group: str = "SEAT-FRONT") -> Any:
     return lane.one(f"SELECT status FROM jis_call WHERE part_group = '{group}'")
 
@@ -64,7 +71,7 @@ def test_every_receipt_is_answered_a_duplicate_too(lane: CallLane) -> None:
         committed(lane, 1)
         again = dump(Records(epoch=supplier.writer.epoch, first=0, records=supplier.events))
         for _ in range(3):
-            supplier.answers.clear()
+            told(supplier, 1)
             supplier.publish("events", again)
             eventually(lambda: supplier.answers, "an answer")
             assert supplier.answers[-1].watermark == 1
@@ -101,7 +108,7 @@ def test_events_come_in_order_or_not_at_all(lane: CallLane) -> None:
         supplier.report(event(1, BUILT[0]))
         committed(lane, 1)
         early = Records(epoch=supplier.writer.epoch, first=5, records=[event(1, BUILT[1])])
-        supplier.answers.clear()
+        told(supplier, 1)
         supplier.publish("events", dump(early))
         eventually(lambda: supplier.answers, "an answer")
         assert supplier.answers[-1].watermark == 1
@@ -113,7 +120,7 @@ def test_records_of_an_epoch_that_was_not_stated_are_not_read(lane: CallLane) ->
     with Supplier(lane.broker).running() as supplier:
         committed(lane, 0)
         ours = supplier.writer.epoch
-        supplier.answers.clear()
+        told(supplier, 0)
         other = Records(epoch=draw_epoch(), first=0, records=[event(1, BUILT[0])])
         supplier.publish("events", dump(other))
         eventually(lambda: supplier.answers, "an answer")

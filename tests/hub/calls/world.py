@@ -32,7 +32,7 @@ PLANT = "P1"
 OWNER = "carmaker"
 POINT = "TRIM-IN"
 PASSED_AT = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 _WORLD = """
 INSERT INTO tenant VALUES ('carmaker', 'Car maker', 'oem'), ('seatworks', 'Seats', 'supplier'),

@@ -37,7 +37,7 @@ def hub(database: Database, signing: Signing) -> Iterator[httpx.Client]:
     settings = ApiSettings(token=TOKEN)
     with (
         serving(database, settings, identity=identity, signing=signing) as url,
-        httpx.Client(base_url=url, timeout=30) as client,
+        httpx.Client(base_url=url, timeout=60) as client,
     ):
         yield client
 
@@ -174,7 +174,7 @@ def test_a_hub_without_authority_gives_nothing(database: Database, tmp_path: Pat
     for signing in (None, missing):
         with (
             serving(database, ApiSettings(), signing=signing) as url,
-            httpx.Client(base_url=url, timeout=30) as hub,
+            httpx.Client(base_url=url, timeout=60) as hub,
         ):
             assert hub.get(AUTHORITY_PATH).status_code == HTTPStatus.NOT_FOUND
 

@@ -35,7 +35,7 @@ def hub(database: Database, users: Provider) -> Iterator[httpx.Client]:
     settings = ApiSettings(token=TOKEN)
     with (
         serving(database, settings, identity=identity) as url,
-        httpx.Client(base_url=url, timeout=30) as client,
+        httpx.Client(base_url=url, timeout=60) as client,
     ):
         yield client
 

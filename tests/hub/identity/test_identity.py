@@ -114,7 +114,7 @@ def test_a_revoked_or_expired_key_is_refused(hub: httpx.Client, database: Databa
         connection.execute("UPDATE api_key SET expires_at = now() + interval '1 day'")
         assert status(hub, key, "GET", "/v1/plants") == HTTPStatus.OK
     assert status(hub, TOKEN, "DELETE", f"/v1/keys/{key_id}") == HTTPStatus.NO_CONTENT
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while status(hub, key, "GET", "/v1/plants") == HTTPStatus.OK:  # remembered for some seconds
         assert time.monotonic() < deadline
         time.sleep(0.2)
@@ -147,9 +147,12 @@ def test_wrong_keys_are_refused_and_then_made_to_wait(hub: httpx.Client) -> None
 
 def test_who_asks_too_often_waits_and_others_do_not(hub: httpx.Client) -> None:
     key = make(hub, "plant")
-    answers = [status(hub, key, "GET", "/v1/me") for _ in range(65)]
-    assert answers[0] == HTTPStatus.OK
-    assert answers[-1] == HTTPStatus.TOO_MANY_REQUESTS
+    answer, asked = status(hub, key, "GET", "/v1/me"), 1
+    assert answer == HTTPStatus.OK
+    # Sixty in ten seconds are let pass: on a slow machine those may begin anew meanwhile.
+    while answer == HTTPStatus.OK:
+        answer, asked = status(hub, key, "GET", "/v1/me"), asked + 1
+    assert (answer, asked > 60) == (HTTPStatus.TOO_MANY_REQUESTS, True)
     assert status(hub, TOKEN, "GET", "/v1/me") == HTTPStatus.OK
 
 
@@ -201,7 +204,7 @@ def test_a_provider_may_change_its_key(
 
 
 def test_a_browser_signs_in_and_out(hub: httpx.Client, users: Provider) -> None:
-    with httpx.Client(base_url=hub.base_url, follow_redirects=True, timeout=30) as browser:
+    with httpx.Client(base_url=hub.base_url, follow_redirects=True, timeout=60) as browser:
         assert browser.get("/v1/me").status_code == HTTPStatus.UNAUTHORIZED
         landed = browser.get("/sign-in", params={"to": "/healthz"})
         assert landed.url.path == "/healthz"
@@ -215,10 +218,10 @@ def test_a_browser_signs_in_and_out(hub: httpx.Client, users: Provider) -> None:
 
 
 def test_a_sign_in_of_another_browser_is_not_finished(hub: httpx.Client, users: Provider) -> None:
-    with httpx.Client(base_url=hub.base_url, timeout=30) as attacker:
+    with httpx.Client(base_url=hub.base_url, timeout=60) as attacker:
         begun = attacker.get("/sign-in")
-        back = httpx.get(begun.headers["location"]).headers["location"]
-    with httpx.Client(timeout=30) as victim:
+        back = httpx.get(begun.headers["location"], timeout=60).headers["location"]
+    with httpx.Client(timeout=60) as victim:
         assert victim.get(back).status_code == HTTPStatus.BAD_REQUEST
     leads_out = hub.get("/sign-in", params={"to": "//elsewhere.example"})
     assert leads_out.status_code == HTTPStatus.SEE_OTHER

@@ -78,7 +78,7 @@ def test_over_http_a_decoder_reads_it(database: Database) -> None:
     make_world(database)
     with (
         serving(database, ApiSettings()) as url,
-        httpx.Client(base_url=url, timeout=20) as client,
+        httpx.Client(base_url=url, timeout=60) as client,
     ):
         passed = {"production_no": "0000001", "passed_at": "2026-03-02T06:15:00Z"}
         client.post(f"/v1/plants/{PLANT}/control-points/TRIM-IN/passes", json=passed)

@@ -19,7 +19,7 @@ DOCTOR = [sys.executable, "-c", "from hub.cli import main; main()", "doctor"]
 
 def doctor(environment: dict[str, str], *options: str) -> tuple[int, str]:
     done = subprocess.run(
-        [*DOCTOR, *options], env=environment, capture_output=True, text=True, timeout=60
+        [*DOCTOR, *options], env=environment, capture_output=True, text=True, timeout=100
     )
     assert "Traceback" not in done.stderr
     return done.returncode, done.stdout

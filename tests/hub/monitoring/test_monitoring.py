@@ -85,7 +85,7 @@ def test_a_hub_without_its_api_is_watched_too(
         release(connection, OWNER, PLANT, POINT, "0000001", passed_at(1))
     with (
         serve(variables, "--only", "ingest", "--only", "calls"),
-        httpx.Client(base_url=url, timeout=20) as client,
+        httpx.Client(base_url=url, timeout=60) as client,
     ):
         assert client.get("/healthz").json() == {"parts": {"calls": True, "ingest": True}}
         eventually(lambda: client.get("/readyz").status_code == 200, "its brokers")

@@ -21,6 +21,7 @@ def pass_car(url: str, number: int) -> None:
     httpx.post(
         f"{url}/v1/plants/P1/control-points/TRIM-IN/passes",
         json={"production_no": f"{number:07d}", "passed_at": datetime.now(UTC).isoformat()},
+        timeout=60,
     ).raise_for_status()
 
 

@@ -265,10 +265,10 @@ def test_chinese_pages_say_in_chinese_where_a_call_stands(
 
 def test_a_hub_with_a_token_shows_nothing_without_it(page: Page, world: Database) -> None:
     with serving(world, ApiSettings(token=TOKEN)) as url:
-        bare = httpx.get(f"{url}/tower")
+        bare = httpx.get(f"{url}/tower", timeout=60)
         assert bare.status_code == 200
         assert "P1" not in bare.text
-        assert httpx.get(f"{url}/tower", headers={"X-Part": "1"}).status_code == 401
+        assert httpx.get(f"{url}/tower", headers={"X-Part": "1"}, timeout=60).status_code == 401
         page.goto(f"{url}/tower?lang=en")
         page.fill("#token", TOKEN)
         page.click("dialog button")
@@ -281,7 +281,7 @@ def test_what_is_not_there_is_said(url: str) -> None:
         "cars/9", "calls/x/1/g/0", "calls/x/1", "racks/TRIM1/x", "shipments/TRIM1/x",
         "exceptions/9", "lines/x", "figures/x", "x",
     ):  # fmt: skip
-        answer = httpx.get(f"{url}/tower/{path}", params={"lang": "en"})
+        answer = httpx.get(f"{url}/tower/{path}", params={"lang": "en"}, timeout=60)
         assert answer.status_code == 404, path
         assert "Nothing is known of this" in answer.text
 
@@ -289,7 +289,7 @@ def test_what_is_not_there_is_said(url: str) -> None:
 def test_names_from_outside_are_text_never_markup(url: str, supply: Supply) -> None:
     supply.pass_cars(1)
     supply.say(key(1), "missing", reason="<script>alert(1)</script>")
-    text = httpx.get(f"{url}/tower/calls/TRIM1/0000001/DOOR-TRIM/0").text
+    text = httpx.get(f"{url}/tower/calls/TRIM1/0000001/DOOR-TRIM/0", timeout=60).text
     assert "<script>alert" not in text
     assert "&lt;script&gt;" in text
 
