@@ -27,6 +27,7 @@ from hub.ingest.leases import LeaseLostError
 from hub.ingest.session import Session
 from hub.ingest.settings import IngestSettings
 from hub.store import Database
+from protocols.streams import Cursor
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +47,9 @@ class Owner(Protocol):
     def read(self, message: Message) -> None:
         """Read a message into the batch that grows."""
 
-    def answer(self, sessions: Iterable[Session]) -> None:
-        """Tell each node where its stream stands: what was gathered of it is committed."""
+    def answer(self, committed: Iterable[tuple[Session, Cursor | None]]) -> None:
+        """Tell each node how far its stream is committed, if it has one. The session may be further
+        by now."""
 
     def lost(self, error: LeaseLostError) -> None:
         """Others have groups that this worker took for its own."""
@@ -212,7 +214,9 @@ class Committer:
 
     def _answer(self, batch: Batch, refused: list[Quarantined]) -> None:
         """Tell those whose streams have moved, and the log what the database did not take."""
-        self._owner.answer(share.session for share in batch.shares.values() if share.answer)
+        self._owner.answer(
+            (share.session, share.cursor) for share in batch.shares.values() if share.answer
+        )
         for record in refused:
             logger.warning(
                 "%s: record %s cannot be stored and is in quarantine: %s",

@@ -41,6 +41,7 @@ from protocols.sparkplug import (
 )
 from protocols.sparkplug.session import MODULUS, SeqChecker, bd_seq_of, rebirth_command
 from protocols.sparkplug.topics import DeviceTopic, NodeTopic
+from protocols.streams import Cursor
 
 logger = logging.getLogger(__name__)
 
@@ -370,7 +371,7 @@ class Worker:
                     session.gateway,
                 )
             session.conflict_at = now
-            self.answer([session])
+            self.answer([(session, session.position.cursor)])
             return
         if session.delivery is Delivery.UNKNOWN and born.delivery is Delivery.STANDARD:
             logger.warning(
@@ -395,7 +396,7 @@ class Worker:
         if born.node is not None:
             session.devices[None] = born.node
             self._birth_values(session, born.node, payload, raw)
-        self.answer([session])
+        self.answer([(session, session.position.cursor)])
 
     def _device_born(self, session: Session, name: str, payload: Payload, raw: bytes) -> None:
         session.seq.arrived(payload.seq, time.monotonic())
@@ -470,12 +471,11 @@ class Worker:
 
     # --- what nodes are told ----------------------------------------------------------------------
 
-    def answer(self, sessions: Iterable[Session]) -> None:
-        """Tell each node where its stream stands."""
+    def answer(self, committed: Iterable[tuple[Session, Cursor | None]]) -> None:
+        """Tell each node how far its stream is committed, if it has one."""
         now_ms = time.time_ns() // 1_000_000
         commands = []
-        for session in sessions:
-            cursor = session.position.cursor
+        for session, cursor in committed:
             if cursor is not None:
                 text = dump_answer(cursor.answer()).decode()
                 metric = Metric(CURSOR, timestamp=now_ms, value=text)

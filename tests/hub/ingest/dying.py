@@ -16,14 +16,15 @@ from hub.ingest.session import Session
 from hub.ingest.worker import Worker
 from hub.store import Database
 from protocols.mqtt.broker import BrokerSettings
+from protocols.streams import Cursor
 from tests.fixtures.postgres import PASSWORDS
 from tests.hub.ingest.conftest import FAST
 
 
 class _Dying(Worker):
-    def answer(self, sessions: Iterable[Session]) -> None:
-        told = list(sessions)
-        if any(said.position.cursor and said.position.cursor.watermark > 0 for said in told):
+    def answer(self, committed: Iterable[tuple[Session, Cursor | None]]) -> None:
+        told = list(committed)
+        if any(cursor is not None and cursor.watermark > 0 for _, cursor in told):
             os.kill(os.getpid(), signal.SIGKILL)
         super().answer(told)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import psycopg
@@ -13,7 +14,7 @@ from hub.ingest import Ingest
 from hub.store import Database
 from protocols.sparkplug import DataType, Metric
 from tests.hub.ingest.conftest import FAST, eventually, rows
-from tests.hub.ingest.node import BASE_MS, Node, broker_settings
+from tests.hub.ingest.node import BASE_MS, WAIT_S, Node, broker_settings
 
 EPOCH = 4711
 _ONE_EACH = FAST.model_copy(update={"batch_bytes": 1024})
@@ -69,8 +70,8 @@ def waiting(hub: psycopg.Connection) -> list[int]:
         pid
         for (pid,) in rows(
             hub,
-            "SELECT pid FROM pg_stat_activity"
-            " WHERE datname = current_database() AND wait_event_type = 'Lock'",
+            "SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid)"
+            " WHERE NOT granted AND datname = current_database()",
         )
     ]
 
@@ -175,6 +176,30 @@ def test_a_batch_behind_one_that_fails_is_not_committed_by_itself(
         seat.answered(EPOCH, 2)
     assert rows(hub, texts) == [("b",), ("0",)]
     assert stored(hub)[:2] == [("gw-seat", 0.0, 100), ("gw-seat", 1.0, 100)]
+
+
+def test_nobody_is_told_of_what_still_waits(
+    database: Database, hub: psycopg.Connection, seat: Node
+) -> None:
+    """The table is given to the first, then held again before the second has it."""
+    with (
+        database.connect("owner") as next_holder,
+        ThreadPoolExecutor(1) as aside,
+    ):
+        with held(database):
+            record(seat, 0)
+            eventually(lambda: len(waiting(hub)) == 1, "the first waits")
+            holding = aside.submit(next_holder.execute, "LOCK TABLE sample IN SHARE MODE")
+            eventually(lambda: len(waiting(hub)) == 2, "who holds next waits behind it")
+            record(seat, 1)
+            record(seat, 2)
+        holding.result(WAIT_S)
+        seat.answered(EPOCH, 1)
+        assert seat.answers.empty()
+        assert len(stored(hub)) == 1
+        next_holder.rollback()
+        seat.answered(EPOCH, 3)
+    assert stored(hub) == [("gw-seat", float(offset), 100) for offset in range(3)]
 
 
 def test_told_to_stop_it_commits_what_is_under_way(
