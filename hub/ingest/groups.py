@@ -96,6 +96,11 @@ class Groups:
         """Whether a group whose data have begun to come in is still this worker's."""
         return self._sharing is not None and self._sharing.has(group)
 
+    def join_again(self) -> None:
+        """Groups may have begun to come in unheard: it is to be said once more."""
+        if self._sharing is not None:
+            self._sharing.join_again(self._taken)
+
     def join(self, group: str, stored: Mapping[str, Stored]) -> Iterator[TakeOver]:
         """Take a group's data from now on; its nodes that live, with what is stored of each and
         what was heard while another had it. Of one that has died the other will have noted it; else

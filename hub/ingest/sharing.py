@@ -88,6 +88,13 @@ class Sharing:
         """Whether this worker has the group."""
         return group in self._tokens
 
+    def join_again(self, taken: Iterable[str]) -> None:
+        """Have `Joined` said once more of the groups that this worker has and has not taken."""
+        with self._lock:
+            waiting = self._tokens.keys() - set(taken)
+        for group in waiting:
+            self.listeners.join(group)
+
     def check(self, conn: psycopg.Connection, groups: Iterable[str]) -> None:
         """Within a transaction: its groups are this worker's until it ends. Raises
         `LeaseLostError`."""

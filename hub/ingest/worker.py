@@ -134,10 +134,12 @@ class Worker:
 
     def _begin_anew(self) -> None:
         """Let go of all that was gathered, which nobody has an answer for and gateways send again,
-        and of the births: some may have been among what was taken and not read."""
+        and of the births: some may have been among what was taken and not read, or that a group
+        has begun to come in."""
         self._committer.begin_anew()
         self._groups.missed()
         self._forget_births()
+        self._groups.join_again()
         self._stopping.wait(_TICK_S)
 
     def _forget_births(self) -> None:

@@ -19,7 +19,7 @@ import psycopg
 import pytest
 
 from deploy.local.broker import LocalBroker, Mosquitto
-from hub.ingest import stored_births
+from hub.ingest import Ingest, stored_births
 from hub.ingest.inbox import Message
 from hub.ingest.leases import Division, divide
 from hub.ingest.lives import Life, Lives, died
@@ -30,7 +30,7 @@ from protocols.mqtt.broker import make_client
 from protocols.sparkplug import DataType, Metric, encode
 from protocols.sparkplug.session import Arrival, HostState, SeqChecker, death_payload
 from protocols.sparkplug.topics import DeviceTopic, NodeTopic, state_topic
-from tests.hub.ingest.conftest import eventually, rows
+from tests.hub.ingest.conftest import FAST, eventually, rows
 from tests.hub.ingest.node import BASE_MS, WAIT_S, Node, broker_settings
 
 _CHILD = "tests.hub.ingest.sharing_child"
@@ -411,6 +411,34 @@ def test_no_births_are_stored_of_a_node_whose_last_one_cannot_be_read(
         eventually(lambda: rows(hub, stored) == [("",)], "that of its device to go")
         foreign.publish("NBIRTH", b"\x0a\xff")
         eventually(lambda: rows(hub, stored) == [], "that of the node to go")
+
+
+def test_a_fault_of_its_own_costs_a_worker_no_group(
+    database: Database,
+    mosquitto: LocalBroker,
+    hub: psycopg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    faults = iter([RuntimeError("a fault of our own")])
+    take_over = stored_births.take_over
+
+    def faulty(
+        conn: psycopg.Connection, group: str, since: datetime | None
+    ) -> Mapping[str, Stored]:
+        for fault in faults:
+            raise fault
+        return take_over(conn, group, since)
+
+    monkeypatch.setattr(stored_births, "take_over", faulty)
+    settings = FAST.model_copy(update={"shared": True, "lease_s": 2.0})
+    with Ingest(database, broker_settings(mosquitto), settings), ExitStack() as stack:
+        for group, name in (("seatworks", "gw-seat"), ("trimworks", "gw-trim")):
+            node = stack.enter_context(Node(mosquitto, group, name))
+            node.asked_for_rebirth()
+            node.birth(EPOCHS[group])
+            node.record(0)
+            node.answered(EPOCHS[group], 1)
+    assert next(faults, None) is None
 
 
 @pytest.fixture
