@@ -179,4 +179,5 @@ async def test_a_plc_that_is_not_there_stops_nobody(tmp_path: Path, broker: Loca
         hub.call(*calls(1, 1))
         await until(lambda: hub.calls_answer and hub.calls_answer.watermark == 1, "the call kept")
         await until(lambda: hub.node_metrics.get("Gateway/Calls Open") == 1, "the open call told")
+        await until(lambda: "line P1/SEAT1: " in gateway.output, "the word of it")
         assert gateway.output.count("line P1/SEAT1: ") == 1, "said once"

@@ -267,7 +267,7 @@ async def test_silence_while_the_disk_hangs_is_excused(source: Watched) -> None:
     await asyncio.sleep(3 * SILENCE_S)
     assert made.figures.restarts == 0
     excused.clear()
-    await until(lambda: made.figures.restarts == 1, "the restart")
+    await until(lambda: made.figures.restarts >= 1, "the restart")
 
 
 async def test_nobody_is_to_blame_when_the_whole_process_stood_still(source: Watched) -> None:

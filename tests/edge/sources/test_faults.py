@@ -17,6 +17,7 @@ from firmware_sim.line.plc import run_line
 from firmware_sim.line.process import extra_tags
 from firmware_sim.line.settings import LineSettings
 from firmware_sim.proxy.proxy import FaultProxy
+from tests.edge.sources.reading import until
 
 pytestmark = pytest.mark.anyio
 TAGS = 40
@@ -71,6 +72,7 @@ async def test_each_change_is_in_the_journal_once(tmp_path: Path) -> None:
                 )  # fmt: skip
                 try:
                     await _online(reader)
+                    await _counted(ledger)
                     await asyncio.sleep(chance.uniform(0.2, 0.8))
                     if turn % 2:
                         await proxy.make("cut", seconds=chance.uniform(0.05, 0.3))
@@ -105,6 +107,16 @@ async def test_each_change_is_in_the_journal_once(tmp_path: Path) -> None:
     assert max(found.values()) == 1
     assert len(set(changes) & set(found)) > 500
     assert not [record for record in stored if isinstance(record, Gap)]
+
+
+async def _counted(ledger: Path) -> None:
+    """Wait until the PLC has written some 250 entries more."""
+
+    def size() -> int:
+        return ledger.stat().st_size
+
+    enough = size() + 20_000
+    await until(lambda: size() >= enough)
 
 
 async def _online(reader: asyncio.subprocess.Process) -> None:
