@@ -21,7 +21,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs7
 
-from edge.identity.https import Answer, AskError, Server
+from edge.identity.https import Answer, AskError, Server, shown
 from edge.identity.settings import EstSettings
 
 _ROOT = "/.well-known/est"
@@ -122,7 +122,8 @@ class Est:
         if answer.status in (HTTPStatus.NOT_FOUND, HTTPStatus.NO_CONTENT):
             return f"{said}; is it an EST server, and is the label right?"
         if 300 <= answer.status < 400:
-            return f"{where} is elsewhere: {answer.headers.get('Location')}; correct the url"
+            place = shown(str(answer.headers.get("Location")))
+            return f"{where} is elsewhere: {place}; correct the url"
         return said
 
 

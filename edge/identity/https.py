@@ -34,8 +34,14 @@ class Answer:
 
     @property
     def shown(self) -> str:
-        """Its beginning, in one line, for people."""
-        return " ".join(self.body.decode(errors="replace").split())[:_LONGEST_DETAIL]
+        """Its beginning, for people."""
+        return shown(self.body.decode(errors="replace"))
+
+
+def shown(text: str) -> str:
+    """The beginning of what another says, in one line and without control characters."""
+    line = " ".join(text[: 2 * _LONGEST_DETAIL].split())[:_LONGEST_DETAIL]
+    return "".join(each if each.isprintable() else "?" for each in line)
 
 
 class Server:

@@ -146,7 +146,7 @@ def _is_of(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> bo
 def _chain(
     settings: EstSettings, own: x509.Certificate, given: Sequence[x509.Certificate]
 ) -> list[x509.Certificate]:
-    """From a certificate up to, and without, one that is trusted. Raises `AskError`."""
+    """From a certificate up to one that is trusted, without a root. Raises `AskError`."""
     try:
         trusted = x509.load_pem_x509_certificates(settings.ca_file.read_bytes())
     except ValueError as error:
@@ -166,13 +166,14 @@ def _chain(
         .build_client_verifier()
     )
     try:
-        *chain, _root = verifier.verify(own, [each for each in given if each != own]).chain
+        chain = verifier.verify(own, [each for each in given if each != own]).chain
     except VerificationError as error:
         raise AskError(
             f"{settings.url} gave a certificate that does not lead to one of {settings.ca_file}: "
             f"{error}"
         ) from None
-    return chain
+    # Whoever trusts the root alone wants to see those in between, also one that is trusted here.
+    return [each for each in chain if each.issuer != each.subject]
 
 
 def _signs(_: Policy, _certificate: x509.Certificate, told: x509.BasicConstraints) -> None:

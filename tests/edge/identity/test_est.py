@@ -27,6 +27,7 @@ from edge.identity.files import IdentityFiles
 from edge.identity.https import AskError
 from edge.identity.keys import gateway_name, key_pem, pem_of, request_for
 from edge.identity.settings import EstSettings
+from edge.proposals.ask import ask as ask_for_proposals
 from tests.edge.cli.invoke import invoke
 from tests.fixtures.certificates import make_identity
 from tests.fixtures.est_server import USER, EstServer, Reply, Seen, replies
@@ -125,6 +126,12 @@ def test_a_gateway_gets_its_certificate_for_a_password_that_is_good_once(
     assert pc.files.proof.read_bytes() == before
 
 
+def test_those_between_go_along_where_they_are_trusted_too(pc: Pc, est: EstServer) -> None:
+    pc.change(str(est.trust), str(est.chain))
+    assert pc.enrol()[0] == 0
+    assert pc.certificates()[1:] == [est.issuer.certificate]
+
+
 def test_a_broker_whose_authority_the_file_names_keeps_it(pc: Pc, est: EstServer) -> None:
     pc.change("broker:\n", f"broker:\n  ca_file: {est.folder / 'broker-root.pem'}\n")
     assert pc.enrol()[0] == 0
@@ -206,7 +213,7 @@ def test_a_certificate_that_is_not_what_was_asked_for_is_refused(
         (Reply(body=b"MAsGCSqGSIb3DQEHAg=="), "its answer has no certificates"),
         (Reply(body=b"A" * 100_000), "its answer is too long"),
         (Reply(HTTPStatus.FOUND, headers={"Location": "https://x/"}), "elsewhere: https://x/"),
-        (Reply(HTTPStatus.BAD_REQUEST, b"no such profile", "text/plain"), "(400): no such profile"),
+        (Reply(HTTPStatus.BAD_REQUEST, b"no\x1b[1m\nway", "text/plain"), "(400): no?[1m way"),
         (Reply(headers={"X": "x" * 70_000}), "cannot be asked: got more than 65536 bytes"),
     ],
 )
@@ -337,6 +344,15 @@ def test_an_answer_that_is_cut_off_is_none(est: EstServer) -> None:
         Est(settings).enrol(request, USER, SECRET)
 
 
+def test_an_answer_that_takes_too_long_is_none(
+    est: EstServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.identity.https._WHOLE_ANSWER_S", -1.0)
+    settings = EstSettings(url=est.url, label=est.label, ca_file=est.trust)
+    with pytest.raises(AskError, match="takes too long to come"):
+        Est(settings).authority()
+
+
 def test_a_wait_is_bounded_whatever_is_said() -> None:
     told = ["5", "0", "-3", "9" * 400, "soon", None, "٣"]
     assert [wait_s(each) for each in told] == [5, 1, 30, 86_400, 30, 30, 3]
@@ -358,6 +374,10 @@ def test_doctor_and_check_tell_of_the_authority(pc: Pc, est: EstServer) -> None:
     _, odd = certificate.look(load(pc.config))
     assert (odd.verdict, "the file has no identity.est any more" in odd.what) == ("failed", True)
     assert "no `identity: est:` any more" in pc.renew()
+    with pc.config.open("a") as file:
+        file.write("hub:\n  proposals: {}\n")
+    with pytest.raises(AskError, match="only of gateways that it has certified itself"):
+        ask_for_proposals(pc.config)
     held = pc.files.enrolment()
     assert held is not None
     pc.files.keep(pc.files.proof.read_text(), replace(held, hub="https://hub.example.org"))
