@@ -253,15 +253,16 @@ def report(
     reason: str | None = None,
 ) -> FoundCall:
     """A part was taken at the line, found not in order there, or sent back. Raises
-    `UnknownError`, and `RefusedError` for a serial that is not the call's."""
+    `UnknownError`, and `RefusedError` for a serial that is not that of the part packed."""
     with connection.transaction():
         _line(connection, tenant, key.plant, key.line)
         call = find_call(connection, key)
         if call is None:
             raise UnknownError(f"no call {key}")
-        if what == "consumed" and serial and call.serial and serial != call.serial:
+        delivered = _delivered_serial(call)
+        if what == "consumed" and serial and delivered and serial != delivered:
             raise RefusedError(
-                f"serial {serial} is not the part of {key}, which has {call.serial}: "
+                f"serial {serial} is not the part of {key}, which has {delivered}: "
                 "take that one, or reject this"
             )
         tell(connection, call, what, at, message_id=what, by=by, serial=serial, reason=reason)
@@ -283,6 +284,12 @@ def send_rack_back(
         if row[0] not in ("unloaded", "returned"):
             raise RefusedError(f"rack {rack} is {row[0]}: it can go back once it is unloaded")
         connection.execute(_RACK_RETURNED, {"plant": plant, "line": line, "rack": rack, "at": at})
+
+
+def _delivered_serial(call: FoundCall) -> str | None:
+    """Of the part that was packed. A truck may be quicker than the supplier's line to the hub: as
+    long as nothing was heard of packing, another may have been built since the last that was."""
+    return call.serial if call.packed_rack is not None else None
 
 
 def _line(connection: psycopg.Connection, tenant: str, plant: str, line: str) -> Line:
@@ -349,7 +356,9 @@ def _receive(
             (line.plant, line.id, scan.rack, scan.slot, scan.serial, list(ENDED)),
         ).fetchone()
     call = find_call(connection, _key(line, *row[:3])) if row is not None else None
-    expected = call.serial if call is not None else None
+    expected = None
+    if call is not None:
+        expected = call.serial if call.serial == scan.serial else _delivered_serial(call)
     if call is not None and expected is None:
         advised = connection.execute(
             _ADVISED_SERIAL, (line.plant, line.id, shipment, call.id)

@@ -120,6 +120,22 @@ def test_the_wrong_part_is_not_taken_at_the_line(shipped: Supply) -> None:
     assert shipped.part(key(1)) == "shipped"
 
 
+def test_a_part_built_again_may_be_quicker_than_its_reports(supply: Supply) -> None:
+    of = key(1)
+    supply.pass_cars(1)
+    supply.say(of, "produced", serial="S-1")
+    supply.say(of, "inspected", serial="S-1", verdict="nok")
+    # Its gateway is cut off now; the one built again is packed and comes.
+    supply.arrive("T1", racks=[RACK])
+    scan = dock.Scan(RACK, 1, LEFT_AT, "S-2", "DT-RED")
+    (receipt,) = dock.receive(supply.connection, OWNER, PLANT, "TRIM1", "T1", [scan], "worker 7")
+    assert receipt.matched
+    dock.report(supply.connection, OWNER, of, "consumed", LEFT_AT, "ST-40", "S-2")
+    supply.say(of, "produced", serial="S-2")
+    supply.say(of, "packed", serial="S-2", rack=RACK, slot=1)
+    assert (supply.part(of), supply.found(of).serial, supply.open()) == ("consumed", "S-2", {})
+
+
 def test_scans_are_kept(shipped: Supply) -> None:
     shipped.arrive("T1")
     shipped.scan("T1", RACK, 1, "S-other")
