@@ -23,7 +23,7 @@ from deploy.local.processes import Process
 MAX_PAYLOAD_BYTES = 512 * 1024
 """Twice the largest message of the contracts, so that a full one fits with its topic."""
 MAX_INFLIGHT = 100
-START_TIMEOUT_S = 15.0
+START_TIMEOUT_S = 60.0
 
 
 class LocalBroker(ABC):

@@ -39,6 +39,9 @@ SUPERUSER = "postgres"
 SYSTEM_USER = "lineside-postgres"
 """PostgreSQL refuses to run as root; started by root, it runs as this system user."""
 START_TIMEOUT_S = 60
+_PORTS = range(10_000, 15_000)
+"""Below those that the system gives to outgoing connections: such a one is soon another's while the
+server is away, which then is back elsewhere than its clients look."""
 
 
 class EmbeddedError(RuntimeError):
@@ -349,7 +352,7 @@ def _is_zombie(pid: int) -> bool:
 
 def _free_port(wanted: int) -> int:
     """`wanted` if it is free, else any free port; 0 wants any."""
-    for port in (wanted, 0):
+    for port in (wanted or secrets.choice(_PORTS), *secrets.SystemRandom().sample(_PORTS, 20), 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
