@@ -85,7 +85,7 @@ def test_no_broker_and_no_database(environment: dict[str, str], broker: LocalBro
 def test_a_collector_that_takes_spans_and_one_that_is_not_there(
     environment: dict[str, str],
 ) -> None:
-    with collector() as seen:
+    with collector(free_port()) as seen:  # which nobody else takes once it is gone
         told = environment | {"LINESIDE_HUB_TRACE__ENDPOINT": seen.url}
         assert verdicts(told)[1]["traces"].verdict == "ok"
         seen.status = 401

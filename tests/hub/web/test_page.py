@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from deploy.local.ports import free_port
 from hub.api.settings import ApiSettings
 from hub.store import Database
 from tests.hub.api.conftest import TOKEN, serving
@@ -92,12 +93,13 @@ def test_a_tag_is_drawn_and_its_gap_named(page: Page, url: str, world: Database)
 
 
 def test_a_lost_hub_cannot_be_overlooked_and_is_found_again(page: Page, world: Database) -> None:
-    with serving(world, ApiSettings()) as url:
+    port = free_port()
+    with serving(world, ApiSettings(), port) as url:
         page.goto(url)
         page.wait_for_selector("[data-connection=live]")
     page.wait_for_selector("[data-connection=lost]")
     page.wait_for_selector("#outage:visible >> text=What you see is old")
-    with serving(world, ApiSettings(), port=int(url.rpartition(":")[2])) as again:
+    with serving(world, ApiSettings(), port) as again:
         page.wait_for_selector("[data-connection=live]")
         page.wait_for_selector("#outage", state="hidden")
         # What happens from now on appears by itself again.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from deploy.local.ports import free_port
 from hub.api.settings import ApiSettings
 from hub.calls import commands
 from hub.calls.decisions import decide
@@ -209,12 +210,12 @@ def test_what_presses_most_stands_first_and_what_is_decided_last(
 def test_a_hub_that_is_away_is_said_and_comes_back(
     page: Page, world: Database, supply: Supply
 ) -> None:
-    page.set_default_timeout(60_000)
-    with serving(world, ApiSettings()) as url:
+    port = free_port()
+    with serving(world, ApiSettings(), port) as url:
         open_tower(page, url)
     page.wait_for_selector("#outage >> text=What you see is old")
     supply.pass_cars(1)
-    with serving(world, ApiSettings(), int(url.rpartition(":")[2])):
+    with serving(world, ApiSettings(), port):
         page.wait_for_selector("[data-connection=live]")
         page.wait_for_selector("[data-line=TRIM1] .seq >> text=0001")
         page.wait_for_selector("#outage", state="hidden")
