@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.api.context import Shared, Tenant
-from hub.api.pictures import PICTURE_EXAMPLE, PictureView, of_part
+from hub.api.pictures import PICTURE_EXAMPLE, PictureView, of_parts
 from hub.api.plants import After, Limit
 from hub.api.problems import Problem, described
 from protocols.inspection import Code, Verdict
@@ -173,7 +173,7 @@ def results(
             calls = cursor.execute(_CALLS, asked).fetchall()
         with connection.cursor(row_factory=class_row(FoundResult)) as cursor:
             found = cursor.execute(_RESULTS, asked).fetchall()
-        pictures = of_part(connection, serial)
+        pictures = of_parts(connection, serial)
     if not (calls or found or pictures or after):
         raise Problem(HTTPStatus.NOT_FOUND, f"nothing is known of a part {serial}")
     return PartResults(

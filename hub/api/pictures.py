@@ -35,7 +35,7 @@ SELECT p.id, g.group_id || '/' || g.node_id AS gateway, d.name AS device, p.even
 FROM inspection_picture p
 JOIN tag t ON t.id = p.tag JOIN device d ON d.id = t.device JOIN gateway g ON g.id = d.gateway
 """
-_OF_PART = f"{_SELECT} WHERE p.serial = %s ORDER BY p.happened_at, p.id LIMIT 100"
+_OF_PARTS = f"{_SELECT} WHERE p.serial = ANY (%s) ORDER BY p.happened_at, p.id LIMIT 100"
 _ONE = f"{_SELECT} WHERE p.id = %s"
 _PAGE = f"{_SELECT} WHERE p.id < %s ORDER BY p.id DESC LIMIT %s"
 _PLACES = "SELECT at FROM picture_part WHERE picture = %s ORDER BY at"
@@ -112,10 +112,10 @@ class PicturePage(BaseModel):
 PictureId = Annotated[int, Path(ge=1, le=_NEWEST, examples=[17])]
 
 
-def of_part(connection: psycopg.Connection, serial: str) -> Sequence[PictureView]:
-    """Pictures of events of a part, by time; at most 100."""
+def of_parts(connection: psycopg.Connection, *serials: str) -> Sequence[PictureView]:
+    """Pictures of events of parts, by time; at most 100."""
     with connection.cursor(row_factory=class_row(PictureView)) as cursor:
-        return cursor.execute(_OF_PART, (serial,)).fetchall()
+        return cursor.execute(_OF_PARTS, (list(serials),)).fetchall()
 
 
 @router.get("", summary="Pictures that gateways have taken", responses=_FOUND)

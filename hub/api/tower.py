@@ -21,6 +21,7 @@ from hub.api import dock_views
 from hub.api.bookings import read_stock
 from hub.api.context import Shared, caller
 from hub.api.modes import NEWEST
+from hub.api.pictures import of_parts
 from hub.api.problems import Problem
 from hub.web.board import colours_of, read_board, the_plant
 from hub.web.render import render
@@ -139,10 +140,12 @@ def _content(
             call, events = told
             about = dock_views.exceptions(connection, name, subject=str(key)).items
             been = {e.part_after for e in events if e.part_after}
+            built = {e.serial for e in events if e.serial and e.kind in ("produced", "inspected")}
             return draw(
                 "call",
                 call=call,
                 events=events,
+                pictures=of_parts(connection, *built),
                 exceptions=about,
                 car_steps=steps("car", call.car, been),
                 part_steps=steps("part", call.part, been),

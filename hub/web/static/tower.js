@@ -36,6 +36,54 @@ function put(html) {
     });
   }
   tick();
+  lookAtAll();
+}
+
+// Pictures are fetched, so that they come by the token too; they last as long as their page is shown.
+const pictures = new Map();
+async function bring(url) {
+  const answer = await fetch(url, { headers: headers() });
+  if (!answer.ok) throw new Error(answer.statusText);
+  return answer.blob();
+}
+
+function asText(blob) {
+  return new Promise((done, failed) => {
+    const reader = new FileReader();
+    reader.onload = () => done(reader.result);
+    reader.onerror = () => failed(reader.error);
+    reader.readAsDataURL(blob);
+  });
+}
+
+function lookAtAll() {
+  content.querySelectorAll("img[data-src]:not([src])").forEach(look);
+}
+
+async function look(image) {
+  const url = image.dataset.src;
+  if (!pictures.has(url)) pictures.set(url, bring(url).then(asText));
+  try {
+    image.src = await pictures.get(url);
+  } catch {
+    pictures.delete(url); // tried again when the page changes
+  }
+}
+
+async function save(link) {
+  try {
+    const url = URL.createObjectURL(await bring(link.href));
+    Object.assign(document.createElement("a"), { href: url, download: link.download }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  } catch (error) {
+    refuse(error.message);
+  }
+}
+
+function refuse(why) {
+  const refusal = document.getElementById("refusal");
+  refusal.hidden = !why;
+  refusal.textContent = why;
 }
 
 function busy() {
@@ -52,6 +100,7 @@ function plain(element) {
     each.className = "";
   });
   copy.querySelectorAll(".line").forEach((each) => { each.className = "line"; });
+  copy.querySelectorAll("img[data-src]").forEach((each) => each.removeAttribute("src"));
   copy.querySelectorAll("svg .done, svg .lorry").forEach((each) => each.remove());
   return copy.innerHTML;
 }
@@ -127,9 +176,10 @@ function listen() {
   end = follow("/v1/live", heard, state);
 }
 
-// Every second: clocks, ages, what is left to spare, where the trucks are.
+// Every second: clocks, ages, what is left to spare, where the trucks are; of pictures no event tells.
 function tick() {
   const now = Date.now();
+  if (content.querySelector("[data-coming]") && now - fetched > 2_000 && !wrong) load();
   const lang = document.documentElement.lang;
   document.getElementById("clock").textContent = new Date(now).toLocaleTimeString(lang, { hour12: false });
   const each = (selector, does) => document.querySelectorAll(selector).forEach(does);
@@ -180,7 +230,8 @@ async function go(url, push) {
   });
   const language = document.querySelector(".language");
   language.href = `${location.pathname}?lang=${language.hreflang}`;
-  document.getElementById("refusal").hidden = true;
+  refuse("");
+  pictures.clear();
   content.replaceChildren();
   await load();
   scrollTo(0, 0);
@@ -190,6 +241,11 @@ document.addEventListener("click", (event) => {
   const row = event.target.closest("tr[data-href]");
   const link = event.target.closest("a[href]") ?? (row && { href: new URL(row.dataset.href, location.href).href, dataset: {} });
   if (!link || "whole" in link.dataset || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  if ("save" in link.dataset) {
+    event.preventDefault();
+    save(link);
+    return;
+  }
   const url = new URL(link.href);
   if (url.origin !== location.origin || !url.pathname.startsWith("/tower")) return;
   event.preventDefault();
@@ -204,13 +260,11 @@ document.addEventListener("submit", async (event) => {
   const body = Object.fromEntries(new FormData(form));
   form.querySelectorAll("input[type=checkbox]").forEach((box) => { body[box.name] = box.checked; });
   if (event.submitter?.name) body[event.submitter.name] = event.submitter.value;
-  const refusal = document.getElementById("refusal");
   const answer = await fetch(form.dataset.post, {
     method: "POST", headers: headers({ "Content-Type": "application/json" }), body: JSON.stringify(body),
   }).catch(() => null);
   const problem = answer?.ok ? null : await answer?.json().catch(() => null);
-  refusal.hidden = Boolean(answer?.ok);
-  refusal.textContent = problem?.detail ?? document.body.dataset.lost;
+  refuse(answer?.ok ? "" : problem?.detail ?? document.body.dataset.lost);
   if (answer?.ok) {
     form.reset();
     document.activeElement?.blur();
@@ -220,5 +274,6 @@ document.addEventListener("submit", async (event) => {
 
 setInterval(tick, 1_000);
 tick();
+lookAtAll();
 listen();
 if (!content.children.length) load();

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from deploy.local.ports import free_port
+from firmware_sim.camera.frames import Frames
 from hub.api.settings import ApiSettings
 from hub.calls import commands
 from hub.calls.decisions import decide
@@ -274,6 +275,59 @@ def test_a_hub_with_a_token_shows_nothing_without_it(page: Page, world: Database
         page.fill("#token", TOKEN)
         page.click("dialog button")
         page.wait_for_selector("[data-line=TRIM1]")
+        page.evaluate("sessionStorage.clear()")
+
+
+def test_pictures_of_a_part_are_fetched_and_shown(
+    page: Page, world: Database, supply: Supply
+) -> None:
+    """By the token, which a page's own requests would lack."""
+    supply.pass_cars(1)
+    supply.inspect(key(1))
+    picture = Frames(320, 240).next()
+    ask = supply.connection.execute
+    ask(
+        """
+        WITH d AS (INSERT INTO device (owner, partner, gateway, name, online, since)
+            SELECT owner, partner, id, 'eye', true, now() FROM gateway WHERE owner = 'trimworks'
+            RETURNING id, owner, partner),
+        t AS (INSERT INTO tag (owner, partner, device, name, datatype)
+            SELECT owner, partner, id, 'Inspection/Picture', 12 FROM d RETURNING *),
+        p AS (INSERT INTO inspection_picture (owner, partner, tag, key, event, found_by, found_key,
+                what, serial, happened_at, state, reason, media_type, size, sha256, fetch_state,
+                asked_at, here)
+            SELECT t.owner, t.partner, t.id, v.key, 'nok', 'tester', v.key, v.key, %(serial)s,
+                now(), v.state, v.reason, v.type, length(%(data)s), sha256(%(data)s), v.fetched,
+                now(), 0
+            FROM t, (VALUES ('Leak', 'kept', '', 'image/jpeg', NULL),
+                ('Gap', 'kept', '', 'video/x-msvideo', 'there'),
+                ('Noise', 'missed', 'camera off', NULL, NULL)
+            ) AS v (key, state, reason, type, fetched) RETURNING *)
+        INSERT INTO picture_part (picture, at, owner, partner, data)
+        SELECT id, 0, owner, partner, %(data)s FROM p WHERE fetch_state = 'there'
+        """,
+        {"serial": serial(key(1)), "data": picture},
+    )
+    with serving(world, ApiSettings(token=TOKEN)) as url:
+        page.goto(f"{url}/tower/calls/TRIM1/0000001/DOOR-TRIM/0?lang=en")
+        page.fill("#token", TOKEN)
+        page.click("dialog button")
+        page.wait_for_selector("text=none was taken: camera off")
+        with page.expect_download() as saving:
+            page.click("text=Save the clip")
+        assert saving.value.path().read_bytes() == picture
+        page.click("button >> text=Fetch from its gateway")
+        page.wait_for_selector("text=asked for")
+        # It comes, though nothing tells the page of it.
+        ask(
+            "WITH p AS (UPDATE inspection_picture SET fetch_state = 'there', here = size,"
+            " there_at = now() WHERE key = 'Leak' RETURNING *)"
+            " INSERT INTO picture_part (picture, at, owner, partner, data)"
+            " SELECT id, 0, owner, partner, %s FROM p",
+            (picture,),
+        )
+        image = page.locator(".pictures img[src]")
+        assert image.evaluate("i => i.decode().then(() => i.naturalWidth)") == 320
         page.evaluate("sessionStorage.clear()")
 
 
