@@ -158,7 +158,7 @@ async def test_a_disk_that_goes_away_is_waited_for(
     await until(lambda: said("ready: "), "the first start")
     data.rename(elsewhere)
     data.write_text("in the way")
-    with closing(sqlite3.connect(elsewhere / "journal.sqlite")) as database:
+    with closing(sqlite3.connect(elsewhere / "journal.sqlite", timeout=60)) as database:
         database.execute("DROP TABLE record")
     await until(lambda: said("opened anew"), "the failure")
     await asyncio.sleep(0.3)

@@ -211,7 +211,7 @@ def statuses(manager: Manager) -> list[str]:
 @contextmanager
 def hanging_disk(config: EdgeConfig) -> Iterator[None]:
     """The journal's thread waits for a lock as it would for a disk that does not answer."""
-    with closing(sqlite3.connect(config.data_dir / "journal.sqlite")) as other:
+    with closing(sqlite3.connect(config.data_dir / "journal.sqlite", timeout=60)) as other:
         other.execute("BEGIN EXCLUSIVE")
         yield
 

@@ -422,5 +422,5 @@ async def test_addresses_that_lead_nowhere() -> None:
         settings_for(f"opc.tcp://127.0.0.1:{free_port()}")
     )
     assert "the name plc.invalid is not known" in await refusal(
-        settings_for("opc.tcp://plc.invalid:4840")
+        settings_for("opc.tcp://plc.invalid:4840", timeout_s=60)
     )

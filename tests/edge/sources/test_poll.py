@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,7 @@ def test_cycles_that_a_slow_server_leaves_out_are_one_gap_and_pile_up_nowhere(pa
             async with FaultProxy("127.0.0.1", port) as proxy:
                 endpoint = f"opc.tcp://127.0.0.1:{proxy.port}/"
                 settings = settings_for(endpoint, polled("Force"), timeout_s=20)
+                begun_at = time.monotonic()
                 async with reading(path, settings) as got:
                     await until(lambda: got.values("Force") == [1.0])
                     await proxy.make("delay", 1.0, seconds=2.0)
@@ -105,6 +107,6 @@ def test_cycles_that_a_slow_server_leaves_out_are_one_gap_and_pile_up_nowhere(pa
                     await until(lambda: got.values("Force") == [1.0, 2.0])
                     await until(lambda: max(missed(got), default=0) >= 20)
                     # One request at a time: what was missed is no more than the time there was.
-                    assert len(missed(got)) < 10
+                    assert sum(missed(got)) * 0.05 <= time.monotonic() - begun_at
 
     run(work)
