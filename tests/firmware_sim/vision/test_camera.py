@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,13 @@ from asyncua import ua
 
 from deploy.local.ports import free_port
 from edge.sources.opcua import OpcUaSettings
-from firmware_sim.line.ledger import Sample, read_ledger
-from firmware_sim.proxy.proxy import FaultProxy
-from firmware_sim.vision import Camera, CameraSettings, run_camera
+from firmware_sim.vision import CameraSettings, run_camera
 from firmware_sim.vision.camera import GAP_MM, NODE
-from protocols.inspection import RESULT, Result, parse_result
 from protocols.opcua.machine_vision import NAMESPACE, RESULT_READY
-from tests.edge.sources.reading import Reading, reading, run, settings_for, until
-from tests.firmware_sim.hearing import heard
+from tests.edge.sources.reading import reading, run, settings_for, until
+from tests.firmware_sim.hearing import each_once_over_a_cut, heard, parts, results
 
+WHOLE = "Vision"
 BY_COMMAND = CameraSettings(cycle_s=0, nok_rate=0.3)
 VISION: dict[str, Any] = {
     "node": NODE,
@@ -41,14 +38,6 @@ def settings_of(endpoint: str) -> OpcUaSettings:
     return settings_for(endpoint, machine_vision=VISION)
 
 
-def results(got: Reading) -> list[Result]:
-    return [parse_result(text) for text in got.values(RESULT)]
-
-
-def parts(got: Reading) -> Counter[str | None]:
-    return Counter(r.serial for r in results(got) if r.characteristic == "Vision")
-
-
 def test_a_plain_client_hears_the_event_of_the_model() -> None:
     async def work() -> None:
         async with run_camera(BY_COMMAND) as camera:
@@ -60,32 +49,17 @@ def test_a_plain_client_hears_the_event_of_the_model() -> None:
 
 
 def test_a_gateway_has_each_part_once_over_faults(path: Path) -> None:
-    async def look(camera: Camera, count: int) -> list[str]:
-        return [(await camera.inspect()).serial for _ in range(count)]
-
     async def work() -> None:
         ledger = path.with_name("ledger.jsonl")
-        settings = BY_COMMAND.model_copy(update={"ledger": ledger})
-        async with run_camera(settings) as camera:
-            port = int(camera.endpoint.rstrip("/").rpartition(":")[2])
-            async with (
-                FaultProxy("127.0.0.1", port) as proxy,
-                reading(path, settings_of(f"opc.tcp://127.0.0.1:{proxy.port}/")) as got,
-            ):
-                await until(lambda: got.figures.state == "online")
-                await look(camera, 10)
-                await until(lambda: len(parts(got)) == 10)
-                await proxy.make("cut", seconds=0.5)
-                await until(lambda: got.figures.state == "offline")
-                await look(camera, 10)
-                await until(lambda: len(parts(got)) == 20)
-                told = [e.value for e in read_ledger(ledger) if isinstance(e, Sample)]
-                assert parts(got) == Counter(told)
-                assert got.gaps == []
-                verdicts = {(r.characteristic, r.serial): r.verdict for r in results(got)}
-                assert {verdicts["Gap", serial] for serial in parts(got)} == {"ok", "nok"}
-                for serial in parts(got):
-                    assert verdicts["Gap", serial] == verdicts["Vision", serial]
+        async with run_camera(BY_COMMAND.model_copy(update={"ledger": ledger})) as camera:
+            has = await each_once_over_a_cut(
+                settings_of, camera.endpoint, camera.inspect, WHOLE, ledger
+            )
+        verdicts = {(r.characteristic, r.serial): r.verdict for r in has}
+        told = parts(has, WHOLE)
+        assert {verdicts["Gap", serial] for serial in told} == {"ok", "nok"}
+        for serial in told:
+            assert verdicts["Gap", serial] == verdicts[WHOLE, serial]
 
     run(work)
 
@@ -111,7 +85,7 @@ def test_content_that_makes_no_sense_stops_nothing(path: Path) -> None:
             for fields in senseless:
                 await camera.inspect(**fields)
             last = (await camera.inspect()).serial
-            await until(lambda: parts(got)[last] == 1)
+            await until(lambda: parts(results(got), WHOLE)[last] == 1)
             assert got.gaps == []
             assert len({r.key for r in results(got)}) == len(senseless) + 1
 
@@ -126,12 +100,12 @@ def test_a_camera_that_is_switched_off_and_on_leaves_a_gap(path: Path) -> None:
             async with run_camera(again) as camera:
                 await until(lambda: got.figures.state == "online")
                 first = (await camera.inspect()).serial
-                await until(lambda: parts(got)[first] == 1)
+                await until(lambda: parts(results(got), WHOLE)[first] == 1)
             await until(lambda: got.figures.state == "offline")
             async with run_camera(again.model_copy(update={"seed": 3})) as camera:
                 await until(lambda: got.figures.state == "online")
                 second = (await camera.inspect()).serial
-                await until(lambda: parts(got)[second] == 1)
+                await until(lambda: parts(results(got), WHOLE)[second] == 1)
             (gap,) = got.gaps
             assert gap.cause.startswith("machine vision results: connection lost")
 
