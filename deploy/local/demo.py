@@ -20,7 +20,7 @@ GATEWAY_DOWN_S = 3.0
 BROKER_DOWN_S = 5.0
 RECOVERY_S = 10.0
 """How long after a fault latencies still count as disturbed by it."""
-QUIET_S = 20.0
+QUIET_S = 60.0
 """At the end: give up when nothing has changed for so long and something is still missing."""
 PROGRESS_EVERY_S = 1.0
 

@@ -266,21 +266,26 @@ def draw_record(url: str, serial: str) -> str:
 
 def fetch_clip(url: str) -> str:
     """Fetch the newest clip that the gateway keeps, and say what came of it."""
-    page = httpx.get(f"{url}v1/pictures", params={"limit": 100}).raise_for_status().json()
+    with httpx.Client(timeout=60) as client:
+        return _fetch_clip(client, url)
+
+
+def _fetch_clip(client: httpx.Client, url: str) -> str:
+    page = client.get(f"{url}v1/pictures", params={"limit": 100}).raise_for_status().json()
     kept = [each for each in page["items"] if each["state"] == "kept"]
     missed = sum(each["state"] == "missed" for each in page["items"])
     said = f"The camera kept {len(kept)} clips of results not in order; {missed} it missed."
     if not kept:
         return f"{said}\n"
     where = f"{url}v1/pictures/{kept[0]['id']}"
-    httpx.post(f"{where}/fetch").raise_for_status()
+    client.post(f"{where}/fetch").raise_for_status()
 
     def settled() -> bool:
-        state = httpx.get(where).raise_for_status().json()["fetch_state"]
+        state = client.get(where).raise_for_status().json()["fetch_state"]
         return state not in ("asked", "arriving")
 
     wait_for(settled, START_TIMEOUT_S)
-    answer = httpx.get(f"{where}/content")
+    answer = client.get(f"{where}/content")
     whole = hashlib.sha256(answer.content).hexdigest() == kept[0]["sha256"]
     came = "fetched, and it is what was taken" if whole else "NOT FETCHED"
     return (

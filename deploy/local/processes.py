@@ -74,7 +74,7 @@ class Process:
 
     def kill(self) -> None:
         """`kill -9` the whole group and wait: the child gets no word of it."""
-        self._signal(signal.SIGKILL)
+        self.signal(signal.SIGKILL)
         if self._child is not None:
             self._child.wait()
 
@@ -83,7 +83,7 @@ class Process:
         if self._child is None:
             return
         if self.running:
-            self._signal(signal.SIGTERM)
+            self.signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._child.wait(grace_s)
         self.kill()
@@ -109,7 +109,8 @@ class Process:
         ended = "" if code is None else f" (exit code {code})"
         return ProcessError(f"{self.name}: {what}{ended}\n--- {self.log}\n{self.tail()}")
 
-    def _signal(self, number: signal.Signals) -> None:
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the whole group; to nobody once it has ended."""
         if self._child is None:
             return
         try:

@@ -38,7 +38,7 @@ from hub.settings import HubSettings
 from hub.store.connect import Database, open_database
 from protocols.opcua.line import NAMESPACE
 
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 180.0
 COMMAND_TIMEOUT_S = 120.0
 PLANT_FILE = files("hub.orders") / "sample" / "plant.yaml"
 PLANT_TAKT_S = 60.0

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import tempfile
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.fixtures.broker import BROKERS
+from tests.hub.calls.world import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -49,7 +49,7 @@ def demo(directory: Path, *options: object) -> Iterator[subprocess.Popen[str]]:
         # In order, so that it takes its own children with it.
         child.send_signal(signal.SIGINT)
         try:
-            child.communicate(timeout=60)
+            child.communicate(timeout=120)
         finally:
             child.kill()
 
@@ -137,7 +137,7 @@ def test_ctrl_c_ends_it_and_leaves_nothing_running(directory: Path) -> None:
     with demo(directory, "--cars", 1000) as child:
         wait_for_line(child, "gateway gw-trim")
         child.send_signal(signal.SIGINT)
-        output, _ = child.communicate(timeout=60)
+        output, _ = child.communicate(timeout=120)
         assert child.returncode == 130
         assert "nothing is left running" in output
     assert not still_running(directory)
@@ -147,11 +147,11 @@ def test_a_part_that_dies_ends_it_with_the_parts_last_words(directory: Path) -> 
     with demo(directory, "--cars", 1000, "--takt", 1) as child:
         page = wait_for_line(child, r"live page: (http\S+)")[1]
         wait_for_line(child, "gateway gw-trim")
-        with urllib.request.urlopen(f"{page}readyz", timeout=30) as answer:
-            assert json.load(answer) == {"ready": True, "troubles": []}
+        eventually(lambda: httpx.get(f"{page}readyz", timeout=60).is_success, "its brokers")
+        assert httpx.get(f"{page}readyz", timeout=60).json() == {"ready": True, "troubles": []}
         (plc,) = (p for p in still_running(directory) if "--line TRIM1" in p[1])
         subprocess.run(["kill", "-9", str(plc[0])], check=True)
-        output, _ = child.communicate(timeout=60)
+        output, _ = child.communicate(timeout=120)
         assert child.returncode == 1
         assert "plc-TRIM1: has ended (exit code -9)" in output
     assert not still_running(directory)

@@ -24,7 +24,7 @@ from tests.faults.services import Service, ServiceManager
 
 
 def eventually(check: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not check():
         assert time.monotonic() < deadline, what
         time.sleep(0.02)

@@ -110,7 +110,7 @@ def test_a_gateway_hears_what_is_meant_for_it_alone(secured: Secured) -> None:
             hub.publish("lineside/v1/trimworks/gw-trim/calls")
             hub.publish("spBv1.0/trimworks/NCMD/gw-trim")
             hub.publish("lineside/v1/seatworks/gw-seat/calls")
-        assert gateway.heard.get(timeout=10) == "lineside/v1/seatworks/gw-seat/calls"
+        assert gateway.heard.get(timeout=60) == "lineside/v1/seatworks/gw-seat/calls"
 
 
 def test_the_health_user_can_do_nothing_else(secured: Secured) -> None:

@@ -32,9 +32,9 @@ class Client:
         self.mqtt.on_subscribe = lambda *_: self._subscribed.set()
         if will is not None:
             self.mqtt.will_set(will, b"gone", 1, True)
-        self.mqtt.connect(broker.host, broker.port, keepalive=5)
+        self.mqtt.connect(broker.host, broker.port, keepalive=60)
         self.mqtt.loop_start()
-        assert self._connected.wait(10)
+        assert self._connected.wait(60)
 
     def _on_connect(
         self, _client: object, _data: object, flags: mqtt.ConnectFlags, *_: object
@@ -45,15 +45,15 @@ class Client:
     def subscribe(self, topic: str) -> None:
         self._subscribed.clear()
         self.mqtt.subscribe(topic, qos=1)
-        assert self._subscribed.wait(10)
+        assert self._subscribed.wait(60)
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         info = self.mqtt.publish(topic, payload, qos=1, retain=retain)
-        info.wait_for_publish(10)
+        info.wait_for_publish(60)
         assert info.is_published()
 
     def next(self) -> mqtt.MQTTMessage:
-        return self.heard.get(timeout=10)
+        return self.heard.get(timeout=60)
 
     def vanish(self) -> None:
         """Drop the connection without a DISCONNECT."""

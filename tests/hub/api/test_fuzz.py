@@ -143,7 +143,7 @@ def fuzz(url: str, operation: Operation, role: str, headers: dict[str, str]) -> 
     )
     def ask(case: Any) -> None:
         case.headers = {**(case.headers or {}), **headers}
-        response = case.call(base_url=url, timeout=30)
+        response = case.call(base_url=url, timeout=60)
         judge(f"{role}: {case.method} {case.formatted_path}", response)
 
     ask()
@@ -168,7 +168,7 @@ def test_who_knows_anothers_ids_learns_nothing(
         values = {name: _RIVALS[name] for name in names}
         for role, headers in bearers.items():
             case = operation.Case(path_parameters=values, headers=dict(headers))
-            response = case.call(base_url=url, timeout=30)
+            response = case.call(base_url=url, timeout=60)
             what = f"{role}: GET {case.formatted_path}"
             judge(what, response)
             # Nor whether there is such a plant at all.
@@ -176,7 +176,7 @@ def test_who_knows_anothers_ids_learns_nothing(
                 path_parameters={n: NOBODYS.get(n, v) for n, v in values.items()},
                 headers=dict(headers),
             )
-            other = nobodys.call(base_url=url, timeout=30)
+            other = nobodys.call(base_url=url, timeout=60)
             assert response.status_code == other.status_code, (what, response.text[:300])
             asked += 1
     assert asked > 20

@@ -127,7 +127,7 @@ def test_a_gateway_hears_what_is_meant_for_it_alone(certified: CERTIFIED) -> Non
         hub.publish("lineside/v1/trimworks/gw-trim/calls")
         hub.publish("spBv1.0/trimworks/NCMD/gw-trim")
         hub.publish("lineside/v1/seatworks/gw-seat/calls")
-        assert gateway.heard.get(timeout=30) == "lineside/v1/seatworks/gw-seat/calls"
+        assert gateway.heard.get(timeout=60) == "lineside/v1/seatworks/gw-seat/calls"
 
 
 @pytest.mark.usefixtures("broker")

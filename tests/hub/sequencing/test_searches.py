@@ -46,7 +46,7 @@ def make_task(**changed: Any) -> Task:
     given: dict[str, Any] = {
         "scope": P1,
         "instance": make_instance(),
-        "time_limit_s": 60.0,
+        "time_limit_s": 600.0,  # none ends by itself that is to run meanwhile
     }
     return Task(**given | changed)
 
@@ -64,7 +64,7 @@ def moving(search: Search) -> bool:
 
 def test_a_limit_of_moves_ends_a_search_with_its_best(running: Searches) -> None:
     search = running.start(make_task(max_moves=100_000))
-    assert search.wait(30)
+    assert search.wait(120)
     status = search.status()
     assert (status.state, status.reason, status.progress) == (State.DONE, None, 1.0)
     assert status.cars is not None
@@ -78,23 +78,23 @@ def test_a_limit_of_moves_ends_a_search_with_its_best(running: Searches) -> None
 
 def test_the_same_task_finds_the_same(running: Searches) -> None:
     both = [running.start(make_task(max_moves=50_000, seed=5)) for _ in range(2)]
-    assert all(search.wait(30) for search in both)
+    assert all(search.wait(120) for search in both)
     assert both[0].status().cars == both[1].status().cars
 
 
 def test_a_search_begins_with_the_order_it_is_given(running: Searches) -> None:
     best = running.start(make_task(max_moves=100_000))
-    assert best.wait(30)
+    assert best.wait(120)
     again = running.start(make_task(max_moves=1, start=best.status().cars))
-    assert again.wait(30)
+    assert again.wait(120)
     assert again.status().course[0][1] == best.status().mark
 
 
 def test_more_cores_try_more(running: Searches) -> None:
     one = running.start(make_task(max_moves=50_000))
-    assert one.wait(30)
+    assert one.wait(120)
     both = running.start(make_task(max_moves=50_000, cores=2))
-    assert both.wait(30)
+    assert both.wait(120)
     alone, together = one.status(), both.status()
     assert alone.mark is not None
     assert together.mark is not None
@@ -104,13 +104,13 @@ def test_more_cores_try_more(running: Searches) -> None:
 
 def test_the_time_limit_holds_whatever_moves_are_allowed(running: Searches) -> None:
     search = running.start(make_task(max_moves=10**12, time_limit_s=0.2))
-    assert search.wait(30)
+    assert search.wait(120)
     status = search.status()
     assert status.state is State.STOPPED
     assert status.reason == "the time limit came before the limit of moves"
     assert status.cars is not None
     timed = running.start(make_task(time_limit_s=0.2))
-    assert timed.wait(30)
+    assert timed.wait(120)
     assert timed.status().state is State.DONE
 
 
@@ -120,7 +120,7 @@ def test_a_stopped_search_keeps_its_best(running: Searches) -> None:
     assert search.status().cars is None
     before = search.status().mark
     search.stop()
-    assert search.wait(30)
+    assert search.wait(120)
     status = search.status()
     assert (status.state, status.reason) == (State.STOPPED, "by request")
     assert status.cars is not None
@@ -133,7 +133,7 @@ def test_a_stopped_search_keeps_its_best(running: Searches) -> None:
 def test_what_cannot_be_searched_fails_with_its_reason(running: Searches) -> None:
     cars = tuple(Car(f"{n}", "R") for n in range(5))
     search = running.start(make_task(instance=Instance(cars, Rules(batch_limit=2))))
-    assert search.wait(30)
+    assert search.wait(120)
     assert search.status().state is State.FAILED
     assert "colour R" in (search.status().reason or "")
 
@@ -146,7 +146,7 @@ def test_a_fault_is_logged_and_told_as_one(
 
     monkeypatch.setattr(searches, "optimise", faulty)
     search = running.start(make_task())
-    assert search.wait(30)
+    assert search.wait(120)
     assert search.status().state is State.FAILED
     assert "hub's own" in (search.status().reason or "")
     assert "ZeroDivisionError" in caplog.text
@@ -156,9 +156,9 @@ def test_cores_are_not_given_twice(running: Searches) -> None:
     both = running.start(make_task(cores=2))
     with pytest.raises(BusyError, match="all 2 cores") as busy:
         running.start(make_task())
-    assert 0 < busy.value.retry_after_s <= 60
+    assert 0 < busy.value.retry_after_s <= 600
     both.stop()
-    assert both.wait(30)
+    assert both.wait(120)
     running.start(make_task())
     running.start(make_task())
     with pytest.raises(BusyError):
@@ -198,7 +198,7 @@ def test_the_oldest_are_forgotten_first(running: Searches) -> None:
     short = []
     for _ in range(KEPT + 5):
         short.append(running.start(make_task(max_moves=1)))
-        assert short[-1].wait(30)
+        assert short[-1].wait(120)
     known = running.of(P1)
     assert len(known) <= KEPT + 2
     assert known[0] is short[-1]
@@ -244,7 +244,7 @@ def test_a_long_course_stays_bounded(running: Searches, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(searches, "optimise", patient)
     search = running.start(make_task())
-    assert reached.wait(30)
+    assert reached.wait(120)
     course = search.status().course
     assert len(course) == COURSE_POINTS
     assert course[0] == (0.0, 20_000)
