@@ -39,11 +39,12 @@ group finds stays, so that it can be told what was there."""
 _IN_ADDRESSES = (
     re.compile(r"(//)(?:[^/\s:@]*:[^/\s@]+|[^/\s@\"']+)(?=@)"),
     re.compile(
-        r"(?i)(\b[a-z][a-z0-9+.-]*://[^\s?\"']*\?)"
+        r"(?i)(\b[a-z][a-z0-9+.-]{0,15}://[^\s?\"']{0,500}\?)"
         r"(?:[^\s\"']|[\"'](?=[^\s,:;\])}]))+"  # a quotation mark at its end is not of it
     ),
 )
-"""User and password, and what is asked for: some devices want user and password there."""
+"""User and password, and what is asked for: some devices want user and password there. Bounded, so
+that a long line without any costs no more than others."""
 NAMED_SO = r"(?:[\w-]*(?:password|passwd|secret|token|credential)|pin)"
 """Keys of settings that are secrets."""
 _NAMED_SO = re.compile(NAMED_SO, re.IGNORECASE)

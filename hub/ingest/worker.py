@@ -50,6 +50,7 @@ _MAX_ROUTES = 100_000
 _LAST_MS = 2**47
 """Some year that `datetime` still holds."""
 _UNREAD_FACTOR = 12
+"""So much more seldom births are asked for while the last ones could not be taken."""
 _REGISTRY_S = 2.0
 """How soon a gateway is heard that was registered while it spoke."""
 _DEVICES_SETTLE_S = 5.0
