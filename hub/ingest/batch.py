@@ -105,7 +105,7 @@ class Batch:
         self.shares: dict[int, Share] = {}
 
     def share(self, session: Session) -> Share:
-        """The part of one node, begun from what is committed."""
+        """The part of one node, begun from where the batches before will have left it."""
         share = self.shares.get(session.gateway.id)
         if share is None:
             if not self.shares:

@@ -45,7 +45,7 @@ class Owner(Protocol):
     """Whose batches they are."""
 
     def read(self, message: Message) -> None:
-        """Read a message into the batch that grows."""
+        """Read a message that was in a batch before into the one that grows."""
 
     def answer(self, committed: Iterable[tuple[Session, Cursor | None]]) -> None:
         """Tell each node how far its stream is committed, if it has one. The session may be further

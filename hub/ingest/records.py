@@ -66,31 +66,38 @@ class RecordReader:
         self._max_ahead = max_ahead
 
     def device_data(
-        self, batch: Batch, session: Session, device: str, payload: bytes, now_s: float, now_ms: int
+        self,
+        batch: Batch,
+        session: Session,
+        device: str,
+        payload: bytes,
+        now_s: float | None,
+        now_ms: int,
     ) -> Taken:
-        """A DDATA."""
+        """A DDATA. `now_s` is monotonic; None if it was read into a batch before."""
         share = batch.share(session)
         share.counts.messages += 1
         samples = _decoded(share, payload, f"DDATA of {device}")
         if samples is None:
             return Taken.READ
-        session.seq.arrived(samples.seq, now_s)
+        _note_seq(session, samples.seq, now_s)
         born = session.devices.get(device)
         if not session.born or born is None:
             return _needs_birth(share, f"device {device!r}, which no birth names")
         return self._data(batch, share, born, samples, payload, now_ms)
 
     def node_data(
-        self, batch: Batch, session: Session, payload: bytes, now_s: float, now_ms: int
+        self, batch: Batch, session: Session, payload: bytes, now_s: float | None, now_ms: int
     ) -> Taken:
-        """An NDATA: a gap or a loss in the stream, or what the gateway says of itself."""
+        """An NDATA: a gap or a loss in the stream, or what the gateway says of itself. `now_s` as
+        for a DDATA."""
         share = batch.share(session)
         share.counts.messages += 1
         if session.delivery is Delivery.STANDARD or not session.born:
             samples = _decoded(share, payload, "NDATA")
             if samples is None:
                 return Taken.READ
-            session.seq.arrived(samples.seq, now_s)
+            _note_seq(session, samples.seq, now_s)
             born = session.devices.get(None)
             if not session.born or born is None:
                 return _needs_birth(share, "metrics of the node, which was not born")
@@ -99,7 +106,7 @@ class RecordReader:
             said = decode(payload, session.aliases.types)
         except PayloadError as error:
             return _refuse(share, f"NDATA is no Sparkplug payload: {error}")
-        session.seq.arrived(said.seq, now_s)
+        _note_seq(session, said.seq, now_s)
         metrics: dict[str, Metric] = {}
         for metric in said.metrics:
             name = session.aliases.name_of(metric)
@@ -274,6 +281,12 @@ class RecordReader:
                 share.counts.duplicates += 1
             return None
         return accepted
+
+
+def _note_seq(session: Session, seq: int | None, now_s: float | None) -> None:
+    """Not of what is read once more: more than half a circle back it would look new."""
+    if now_s is not None:
+        session.seq.arrived(seq, now_s)
 
 
 def _picture_part(batch: Batch, share: Share, metrics: dict[str, Metric]) -> Taken:

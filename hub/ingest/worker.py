@@ -279,15 +279,23 @@ class Worker:
         return session
 
     def read(self, message: Message) -> None:
-        """Read a data message into the batch, again if it was in one before. None is asked for
-        births by that: it was the first time."""
+        """Read a data message into the batch once more. None is asked for births by that: it was
+        the first time."""
         route = self._routes.get(message.topic)
         if route is not None:
-            self._data(message, *route)
+            self._data(message, *route, again=True)
 
-    def _data(self, message: Message, session: Session, topic: NodeTopic | DeviceTopic) -> Taken:
+    def _data(
+        self,
+        message: Message,
+        session: Session,
+        topic: NodeTopic | DeviceTopic,
+        *,
+        again: bool = False,
+    ) -> Taken:
         self._committer.batch.add_message(message)
-        now_s, now_ms = time.monotonic(), time.time_ns() // 1_000_000
+        now_s = None if again else time.monotonic()
+        now_ms = time.time_ns() // 1_000_000
         payload = message.payload
         if isinstance(topic, DeviceTopic):
             return self._reader.device_data(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import queue
+import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -214,3 +216,96 @@ def test_told_to_stop_it_commits_what_is_under_way(
                 record(node, offset)
             filled(hub, ingest, before, 3)
     assert stored(hub) == [("gw-seat", float(offset), 100) for offset in range(3)]
+
+
+def test_no_message_is_missed_where_more_than_a_circle_of_them_is_gathered_again(
+    broker: LocalBroker, database: Database, hub: psycopg.Connection
+) -> None:
+    """Read once more, the first of them would be ahead of the last."""
+    with Ingest(database, broker_settings(broker), FAST) as ingest, Node(broker) as node:
+        node.asked_for_rebirth()
+        born(node, hub)
+        before = ingest.figures.messages
+        with held(database):
+            for offset in range(200):
+                node.record(offset)
+            filled(hub, ingest, before, 200)
+            for pid in waiting(hub):
+                hub.execute("SELECT pg_terminate_backend(%s)", [pid])
+            eventually(lambda: ingest.figures.failures > 0, "the connection broke")
+        node.answered(EPOCH, 200)
+        assert ingest._worker._sessions["seatworks", "gw-seat"].seq.missing == 0
+
+
+def test_whatever_fails_in_between_each_record_is_stored_once_and_told_of_once_it_is(
+    broker: LocalBroker,
+    database: Database,
+    hub: psycopg.Connection,
+    ingest: Ingest,
+    seat: Node,
+) -> None:
+    chance = random.Random(0)
+    with Node(broker, "trimworks", "gw-trim") as trim:
+        born(trim, hub)
+        nodes = (seat, trim)
+        count = 0
+        for _ in range(15):
+            match chance.choice(["", "killed", "moved", "held", "held and killed"]):
+                case "killed":
+                    kill(hub)
+                case "moved":
+                    hub.execute(
+                        "UPDATE stream_cursor SET version = version + 1 WHERE gateway ="
+                        " (SELECT id FROM gateway WHERE node_id = %s)",
+                        [chance.choice(nodes).node],
+                    )
+                case "":
+                    pass
+                case how:
+                    with held(database):
+                        for node in nodes:
+                            record(node, count)
+                        eventually(lambda: len(waiting(hub)) == 1, "the first waits")
+                        if how == "held and killed":
+                            kill(hub)
+                    count += 1
+            for _ in range(chance.randrange(4)):
+                for node in nodes:
+                    record(node, count)
+                count += 1
+            for node in nodes:
+                assert told(node) <= committed(hub, node)
+        for node in nodes:
+            record(node, count)
+            node.answered(EPOCH, count + 1)
+    assert stored(hub) == [
+        (name, float(offset), 100) for name in ("gw-seat", "gw-trim") for offset in range(count + 1)
+    ]
+
+
+def kill(hub: psycopg.Connection) -> None:
+    """End the connection of whoever stores samples."""
+    hub.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user"
+        " AND datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+
+def told(node: Node) -> int:
+    """How far a node has been told, at last."""
+    furthest = 0
+    try:
+        while True:
+            furthest = max(furthest, node.answers.get_nowait().watermark)
+    except queue.Empty:
+        return furthest
+
+
+def committed(hub: psycopg.Connection, node: Node) -> int:
+    ((watermark,),) = rows(
+        hub,
+        "SELECT watermark FROM stream_cursor WHERE gateway ="
+        " (SELECT id FROM gateway WHERE node_id = %s)",
+        node.node,
+    )
+    return int(watermark)
