@@ -21,12 +21,13 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs7
 
-from edge.identity.https import Answer, AskError, Server, shown
+from edge.identity.https import Answer, AskError, CutOffError, Server, shown
 from edge.identity.settings import EstSettings
 
 _ROOT = "/.well-known/est"
 _CERTIFICATES = "application/pkcs7-mime"
 _REQUEST = "application/pkcs10"
+_ANEW = "A new password of the authority's operator helps: lineside-edge enrol"
 _WAIT_S, _LEAST_WAIT_S, _MOST_WAIT_S = 30.0, 1.0, 86_400.0
 """What is waited if an answer does not say how long, and the bounds of what it may say."""
 
@@ -67,8 +68,9 @@ class Est:
         answer = self._ask(self._context, "POST", "/simpleenroll", request, headers)
         if answer.status == HTTPStatus.UNAUTHORIZED:
             raise AskError(
-                f"{self.url} does not take user {user} with this password ({answer.status}); one "
-                "that is good once may have been used: ask the authority's operator for another"
+                f"{self.url} does not take user {user} with this password ({answer.status}): "
+                f"{_said(answer)}; one that is good once may have been used: ask the authority's "
+                "operator for another, and whether the server takes HTTP Basic and no more"
             )
         return self._given(answer, "simpleenroll")
 
@@ -77,12 +79,18 @@ class Est:
         it is to be asked again; `OSError`."""
         context = self._believing()
         context.load_cert_chain(proof)
-        answer = self._ask(context, "POST", "/simplereenroll", request, {})
+        try:
+            answer = self._ask(context, "POST", "/simplereenroll", request, {})
+        except CutOffError as error:
+            raise AskError(
+                f"{error}; so does a server that does not take a certificate: has this one been "
+                f"revoked, does the server know the authority that gave it? {_ANEW}"
+            ) from None
         if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             raise AskError(
                 f"{self.url} does not renew by this certificate ({answer.status}): "
-                f"{answer.shown or 'it says no more'}; has it been revoked, has it expired? "
-                "A new password of the authority's operator helps: lineside-edge enrol"
+                f"{_said(answer)}; has it been revoked, has it expired, may a certificate alone "
+                f"renew there? {_ANEW}"
             )
         return self._given(answer, "simplereenroll")
 
@@ -125,6 +133,11 @@ class Est:
             place = shown(str(answer.headers.get("Location")))
             return f"{where} is elsewhere: {place}; correct the url"
         return said
+
+
+def _said(refusal: Answer) -> str:
+    asked = refusal.headers.get("WWW-Authenticate")
+    return (f"it asks for {shown(asked)}; " if asked else "") + (refusal.shown or "it says no more")
 
 
 def certificates(url: str, answer: Answer) -> list[x509.Certificate]:

@@ -18,10 +18,16 @@ _TIMEOUT_S = 30.0
 _WHOLE_ANSWER_S = 60.0
 _LARGEST_ANSWER = 4 * LARGEST_PEM
 _LONGEST_DETAIL = 200
+_CUT_OFF = (ssl.SSLError, ConnectionResetError, BrokenPipeError)
+"""What is seen of it, by chance one or the other: an alert of TLS, or the end of its connection."""
 
 
 class AskError(Exception):
     """A server cannot be asked, or says no; the text says why and what to do."""
+
+
+class CutOffError(AskError):
+    """A server ended a connection without an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,8 @@ class Server:
                 f"{self.url}: its certificate is none of {self._trusted} ({error.verify_message})"
             ) from None
         except (OSError, http.client.HTTPException) as error:
-            raise AskError(f"{self.url} cannot be asked: {error}") from None
+            kind = CutOffError if isinstance(error, _CUT_OFF) else AskError
+            raise kind(f"{self.url} cannot be asked: {error}") from None
         finally:
             connection.close()
         return Answer(response.status, response.headers, answered)

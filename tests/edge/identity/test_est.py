@@ -214,6 +214,7 @@ def test_a_certificate_that_is_not_what_was_asked_for_is_refused(
         (Reply(body=b"A" * 100_000), "its answer is too long"),
         (Reply(HTTPStatus.FOUND, headers={"Location": "https://x/"}), "elsewhere: https://x/"),
         (Reply(HTTPStatus.BAD_REQUEST, b"no\x1b[1m\nway", "text/plain"), "(400): no?[1m way"),
+        (Reply(HTTPStatus.UNAUTHORIZED, b"no proof", "text/plain"), "(401): no proof; one"),
         (Reply(headers={"X": "x" * 70_000}), "cannot be asked: got more than 65536 bytes"),
     ],
 )
@@ -326,11 +327,28 @@ def test_a_renewal_by_who_may_not_says_what_to_do(pc: Pc, est: EstServer) -> Non
     assert pc.enrol()[0] == 0
     est.script.extend(replies(Reply(HTTPStatus.FORBIDDEN, b"blocked", "text/plain")))
     assert "(403): blocked; has it been revoked" in pc.renew()
+    asking = Reply(HTTPStatus.UNAUTHORIZED, headers={"WWW-Authenticate": "Basic realm=est"})
+    est.script.extend(replies(asking))
+    assert "(401): it asks for Basic realm=est; it says no more; has it been" in pc.renew()
     text = pc.config.read_text()
     pc.change(f"    label: {est.label}\n", "    label: other\n")
     assert "is the label right?" in pc.renew()
     pc.config.write_text(text)
     assert pc.renew() == "{}"
+
+
+def test_a_renewal_that_ends_in_the_handshake_says_what_to_do(tmp_path: Path) -> None:
+    with closing(EstServer(tmp_path / "est")) as est:
+        est.one_time(SECRET)
+        pc = Pc(tmp_path / "pc", est)
+        with est.running():
+            assert pc.enrol()[0] == 0
+        est.crl = est.revoked(pc.certificates()[0])
+        with est.running():
+            said = pc.renew()
+        assert "cannot be asked: " in said, said
+        assert "does the server know the authority that gave it? A new password" in said, said
+        assert est.asked("simplereenroll") == []
 
 
 def test_an_answer_that_is_cut_off_is_none(est: EstServer) -> None:
