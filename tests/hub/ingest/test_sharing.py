@@ -430,14 +430,24 @@ def test_a_fault_of_its_own_costs_a_worker_no_group(
         return take_over(conn, group, since)
 
     monkeypatch.setattr(stored_births, "take_over", faulty)
-    settings = FAST.model_copy(update={"shared": True, "lease_s": 2.0})
+    taken = (
+        "SELECT g.group_id FROM stream_cursor c JOIN gateway g ON g.id = c.gateway"
+        " WHERE watermark = 1 ORDER BY 1"
+    )
+    settings = FAST.model_copy(update={"shared": True, "lease_s": 60.0})
     with Ingest(database, broker_settings(mosquitto), settings), ExitStack() as stack:
-        for group, name in (("seatworks", "gw-seat"), ("trimworks", "gw-trim")):
-            node = stack.enter_context(Node(mosquitto, group, name))
-            node.asked_for_rebirth()
-            node.birth(EPOCHS[group])
-            node.record(0)
-            node.answered(EPOCHS[group], 1)
+        nodes = [
+            (stack.enter_context(Node(mosquitto, group, name)), EPOCHS[group])
+            for group, name in (("seatworks", "gw-seat"), ("trimworks", "gw-trim"))
+        ]
+
+        def all_taken() -> bool:
+            for node, epoch in nodes:  # as gateways do until they are answered
+                node.birth(epoch, after=1)
+                node.record(0)
+            return rows(hub, taken) == [("seatworks",), ("trimworks",)]
+
+        eventually(all_taken, "records of both groups")
     assert next(faults, None) is None
 
 
