@@ -29,11 +29,11 @@ from tests.faults.stand import Stand
 
 POLL_S = 0.5
 ROUND_FAULTS = 25
-PATIENCE_S = 150.0
+PATIENCE_S = 300.0
 """For the recovery from a fault, while others go on."""
-CALM_S = 120.0
+CALM_S = 240.0
 """For all to come in once no fault holds."""
-QUIET_S = 45.0
+QUIET_S = 90.0
 """Give up when nothing has changed for so long and something is still missing."""
 
 _STORED = """

@@ -57,7 +57,7 @@ COUNTER_HZ = 4.0
 PART_S = 0.6
 """Seconds to build a part."""
 STEPS = 4
-START_TIMEOUT_S = 90.0
+START_TIMEOUT_S = 180.0
 COMMAND_TIMEOUT_S = 120.0
 HUB_SERVICES = ("ingest", "ingest-2", "calls", "api")
 LEASE_S = 2
