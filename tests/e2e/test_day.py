@@ -12,7 +12,7 @@ import pytest
 
 from tests.fixtures.instances import ROADEF
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1000)]
 
 ROOT = Path(__file__).parents[2]
 DAY = ROADEF / "B" / "029_EP_RAF_ENP_S21_J6"
@@ -31,7 +31,7 @@ def test_every_call_of_a_day_ends_once() -> None:
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=360,
+            timeout=900,
             check=False,
         )
         assert run.returncode == 0, run.stdout + run.stderr

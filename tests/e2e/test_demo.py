@@ -18,7 +18,7 @@ import pytest
 from tests.fixtures.broker import BROKERS
 from tests.hub.calls.world import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(800)]
 
 ROOT = Path(__file__).parents[2]
 SAMPLE_DAY = ROOT / "hub/orders/sample/day"
@@ -57,7 +57,7 @@ def demo(directory: Path, *options: object) -> Iterator[subprocess.Popen[str]]:
 def run_to_end(directory: Path, *options: object) -> tuple[int, str]:
     """Exit code and output of a demo."""
     with demo(directory, *options) as child:
-        output, _ = child.communicate(timeout=240)
+        output, _ = child.communicate(timeout=600)
         return child.returncode, output
 
 

@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.parametrize("broker", list(BROKERS)[-1:], indirect=True),
 ]
-WAIT_S = 60.0
+WAIT_S = 120.0
 
 
 def eventually(what: str, look: Callable[[], Any]) -> Any:

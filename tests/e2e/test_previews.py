@@ -15,12 +15,12 @@ from deploy.local.demand import Ahead, at_gateway, at_hub
 from deploy.local.stack import LocalStack, StackSettings, wait_for
 from deploy.local.world import CONTROL_POINT, PLANT, SUPPLIERS
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(800)]
 
 SEATS = SUPPLIERS[0]
 CARS = 800
 """A plant's day: more than one message carries."""
-WAIT_S = 60.0
+WAIT_S = 120.0
 
 
 class Plan:

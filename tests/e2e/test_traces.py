@@ -28,11 +28,11 @@ __all__ = ["environment"]
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(800),
     pytest.mark.parametrize("broker", list(BROKERS)[-1:], indirect=True),
 ]
 
-WAIT_S = 60.0
+WAIT_S = 120.0
 STEPS = {step.value.name for step in Step}
 SERVICES = {
     "lineside-hub": {Step.PASS, Step.RELEASE, Step.PUBLISH, Step.ACKNOWLEDGE, Step.COMMIT},
