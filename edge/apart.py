@@ -18,6 +18,7 @@ async def run_apart(module: str, *arguments: str | Path) -> bytes:
         answer, _ = await process.communicate()
     except asyncio.CancelledError:
         process.kill()
+        await process.wait()
         raise
     return answer
 

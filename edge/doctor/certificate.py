@@ -39,6 +39,10 @@ words = Catalogue(
             "and ca_file of identity.est right?",
             "其间证书无法续期：本机能否访问？identity.est 的 url、label、ca_file 是否正确？",
         ),
+        "of_none": (
+            "no broker is shown a certificate that this gateway got by enrolling",
+            "未向任何消息服务器出示本网关登记所得的证书",
+        ),
         "of_hub": (
             "{path} is of the hub, and renewed there, though the file names {url}",
             "{path} 由中心签发并续期，但配置文件指定的是 {url}",
@@ -87,8 +91,10 @@ def look(config: EdgeConfig) -> Iterator[Finding]:
             yield from _at_odds(path, config, files)
         else:
             yield _one(path, None)
-    if config.identity.est is not None:
-        yield _server(config.identity.est)
+    if (est := config.identity.est) is not None:
+        if not any(map(files.prove, config.brokers)):
+            yield warning(words("part"), words("of_none"), words("ask_password", url=est.url))
+        yield _server(est)
 
 
 def _kept(config: EdgeConfig, files: IdentityFiles) -> _Kept | None:

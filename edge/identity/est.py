@@ -51,12 +51,15 @@ class Est:
         self._root = _ROOT + (f"/{settings.label}" if settings.label else "")
         self.url = settings.url
         self._context = self._believing()
+        self.clock_told: datetime | None = None
+        """What time it was there when `authority` was last asked, if it said so."""
 
     def authority(self) -> list[x509.Certificate]:
         """The authority's own certificates. Raises `AskError`."""
         answer = self._ask(self._context, "GET", "/cacerts", None, {})
         if answer.status != HTTPStatus.OK:
             raise AskError(self._refusal(answer, "cacerts"))
+        self.clock_told = _moment(answer.headers.get("Date"))
         return certificates(self.url, answer)
 
     def enrol(
@@ -159,10 +162,14 @@ def wait_s(retry_after: str | None) -> float:
     asked = _WAIT_S
     if retry_after is not None and retry_after.strip().isdecimal():
         asked = float(retry_after)
-    elif retry_after is not None:
-        try:
-            at = parsedate_to_datetime(retry_after)
-            asked = (at - datetime.now(UTC)).total_seconds()
-        except (OverflowError, TypeError, ValueError):
-            pass
+    elif (at := _moment(retry_after)) is not None:
+        asked = (at - datetime.now(UTC)).total_seconds()
     return min(max(asked, _LEAST_WAIT_S), _MOST_WAIT_S)
+
+
+def _moment(date: str | None) -> datetime | None:
+    """What a header says, if it is a date that can be read."""
+    try:
+        return parsedate_to_datetime(date).astimezone(UTC) if date is not None else None
+    except (OverflowError, TypeError, ValueError):
+        return None

@@ -1,5 +1,5 @@
-"""One question to a server over HTTPS. The answer is bounded in bytes and in time; none leads
-elsewhere."""
+"""One question to a server over HTTPS. The answer is bounded in bytes, its body in time too; none
+leads elsewhere."""
 
 from __future__ import annotations
 
@@ -20,10 +20,16 @@ _LARGEST_ANSWER = 4 * LARGEST_PEM
 _LONGEST_DETAIL = 200
 _CUT_OFF = (ssl.SSLError, ConnectionResetError, BrokenPipeError)
 """What is seen of it, by chance one or the other: an alert of TLS, or the end of its connection."""
+_NOT_NOW = {9, 10}
+"""X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL."""
 
 
 class AskError(Exception):
-    """A server cannot be asked, or says no; the text says why and what to do."""
+    """A server cannot be asked, or says no; the text says why and what to do. Whatever of it a
+    server has said shows without control characters."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("".join(each if each.isprintable() else "?" for each in text))
 
 
 class CutOffError(AskError):
@@ -45,9 +51,8 @@ class Answer:
 
 
 def shown(text: str) -> str:
-    """The beginning of what another says, in one line and without control characters."""
-    line = " ".join(text[: 2 * _LONGEST_DETAIL].split())[:_LONGEST_DETAIL]
-    return "".join(each if each.isprintable() else "?" for each in line)
+    """The beginning of what another says, in one line."""
+    return " ".join(text[: 2 * _LONGEST_DETAIL].split())[:_LONGEST_DETAIL]
 
 
 class Server:
@@ -58,7 +63,7 @@ class Server:
         `AskError` for an address that is none, or would send `what` in the clear."""
         try:
             self._place = urlsplit(url)
-            self._port = self._place.port
+            port = self._place.port
         except ValueError as error:
             raise AskError(f"{url!r} is no address: {error}") from None
         host = self._place.hostname
@@ -67,6 +72,8 @@ class Server:
         if self._place.scheme == "http" and host not in LOOPBACK:
             raise AskError(f"{url} would send {what} in the clear: write https://")
         self._host = host
+        # Without one http.client takes the end of an IPv6 address for it.
+        self._port = port or (443 if self._place.scheme == "https" else 80)
         self._trusted = trusted
         self.url = url.rstrip("/")
 
@@ -90,6 +97,11 @@ class Server:
             response = connection.getresponse()
             answered = self._read(response)
         except ssl.SSLCertVerificationError as error:
+            if error.verify_code in _NOT_NOW:
+                raise AskError(
+                    f"{self.url}: its certificate is not good now ({error.verify_message}): is "
+                    "this machine's clock right?"
+                ) from None
             raise AskError(
                 f"{self.url}: its certificate is none of {self._trusted} ({error.verify_message})"
             ) from None

@@ -30,6 +30,8 @@ _FIRST_WAIT_S, _MOST_WAIT_S = 5.0, 3600.0
 _TRIES_LEFT = 10
 """However short a certificate's time may be, so many attempts fit into what is left of it."""
 _LEAST_WAIT_S = 1.0
+_LONGEST_ASK_S = 300.0
+"""A server may say for ever that it is about to answer."""
 _SPREAD = 0.1
 """Of the time between renewal and end: gateways enrolled on one day do not all come at once."""
 
@@ -130,7 +132,11 @@ class Keeper:
         """Who certifies this gateway, in a process of its own. Raises `RenewalError`."""
         est = self._est()
         told = est.model_dump_json() if est is not None else "null"
-        answer = await run_apart("edge.identity", self._files.folder.parent, told)
+        try:
+            async with asyncio.timeout(_LONGEST_ASK_S):
+                answer = await run_apart("edge.identity", self._files.folder.parent, told)
+        except TimeoutError:
+            raise RenewalError(f"no answer within {_LONGEST_ASK_S:g} s") from None
         try:
             said = json.loads(answer)
         except ValueError:

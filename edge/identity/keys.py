@@ -69,6 +69,15 @@ def check_times(certificate: x509.Certificate, url: str) -> None:
         )
 
 
+def check_clock(told: datetime | None, url: str) -> None:
+    """Whether a certificate that an authority gives now would be good here. Raises `AskError`."""
+    if told is not None and told - datetime.now(UTC) > _SKEW:
+        raise AskError(
+            f"this machine's clock is behind: {url} has {told:%Y-%m-%d %H:%M} UTC. Set it first; "
+            "a certificate given now would not be good yet"
+        )
+
+
 def renewal_time(certificate: x509.Certificate) -> datetime:
     """When the next one is to be asked for."""
     now = datetime.now(UTC)

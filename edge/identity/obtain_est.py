@@ -24,6 +24,7 @@ from edge.identity.est import Est, NotYetError
 from edge.identity.files import Enrolment, IdentityFiles
 from edge.identity.https import AskError
 from edge.identity.keys import (
+    check_clock,
     check_times,
     gateway_name,
     key_pem,
@@ -57,6 +58,7 @@ def enrol(
     subject = gateway_name(*who)
     est = Est(settings)
     intermediate = est.authority()
+    check_clock(est.clock_told, est.url)  # before the password, which may be good once
     files.make_folder()
     key = next_key(files)
     request = request_for(key, subject)

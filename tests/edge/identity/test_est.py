@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import queue
 import signal
+import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -24,10 +27,12 @@ from edge.config import load
 from edge.doctor import certificate
 from edge.identity.est import Est, wait_s
 from edge.identity.files import IdentityFiles
-from edge.identity.https import AskError
+from edge.identity.https import AskError, Server
+from edge.identity.keeper import Keeper, RenewalError
 from edge.identity.keys import gateway_name, key_pem, pem_of, request_for
 from edge.identity.settings import EstSettings
 from edge.proposals.ask import ask as ask_for_proposals
+from edge.status.figures import IdentityFigures
 from tests.edge.cli.invoke import invoke
 from tests.fixtures.certificates import make_identity
 from tests.fixtures.est_server import USER, EstServer, Reply, Seen, replies
@@ -208,6 +213,7 @@ def test_a_certificate_that_is_not_what_was_asked_for_is_refused(
     ("reply", "why"),
     [
         (Reply(body=b"<html>sign in</html>", kind="text/html"), "it answers with text/html"),
+        (Reply(kind="te\x1b[1mxt/html"), "it answers with te?[1mxt/html"),
         (Reply(body=b"%%%"), "its answer has no certificates"),
         (Reply(body=b"AAAA"), "its answer has no certificates"),
         (Reply(body=b"MAsGCSqGSIb3DQEHAg=="), "its answer has no certificates"),
@@ -232,6 +238,29 @@ def test_a_server_of_another_authority_never_hears_the_password(
     code, said = pc.enrol()
     assert (code, "its certificate is none of those in" in said) == (1, True), said
     assert est.seen == []
+
+
+def test_a_clock_that_is_behind_costs_no_password(pc: Pc, est: EstServer) -> None:
+    est.ahead_s = 3600
+    code, said = pc.enrol()
+    assert (code, "this machine's clock is behind" in said) == (1, True), said
+    assert est.asked("simpleenroll") == []
+    est.ahead_s = 0
+    assert pc.enrol()[0] == 0
+
+
+def test_a_server_that_is_not_good_now_asks_for_the_clock(pc: Pc, est: EstServer) -> None:
+    with closing(EstServer(est.folder / "old", server_days=-0.5)) as old, old.running():
+        pc.change(est.url, old.url)
+        pc.change(str(est.trust), str(old.trust))
+        code, said = pc.enrol()
+    assert (code, "is this machine's clock right?" in said) == (1, True), said
+
+
+def test_an_ipv6_address_needs_no_port() -> None:
+    server = Server("https://[::ffff:127.0.0.1]", "the password", "nobody")
+    with pytest.raises(AskError, match="cannot be asked"):
+        server.ask(ssl.create_default_context(), "GET", "/", None, {})
 
 
 def test_a_wrong_label_or_trust_or_use_says_what_to_do(
@@ -280,6 +309,30 @@ def test_the_agent_is_told_how_long_a_decision_takes(pc: Pc, est: EstServer) -> 
     assert '"wait_s": 90.0' in said, said
     assert not pc.files.next_proof.exists()
     assert pc.renew() == "{}"
+
+
+def test_a_server_that_never_answers_is_given_up(
+    pc: Pc, est: EstServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pc.enrol()[0] == 0
+    over = threading.Event()
+
+    def wait(_: Seen) -> Reply:
+        assert over.wait(100)
+        return Reply(HTTPStatus.ACCEPTED)
+
+    async def connect_anew() -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("edge.identity.keeper._LONGEST_ASK_S", 1.0)
+    est.script.append(wait)
+    settings = load(pc.config).identity.est
+    keeper = Keeper(pc.files, IdentityFigures(), list, lambda: settings, "renewal", connect_anew)
+    try:
+        with pytest.raises(RenewalError, match="no answer within 1 s"):
+            asyncio.run(keeper._ask())
+    finally:
+        over.set()
 
 
 @pytest.fixture
@@ -379,6 +432,8 @@ def test_a_wait_is_bounded_whatever_is_said() -> None:
 
 
 def test_doctor_and_check_tell_of_the_authority(pc: Pc, est: EstServer) -> None:
+    none, _ = certificate.look(load(pc.config))
+    assert (none.verdict, "lineside-edge enrol" in none.remedy) == ("warning", True)
     assert pc.enrol()[0] == 0
     found = [(each.verdict, each.what) for each in certificate.look(load(pc.config))]
     assert [verdict for verdict, _ in found] == ["ok", "ok"]
