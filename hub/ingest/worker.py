@@ -451,10 +451,12 @@ class Worker:
             return  # of an earlier connect, or of one whose birth was never heard
         self._note_death(session)
         session.forget_births()
+        session.unread.clear()
         logger.info("%s is offline", session.gateway)
 
     def _device_died(self, session: Session, name: str, payload: Payload) -> None:
         session.seq.arrived(payload.seq, time.monotonic())
+        session.unread.discard(name)
         # Its aliases stay: records of before its death may still come.
         at = _utc_now()
         if payload.timestamp is not None:  # by the node's clock, as far as that is not ahead
