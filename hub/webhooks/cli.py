@@ -13,6 +13,7 @@ from hub.settings import HubSettings
 from hub.store.cli import service_connection
 from hub.webhooks import store
 from hub.webhooks.targets import TargetError, Targets
+from protocols.logs import with_bare_addresses
 
 webhooks = typer.Typer(help="Webhooks: who is told of what changes.", no_args_is_help=True)
 
@@ -63,7 +64,7 @@ def add_webhook(
     try:
         Targets(settings.webhooks.allow, loopback=settings.api.is_open).check_url(url)
         with service_connection() as connection:
-            note(connection, tenant, _ACTOR, "cli", f"webhooks add {url}")
+            note(connection, tenant, _ACTOR, "cli", f"webhooks add {with_bare_addresses(url)}")
             added, secret = store.add_webhook(
                 connection, tenant, url, [t.value for t in topic], remark, _ACTOR
             )

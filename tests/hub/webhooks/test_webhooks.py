@@ -334,13 +334,16 @@ def test_by_the_command(supply: Supply, database: Database, receiver: Receiver) 
         result = CliRunner().invoke(app, ["webhooks", *arguments, "--tenant", OWNER])
         return result.exit_code, result.output
 
-    code, told = run("add", receiver.url, "--topic", "calls")
+    url = f"{receiver.url}?key=hush"
+    code, told = run("add", url, "--topic", "calls")
     assert code == 0, told
     webhook, receiver.secret = told.split()
     with delivering(database):
         assert run("test", webhook)[0] == 0
         eventually(lambda: receiver.types() == ["test"], "the test")
-    assert f"{webhook}  {receiver.url}  calls  0 waiting  enabled" in run("list")[1]
+    assert f"{webhook}  {url}  calls  0 waiting  enabled" in run("list")[1]
+    noted = supply.connection.execute("SELECT what FROM audit ORDER BY id").fetchone()
+    assert noted == (f"webhooks add {receiver.url}?(hidden)",)
     receiver.secret = run("rotate", webhook)[1].strip()
     assert run("enable", webhook)[0] == 0
     assert run("remove", webhook)[0] == 0
