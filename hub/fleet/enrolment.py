@@ -205,7 +205,9 @@ def revoke(connection: psycopg.Connection, gateway: int) -> int:
 
 
 def let_in(connection: psycopg.Connection, gateway: int) -> None:
-    """Undo `revoke`, for a gateway whose certificates another authority gives and revokes."""
+    """Undo `revoke`, for a gateway whose certificates another authority gives and revokes. A token
+    of the hub's that is not used yet goes."""
+    connection.execute(_FORGET, (gateway,))
     connection.execute(_LET_IN, (gateway,))
 
 

@@ -72,13 +72,18 @@ def _check_chain(file: Path, chain: list[x509.Certificate]) -> None:
             raise AuthorityError(f"{file}: {name} is no authority")
         if ends <= now:
             raise AuthorityError(f"{file}: {name} has expired {ends:%Y-%m-%d}")
-    if not any(_signed_itself(certificate) for certificate in chain):
-        raise AuthorityError(f"{file} has no root: a broker wants all, up to the one above them")
+        if not any(_signed_by(certificate, each) for each in chain):
+            above = certificate.issuer.rfc4514_string()
+            raise AuthorityError(
+                f"{file}: {above}, which has signed {name}, is not in it: a broker wants all, up "
+                "to the root"
+            )
 
 
-def _signed_itself(certificate: x509.Certificate) -> bool:
+def _signed_by(certificate: x509.Certificate, above: x509.Certificate) -> bool:
+    """A root is signed by itself."""
     try:
-        certificate.verify_directly_issued_by(certificate)
+        certificate.verify_directly_issued_by(above)
     except (ValueError, TypeError, InvalidSignature):
         return False
     return True

@@ -13,6 +13,7 @@ import pytest
 from cryptography import x509
 
 from hub.fleet.settings import Signing
+from hub.store import Database
 from protocols.mqtt.broker import BrokerSettings
 from tests.fixtures.certificates import make_identity
 from tests.fixtures.est_server import USER, EstServer
@@ -169,12 +170,22 @@ def test_an_external_authority_of_no_use_is_refused_with_what_to_do(
     monkeypatch.setenv(f"{_SETTING}_CRL_FILE", str(est.revoked()))
     alone, _ = est.issuer.write(tmp_path, "alone")
     monkeypatch.setenv(f"{_SETTING}_FILE", str(alone))
-    assert "has no root" in config(command, folder)[1]
+    assert (
+        "CN=Plant root, which has signed CN=Plant gateways, is not in it"
+        in (config(command, folder)[1])
+    )
+    another, _ = make_identity("Plant root", authority=True, curve=True).write(tmp_path, "another")
+    alone.write_text(alone.read_text() + another.read_text())
+    assert "is not in it" in config(command, folder)[1]
     assert (folder / "crl.pem").read_text() == listed
 
 
 def test_a_gateway_of_the_external_authority_is_registered_without_a_token(
-    est: EstServer, command: Command, signing: Signing, tmp_path: Path
+    est: EstServer,
+    command: Command,
+    database: Database,
+    signing: Signing,
+    tmp_path: Path,
 ) -> None:
     folder = tmp_path / "broker"
     added = command("gateways", "add", "seatworks/gw-two", "--owner", "seatworks", "--external")
@@ -183,6 +194,9 @@ def test_a_gateway_of_the_external_authority_is_registered_without_a_token(
     assert config(command, folder)[0] == 0
     rights = (folder / "acl").read_text()
     assert ("user seatworks/gw-two\n" in rights, f"user {SEAT}\n" in rights) == (True, False)
+    assert "lse_" in command("gateways", "add", SEAT).output
     assert command("gateways", "add", SEAT, "--external").exit_code == 0
+    with database.connect("ingest") as connection:
+        assert connection.execute("SELECT id FROM enrolment_token").fetchall() == []
     assert config(command, folder)[0] == 0
     assert f"user {SEAT}\n" in (folder / "acl").read_text()
