@@ -98,11 +98,15 @@ class IdentityFiles:
             raise ValueError(f"{about} is damaged ({error}); enrol anew") from None
 
     def make_folder(self) -> None:
-        """Raises `OSError`."""
+        """Raises `OSError`, for a link too: what it leads to would be given away by root."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         self.folder.mkdir(mode=0o700, exist_ok=True)
-        self.folder.chmod(0o700)
-        self._give(self.folder)
+        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            os.fchmod(folder, 0o700)
+            self._give(folder)
+        finally:
+            os.close(folder)
 
     def keep(self, proof: str, enrolment: Enrolment, authority: str | None = None) -> None:
         """Put what belongs together in force, each file whole. The hub's authority stays as it was
@@ -145,10 +149,10 @@ class IdentityFiles:
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, "w") as file:
             os.fchmod(descriptor, mode)
+            self._give(descriptor)
             file.write(text)
             file.flush()
             os.fsync(descriptor)
-        self._give(fresh)
         fresh.replace(path)
         self._sync()
 
@@ -159,11 +163,11 @@ class IdentityFiles:
         finally:
             os.close(folder)
 
-    def _give(self, path: Path) -> None:
+    def _give(self, descriptor: int) -> None:
         """To whoever the data directory belongs to: root may enrol for the service's user."""
         if os.geteuid() == 0:
             owner = self.folder.parent.stat()
-            os.chown(path, owner.st_uid, owner.st_gid)
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def _written(enrolment: Enrolment) -> str:
