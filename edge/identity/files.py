@@ -78,6 +78,13 @@ class IdentityFiles:
         """How this gateway was enrolled; None if it was not. Raises `OSError`, `ValueError`."""
         return self._told(self.about)
 
+    def changed_at(self) -> int | None:
+        """Nanoseconds; another once a certificate has come into force. None if none has."""
+        try:
+            return self.about.stat().st_mtime_ns
+        except OSError:
+            return None
+
     def next_enrolment(self) -> Enrolment | None:
         """That of the certificate which is not in force yet; None if there is none. Raises
         `OSError`, `ValueError`."""

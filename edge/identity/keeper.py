@@ -11,6 +11,7 @@ import asyncio
 import json
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -72,8 +73,17 @@ class Keeper:
     async def run(self) -> None:
         """Look, and renew when it is time, until cancelled."""
         while True:
-            wait_s = await self._look()
-            await asyncio.sleep(wait_s)
+            before = await asyncio.to_thread(self._files.changed_at)
+            await self._pause(await self._look(), before)
+
+    async def _pause(self, wait_s: float, before: int | None) -> None:
+        """Until the next look; less if somebody enrols this gateway anew after `before`."""
+        until = time.monotonic() + wait_s
+        while (left_s := until - time.monotonic()) > _LOOK_S:
+            await asyncio.sleep(_LOOK_S)
+            if await asyncio.to_thread(self._files.changed_at) != before:
+                return
+        await asyncio.sleep(max(0.0, left_s))
 
     async def _look(self) -> float:
         """Do what is to be done now. Returns the seconds to the next look."""
@@ -90,10 +100,10 @@ class Keeper:
             self._condition.fail(f"is not renewed: {error}")
             asked_s = error.wait_s if isinstance(error, RenewalError) else 0.0
             return max(self._wait_s(), asked_s)
-        self._backoff.reset()
         return 0.0
 
     def _well(self) -> None:
+        self._backoff.reset()
         self._figures.reason = ""
         self._condition.recover()
 

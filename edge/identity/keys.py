@@ -69,6 +69,21 @@ def check_times(certificate: x509.Certificate, url: str) -> None:
         )
 
 
+def check_later(before: x509.Certificate, pem: str, url: str) -> None:
+    """Whether the next certificate (PEM) does not end just when the one before does: taken, one
+    would follow the other ever faster, and nobody be told until the end. Raises `AskError`."""
+    after = x509.load_pem_x509_certificate(pem.encode())
+    ends = after.not_valid_after_utc
+    if (
+        before.not_valid_after_utc == ends
+        and before.not_valid_before_utc < after.not_valid_before_utc
+    ):
+        raise AskError(
+            f"{url} gives none that ends later than the one in use, {ends:%Y-%m-%d %H:%M} UTC: "
+            "does the authority end then itself? Ask its operator"
+        )
+
+
 def check_clock(told: datetime | None, url: str) -> None:
     """Whether a certificate that an authority gives now would be good here. Raises `AskError`."""
     if told is not None and told - datetime.now(UTC) > _SKEW:

@@ -14,6 +14,7 @@ from edge.identity.files import Enrolment, IdentityFiles
 from edge.identity.https import AskError
 from edge.identity.hub import Hub
 from edge.identity.keys import (
+    check_later,
     check_times,
     gateway_name,
     key_pem,
@@ -61,6 +62,7 @@ def renew(files: IdentityFiles, before: Enrolment, url: str) -> Enrolment:
         },
     )
     made, enrolment = _checked(hub.url, authority, key, answer, (before.group, before.node))
+    check_later(certificate, made, hub.url)
     files.stage(made, enrolment)
     return enrolment
 

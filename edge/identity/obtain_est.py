@@ -25,6 +25,7 @@ from edge.identity.files import Enrolment, IdentityFiles
 from edge.identity.https import AskError
 from edge.identity.keys import (
     check_clock,
+    check_later,
     check_times,
     gateway_name,
     key_pem,
@@ -99,6 +100,7 @@ def renew(files: IdentityFiles, before: Enrolment, settings: EstSettings) -> Enr
     given = est.renew(request, files.proof)
     who = before.group, before.node
     made, enrolment = _checked(settings, key, (*given, *intermediate), who)
+    check_later(certificate, made, settings.url)
     files.stage(made, enrolment)
     return enrolment
 

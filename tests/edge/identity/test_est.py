@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -83,6 +84,17 @@ class Pc:
         )
         assert not process.stderr
         return process.stdout
+
+    def keeper(self) -> Keeper:
+        """The agent's, with no broker to try."""
+
+        async def connect_anew() -> None:
+            raise AssertionError
+
+        est = load(self.config).identity.est
+        return Keeper(
+            self.files, IdentityFigures(), list, lambda: est, "lineside-renewal", connect_anew
+        )
 
     def change(self, old: str, new: str) -> None:
         text = self.config.read_text()
@@ -321,18 +333,40 @@ def test_a_server_that_never_answers_is_given_up(
         assert over.wait(100)
         return Reply(HTTPStatus.ACCEPTED)
 
-    async def connect_anew() -> None:
-        raise AssertionError
-
     monkeypatch.setattr("edge.identity.keeper._LONGEST_ASK_S", 1.0)
     est.script.append(wait)
-    settings = load(pc.config).identity.est
-    keeper = Keeper(pc.files, IdentityFigures(), list, lambda: settings, "renewal", connect_anew)
     try:
         with pytest.raises(RenewalError, match="no answer within 1 s"):
-            asyncio.run(keeper._ask())
+            asyncio.run(pc.keeper()._ask())
     finally:
         over.set()
+
+
+def test_an_authority_that_ends_itself_is_told_of_while_there_is_time(
+    pc: Pc, est: EstServer
+) -> None:
+    est.all_end = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+    assert pc.enrol()[0] == 0
+    given = datetime.now(UTC).replace(microsecond=0)
+    while datetime.now(UTC).replace(microsecond=0) <= given:
+        time.sleep(0.05)  # one of the same second has the same times
+    said = pc.renew()
+    assert "gives none that ends later than the one in use" in said, said
+    assert not pc.files.next_proof.exists()
+
+
+def test_who_is_enrolled_anew_waits_for_no_further_attempt(
+    pc: Pc, est: EstServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.identity.keeper._LOOK_S", 0.05)
+
+    async def waiting() -> None:
+        async with asyncio.timeout(100):
+            pausing = asyncio.create_task(pc.keeper()._pause(86_400, pc.files.changed_at()))
+            assert (await asyncio.to_thread(pc.enrol))[0] == 0
+            await pausing
+
+    asyncio.run(waiting())
 
 
 @pytest.fixture
