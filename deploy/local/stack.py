@@ -21,6 +21,7 @@ from asyncua import ua
 from asyncua.client.client import Client
 
 from deploy.local.broker import EmbeddedBroker, LocalBroker, Mosquitto
+from deploy.local.database import own_database
 from deploy.local.ports import LOOPBACK, free_port, wait_listening
 from deploy.local.processes import Process, ProcessError
 from deploy.local.verify import LineTruth, Verdict, verify
@@ -34,8 +35,7 @@ from deploy.local.world import (
     write_yaml,
 )
 from firmware_sim.line.production import SHIP
-from hub.settings import HubSettings
-from hub.store.connect import Database, open_database
+from hub.store.connect import Database
 from protocols.opcua.line import NAMESPACE
 
 START_TIMEOUT_S = 180.0
@@ -221,9 +221,7 @@ class LocalStack:
 
     def _start(self) -> None:
         self._say("database: an embedded PostgreSQL")
-        self._database = self._open.enter_context(
-            open_database(HubSettings().database, self.settings.directory / "hub")
-        )
+        self._database = self._open.enter_context(own_database(self.settings.directory / "hub"))
         self._command("lineside-hub", "migrate")
         self._load_plant()
         self._say(f"broker: {self.broker.kind}, on port {self.broker.port}")

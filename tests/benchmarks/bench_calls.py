@@ -32,12 +32,12 @@ import httpx
 import paho.mqtt.client as mqtt
 
 from deploy.local.broker import EmbeddedBroker, LocalBroker, Mosquitto
+from deploy.local.database import own_database
 from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.processes import Process
 from edge.calls import CallLane, CallStore, Desk
 from edge.status import Figures
-from hub.settings import HubSettings
-from hub.store import Database, migrate, open_database
+from hub.store import Database, migrate
 from protocols.mqtt.broker import BrokerSettings, make_client
 from tests.benchmarks.report import Row, report
 from tests.hub.calls.world import PLANT, POINT, add_order, eventually, make_world
@@ -284,7 +284,7 @@ def standing(kind: str, seconds: float, directory: Path) -> Iterator[Stand]:
     port = free_port()
     with ExitStack() as opened:
         broker = opened.enter_context(BROKERS[kind](directory / "broker"))
-        database = opened.enter_context(open_database(HubSettings().database, directory / "hub"))
+        database = opened.enter_context(own_database(directory / "hub"))
         prepare(database, round(seconds * 140 + BURST + 200))
         me = ("-m", "tests.benchmarks.bench_calls")
         opened.enter_context(

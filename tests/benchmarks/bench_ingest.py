@@ -28,10 +28,10 @@ from typing import Any
 import psycopg
 
 from deploy.local.broker import EmbeddedBroker, LocalBroker, Mosquitto
+from deploy.local.database import own_database
 from hub.ingest import Ingest, IngestSettings
 from hub.ingest.rows import COLUMNS, HEADER, TRAILER, AliasTable, RowBuffer
-from hub.settings import HubSettings
-from hub.store import Database, migrate, open_database
+from hub.store import Database, migrate
 from protocols.mqtt.broker import BrokerSettings
 from protocols.sparkplug import DataType, decode_samples
 from protocols.streams import draw_epoch
@@ -304,7 +304,7 @@ def main() -> None:
     rows: list[Row] = []
     with (
         tempfile.TemporaryDirectory(prefix="lineside-bench-") as folder,
-        open_database(HubSettings().database, Path(folder)) as database,
+        own_database(Path(folder)) as database,
         kind(Path(folder) / kind.kind) as running,
     ):
         with database.connect("owner") as conn:

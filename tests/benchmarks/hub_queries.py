@@ -23,9 +23,9 @@ from pathlib import Path
 
 import psycopg
 
+from deploy.local.database import own_database
 from hub.ingest.rows import COLUMNS, HEADER, TRAILER, AliasTable, RowBuffer
-from hub.settings import HubSettings
-from hub.store import Database, migrate, open_database
+from hub.store import Database, migrate
 from hub.store.connect import tenant
 from hub.store.maintenance import maintain
 from hub.store.migrate import Storage
@@ -190,7 +190,7 @@ def main() -> None:
     rows, end = steps * TAGS, START + timedelta(milliseconds=steps * EVERY_MS)
     with (
         tempfile.TemporaryDirectory(prefix="lineside-bench-") as folder,
-        open_database(HubSettings().database, Path(folder)) as database,
+        own_database(Path(folder)) as database,
     ):
         with database.connect("owner") as conn:
             storage = migrate(conn).storage
