@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from hub.fleet.authority import AuthorityError
+from hub.fleet.external import ExternalAuthority
 from hub.monitoring.broker_check import look_at_broker
 from hub.monitoring.database_check import look_at_database
 from hub.monitoring.findings import Finding
@@ -17,6 +20,7 @@ from hub.store import Database
 from protocols.traces import TraceSettings, why_untraced
 
 _FREE_BYTES = 2_000_000_000
+_LIST_ENDS_SOON = timedelta(days=2)
 
 
 def examine(settings: HubSettings, database: Database) -> Iterator[Finding]:
@@ -25,10 +29,30 @@ def examine(settings: HubSettings, database: Database) -> Iterator[Finding]:
     yield from look_at_broker("broker", settings.broker, settings.host_id)
     for number, broker in enumerate(settings.more_brokers, start=2):
         yield from look_at_broker(f"broker {number}", broker, settings.host_id)
+    if settings.ca.external_file is not None:
+        yield _external(settings.ca.external_file, settings.ca.external_crl_file)
     yield _api(settings)
     if settings.trace.endpoint is not None:
         yield _traces(settings.trace)
     yield _disk(settings.data_dir)
+
+
+def _external(cert_file: Path, crl_file: Path | None) -> Finding:
+    what = "external authority"
+    try:
+        until = ExternalAuthority.load(cert_file, crl_file).listed_until
+    except AuthorityError as error:
+        todo = "correct LINESIDE_HUB_CA__EXTERNAL_FILE or __EXTERNAL_CRL_FILE, then broker config"
+        return Finding(what, "failed", str(error), todo)
+    if until is None:
+        return Finding(what, "ok", f"{cert_file}: leads to its root")
+    text = f"{crl_file}: what it revoked, good until {until:%Y-%m-%d %H:%M} UTC"
+    if until - datetime.now(UTC) < _LIST_ENDS_SOON:
+        todo = (
+            "fetch the next one, then broker config: after it the broker lets no gateway of it in"
+        )
+        return Finding(what, "warning", text, todo)
+    return Finding(what, "ok", text)
 
 
 def _api(settings: HubSettings) -> Finding:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import closing
+from pathlib import Path
 
 from deploy.local.broker import LocalBroker
 from deploy.local.ports import free_port
@@ -12,6 +14,7 @@ from hub.calls.release import release
 from hub.monitoring.findings import Finding
 from hub.store import Database
 from tests.fixtures.collector import collector
+from tests.fixtures.est_server import EstServer
 from tests.hub.calls.world import OWNER, PLANT, POINT, make_world, passed_at
 
 DOCTOR = [sys.executable, "-c", "from hub.cli import main; main()", "doctor"]
@@ -94,6 +97,19 @@ def test_a_collector_that_takes_spans_and_one_that_is_not_there(
     away = verdicts(told)[1]["traces"]
     assert (away.verdict, "refused" in away.text) == ("warning", True)
     assert "opentelemetry" not in away.text
+
+
+def test_an_external_authority_whose_list_ends(environment: dict[str, str], tmp_path: Path) -> None:
+    with closing(EstServer(tmp_path)) as authority:
+        told = environment | {
+            "LINESIDE_HUB_CA__EXTERNAL_FILE": str(authority.chain),
+            "LINESIDE_HUB_CA__EXTERNAL_CRL_FILE": str(authority.revoked(ends_days=1)),
+        }
+        soon = verdicts(told)[1]["external authority"]
+        assert (soon.verdict, "fetch the next one" in soon.todo) == ("warning", True)
+        authority.revoked(ends_days=-0.5)
+        over = verdicts(told)[1]["external authority"]
+        assert (over.verdict, "has run out" in over.text) == ("failed", True)
 
 
 def test_settings_that_are_wrong_are_named(environment: dict[str, str]) -> None:
