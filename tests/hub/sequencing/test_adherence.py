@@ -16,7 +16,9 @@ from hub.sequencing import adherence_of
 PLAN = [str(n) for n in range(1, 11)]
 
 every_kernel = settings(
-    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    max_examples=60,
 )
 
 

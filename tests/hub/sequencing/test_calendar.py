@@ -175,7 +175,9 @@ def worked_minutes(calendar: ShiftCalendar) -> list[datetime]:
 
 
 @settings(
-    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    max_examples=30,
 )
 @given(calendar=calendars(), begin=st.integers(0, 3 * 24 * 60), share=st.floats(0, 1))
 def test_all_figures_agree_with_a_walk_through_the_minutes(

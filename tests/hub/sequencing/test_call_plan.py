@@ -178,7 +178,9 @@ def lines_and_numbers(draw: st.DrawFn) -> tuple[tuple[SupplyLine, ...], dict[str
 
 
 every_kernel = settings(
-    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    max_examples=150,
 )
 
 

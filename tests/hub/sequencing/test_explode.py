@@ -77,7 +77,9 @@ some_cars = st.lists(
 
 
 @settings(
-    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    max_examples=150,
 )
 @given(rules=some_rules, cars=some_cars)
 def test_call_lines_are_what_the_rules_say(

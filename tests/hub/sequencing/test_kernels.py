@@ -88,7 +88,9 @@ def test_what_would_divide_by_zero_is_refused(compiled: ModuleType, call: Call) 
         call(compiled)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(
     line=st.lists(st.booleans(), max_size=12),
     today=st.integers(0, 12),

@@ -206,7 +206,9 @@ some_ratio = st.integers(1, 8).flatmap(lambda p: st.tuples(st.integers(0, p), st
 
 
 @settings(
-    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    max_examples=150,
 )
 @given(
     yesterday=some_cars,
