@@ -145,7 +145,8 @@ class IdentityFiles:
 
     def drop_next(self) -> None:
         """Forget the certificate that is not in force, and its key. Raises `OSError`."""
-        for path in (self.next_proof, self.next_about, self.next_key):
+        # What is known of it first: alone it would be taken for that of the one in force.
+        for path in (self.next_about, self.next_proof, self.next_key):
             path.unlink(missing_ok=True)
 
     def write(self, path: Path, text: str, mode: int) -> None:
