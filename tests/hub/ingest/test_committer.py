@@ -231,6 +231,38 @@ def test_told_to_stop_it_commits_what_is_under_way(
     assert stored(hub) == [("gw-seat", float(offset), 100) for offset in range(3)]
 
 
+def test_a_fault_of_its_own_leaves_cursors_where_those_under_way_have_moved_them(
+    database: Database,
+    hub: psycopg.Connection,
+    ingest: Ingest,
+    seat: Node,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before, committer = ingest.figures.messages, ingest._worker._committer
+    whole = committer.commit_due
+
+    def faulty() -> None:
+        if len(committer._under_way) == 2:
+            monkeypatch.undo()
+            raise RuntimeError("a fault of ours")
+        whole()
+
+    with held(database):
+        monkeypatch.setattr(committer, "commit_due", faulty)
+        record(seat, 0)
+        filled(hub, ingest, before, 1)
+        record(seat, 1)
+        eventually(lambda: committer.commit_due == whole, "the fault")
+    eventually(lambda: len(stored(hub)) == 2, "those under way")
+    seat.asked_for_rebirth()
+    seat.birth(EPOCH, 0, 2)
+    seat.answered(EPOCH, 2)
+    for offset in range(4):
+        record(seat, offset)
+    seat.answered(EPOCH, 4)
+    assert stored(hub) == [("gw-seat", float(offset), 100) for offset in range(4)]
+
+
 def test_no_message_is_missed_where_more_than_a_circle_of_them_is_gathered_again(
     broker: LocalBroker, database: Database, hub: psycopg.Connection
 ) -> None:
