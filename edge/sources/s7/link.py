@@ -94,6 +94,7 @@ class S7Link:
         except asyncio.CancelledError:
             self._shut()
             await asyncio.wait([doing])
+            doing.exception()  # taken note of: nobody waits for it any more
             raise
         try:
             return doing.result()

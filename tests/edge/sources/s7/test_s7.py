@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from datetime import datetime
 from pathlib import Path
@@ -319,8 +320,10 @@ def test_where_there_is_no_plc_it_says_so_and_stops_at_once(
             misbehave(plc, answer="silent")
             async with reading(path, settings.model_copy(update={"timeout_s": 60.0})) as got:
                 await asyncio.sleep(0.3)  # it waits for an answer when it is told to end
+        gc.collect()
 
     run(work)
+    assert "never retrieved" not in caplog.text
     said = [r.message for r in caplog.records if "source press" in r.message]
     assert said
     assert "is it a PLC, and is its port open?" in said[0]
