@@ -283,46 +283,45 @@ def test_no_message_is_missed_where_more_than_a_circle_of_them_is_gathered_again
 
 
 def test_whatever_fails_in_between_each_record_is_stored_once_and_told_of_once_it_is(
-    broker: LocalBroker,
     database: Database,
     hub: psycopg.Connection,
     ingest: Ingest,
     seat: Node,
+    trim: Node,
 ) -> None:
     chance = random.Random(0)
-    with Node(broker, "trimworks", "gw-trim") as trim:
-        born(trim, hub)
-        nodes = (seat, trim)
-        count = 0
-        for _ in range(15):
-            match chance.choice(["", "killed", "moved", "held", "held and killed"]):
-                case "killed":
-                    kill(hub)
-                case "moved":
-                    hub.execute(
-                        "UPDATE stream_cursor SET version = version + 1 WHERE gateway ="
-                        " (SELECT id FROM gateway WHERE node_id = %s)",
-                        [chance.choice(nodes).node],
-                    )
-                case "":
-                    pass
-                case how:
-                    with held(database):
-                        for node in nodes:
-                            record(node, count)
-                        eventually(lambda: len(waiting(hub)) == 1, "the first waits")
-                        if how == "held and killed":
-                            kill(hub)
-                    count += 1
-            for _ in range(chance.randrange(4)):
-                for node in nodes:
-                    record(node, count)
+    born(trim, hub)
+    nodes = (seat, trim)
+    count = 0
+    for _ in range(15):
+        match chance.choice(["", "killed", "moved", "held", "held and killed"]):
+            case "killed":
+                kill(hub)
+            case "moved":
+                hub.execute(
+                    "UPDATE stream_cursor SET version = version + 1 WHERE gateway ="
+                    " (SELECT id FROM gateway WHERE node_id = %s)",
+                    [chance.choice(nodes).node],
+                )
+            case "":
+                pass
+            case how:
+                with held(database):
+                    for node in nodes:
+                        record(node, count)
+                    eventually(lambda: len(waiting(hub)) == 1, "the first waits")
+                    if how == "held and killed":
+                        kill(hub)
                 count += 1
+        for _ in range(chance.randrange(4)):
             for node in nodes:
-                assert told(node) <= committed(hub, node)
+                record(node, count)
+            count += 1
         for node in nodes:
-            record(node, count)
-            node.answered(EPOCH, count + 1)
+            assert told(node) <= committed(hub, node)
+    for node in nodes:
+        record(node, count)
+        node.answered(EPOCH, count + 1)
     assert stored(hub) == [
         (name, float(offset), 100) for name in ("gw-seat", "gw-trim") for offset in range(count + 1)
     ]
