@@ -294,6 +294,9 @@ class Committer:
     def _connection(self) -> psycopg.Connection:
         if self._conn is None:
             self._conn = self._database.connect("ingest", autocommit=True)
+            # A plan that is kept does not know how many gateways are in a batch: it compared each
+            # of 500 cursors with each of 500 rows.
+            self._conn.execute("SET plan_cache_mode = force_custom_plan")
             if (name := self._groups.connection_name) is not None:
                 self._conn.execute("SELECT set_config('application_name', %s, false)", [name])
             logger.info("connected to the database")
