@@ -25,13 +25,12 @@ _COPY = f"COPY sample ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _T = TypeVar("_T")
 _OfGateway = TypeVar("_OfGateway", Found, Told, Piece, Gap)
-_REFUSALS = (psycopg.DataError, psycopg.IntegrityError)
+REFUSALS = (psycopg.DataError, psycopg.IntegrityError)
 """The database is well and does not want these rows."""
 
 
 def commit(conn: psycopg.Connection, batch: Batch, fence: Fence) -> list[Quarantined]:
     """Store a batch; returns the records that the database refused and that are in quarantine now.
-    `fence` is called first in the transaction.
 
     Raises what `fence` raises, `StaleCursorError` if another worker has moved a cursor,
     `psycopg.Error` if the database cannot; nothing is stored then, or, if the connection broke in
@@ -39,17 +38,37 @@ def commit(conn: psycopg.Connection, batch: Batch, fence: Fence) -> list[Quarant
     """
     try:
         _store(conn, batch, fence, careful=False)
-    except _REFUSALS:
+    except REFUSALS:
         # One bad row fails the whole COPY. Do it again and find the record: rare, so it may cost.
         return _store(conn, batch, fence, careful=True)
     return []
 
 
+def commit_in_turn(
+    conn: psycopg.Connection, batch: Batch, fence: Fence, turn: Callable[[], None]
+) -> None:
+    """Store a batch of which the samples may go ahead: `turn` is called behind them, and before
+    anything else. It waits until the batch before is committed, and raises if that was not.
+
+    Raises as `commit`, and `REFUSALS` if the database does not want all of it.
+    """
+    _store(conn, batch, fence, careful=False, turn=turn)
+
+
 def _store(
-    conn: psycopg.Connection, batch: Batch, fence: Fence, *, careful: bool
+    conn: psycopg.Connection,
+    batch: Batch,
+    fence: Fence,
+    *,
+    careful: bool,
+    turn: Callable[[], None] | None = None,
 ) -> list[Quarantined]:
     refused: list[Quarantined] = []
     with conn.transaction():
+        if not careful:
+            _copy(conn, batch, batch.records)
+        if turn is not None:
+            turn()
         fence(conn, {share.session.gateway.group for share in batch.shares.values()})
         cursors.move(
             conn,
@@ -66,8 +85,6 @@ def _store(
                     conn, batch.records, lambda records: _copy(conn, batch, records)
                 )
             ]
-        else:
-            _copy(conn, batch, batch.records)
         refused += _store_firsts(conn, batch, careful=careful)
         if minutes := batch.rows.minutes | batch.first_rows.minutes:
             touched = [_EPOCH + timedelta(minutes=minute) for minute in minutes]
@@ -104,7 +121,7 @@ def _store_firsts(conn: psycopg.Connection, batch: Batch, *, careful: bool) -> l
                 )
             share.awaited = share.awaited.but(came)
             share.repeats += record.rows - stored
-        except _REFUSALS as error:
+        except REFUSALS as error:
             if not careful:
                 raise
             refused.append(_refused(record, error))
@@ -130,7 +147,7 @@ def _by_halves(
     try:
         with conn.transaction():
             store(items)
-    except _REFUSALS as error:
+    except REFUSALS as error:
         if len(items) == 1:
             return [(items[0], error)]
         half = len(items) // 2

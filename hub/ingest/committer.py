@@ -1,6 +1,9 @@
-"""The batch that grows, those that are committed meanwhile, and the connection of all.
+"""The batch that grows, those that are committed meanwhile, and the connections of both.
 
-Nobody gets an answer for what is not committed. While the database is away all stands still here.
+While one batch ends its transaction, which waits for the disk, the samples of the next go into the
+database on another connection. Its cursors move once the one before is committed: all else keeps
+the order of the batches. Nobody gets an answer for what is not committed. While the database is
+away all stands still here.
 """
 
 from __future__ import annotations
@@ -34,7 +37,9 @@ logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _FIRST_RETRY_S = 0.1
 _MOST_UNDER_WAY = 2
-"""One is committed, and the next is there when the database has done with it."""
+_LOCK_TIMEOUT = "2min"
+"""A batch may wait here for the one before, and that one in the database for what the next holds
+there: a circle that the database does not see."""
 
 
 class StoppedError(Exception):
@@ -57,14 +62,16 @@ class Owner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _UnderWay:
-    """A batch that the helper commits or will commit, and what will come of it."""
+    """A batch that a helper commits."""
 
     batch: Batch
-    refused: Future[list[Quarantined]]
+    copied: Future[None]
+    """Done once its samples are in the database."""
+    committed: Future[None]
 
 
 class Committer:
-    """Used by the worker's thread; a helper of its own commits the batches before, in order."""
+    """Used by the worker's thread; helpers of its own commit the batches before, in order."""
 
     def __init__(
         self,
@@ -76,7 +83,7 @@ class Committer:
         wake: Callable[[], None],
         stopping: threading.Event,
     ) -> None:
-        """`wake` is called by the helper once it has done with a batch; once `stopping` is set,
+        """`wake` is called by a helper once it has done with a batch; once `stopping` is set,
         the database is no longer waited for."""
         self._database = database
         self._settings = settings
@@ -90,19 +97,20 @@ class Committer:
         """Empty; one of them grows while others are committed."""
         self._under_way: deque[_UnderWay] = deque()
         """Oldest first. Each begins where the one before it ends: if that one fails, it does."""
-        self._helper = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ingest-commit")
-        self._conn: psycopg.Connection | None = None
+        self._helpers = ThreadPoolExecutor(_MOST_UNDER_WAY, thread_name_prefix="ingest-commit")
+        self._conns: deque[psycopg.Connection] = deque()
+        """One for each that may be under way, the next to be used first; none while away."""
         self._stale = False
         """Whether the batch is to be gathered again before it is committed."""
 
     def close(self) -> None:
-        """Done: what is under way ends, and the connection."""
-        self._helper.shutdown()
+        """Done: what is under way ends, and the connections."""
+        self._helpers.shutdown()
         self._disconnect()
 
     def wait_s(self, most_s: float) -> float:
-        """How long to wait for arrivals before `commit_due` is due, at most so long; the helper
-        wakes us."""
+        """How long to wait for arrivals before `commit_due` is due, at most so long; helpers wake
+        us."""
         return most_s if self._under_way else max(0.0, min(most_s, self._due_s()))
 
     def _due_s(self) -> float:
@@ -113,7 +121,7 @@ class Committer:
 
     def commit_due(self) -> None:
         """Answer for what has been committed, and hand over what has waited long enough."""
-        while self._under_way and self._under_way[0].refused.done():
+        while self._under_way and self._under_way[0].committed.done():
             self._settle_oldest()
         if not self._under_way and self._due_s() <= 0:
             self.hand_over()
@@ -135,20 +143,22 @@ class Committer:
         self._settle()
 
     def hand_over(self) -> None:
-        """Let the helper commit what has been gathered, once it has done with the batches before.
-        The next one grows meanwhile, from where the cursors will then stand."""
+        """Let a helper commit what has been gathered, behind the batches before. The next one grows
+        meanwhile, from where the cursors will then stand."""
         while len(self._under_way) >= _MOST_UNDER_WAY:
             self._settle_oldest()
         batch = self.batch
         if batch.empty:
             return
-        if self._conn is None or self._stale:
+        if not self._conns or self._stale:
             self._commit_here()
             return
-        before = self._under_way[-1].refused if self._under_way else None
-        refused = self._helper.submit(self._commit_after, before, self._conn, batch)
-        refused.add_done_callback(lambda _: self._wake())
-        self._under_way.append(_UnderWay(batch, refused))
+        before = self._under_way[-1] if self._under_way else None
+        copied: Future[None] = Future()
+        committed = self._helpers.submit(self._commit_behind, before, self._conns[0], batch, copied)
+        self._conns.rotate()
+        committed.add_done_callback(lambda _: self._wake())
+        self._under_way.append(_UnderWay(batch, copied, committed))
         self.batch = self._spare.pop()
         if batch.firsts:
             self._settle()  # which tags are still awaited, it alone tells
@@ -161,21 +171,21 @@ class Committer:
             self._settle_oldest()
 
     def _settle_oldest(self) -> None:
-        batch, outcome = self._under_way[0].batch, self._under_way[0].refused
+        batch, committed = self._under_way[0].batch, self._under_way[0].committed
         try:
-            refused = outcome.result()
+            committed.result()
         except (StaleCursorError, LeaseLostError, psycopg.Error) as error:
+            self._join()
             if isinstance(error, LeaseLostError):
                 self._owner.lost(error)
-            else:
+            elif not isinstance(error, commit.REFUSALS):  # what is refused, `commit` finds alone
                 self._failed(error, first=True)
-            self._join()
             self._commit_here()
             return
         self._under_way.popleft()
         if batch.firsts:
             _move_on(batch)
-        self._answer(batch, refused)
+        self._answer(batch, [])
         self._done_with(batch)
 
     def _join(self) -> None:
@@ -195,7 +205,7 @@ class Committer:
 
     def _take_back(self) -> None:
         """Wait for the batches under way; cursors are where they stood before."""
-        wait([under_way.refused for under_way in self._under_way])
+        wait([under_way.committed for under_way in self._under_way])
         for under_way in reversed(self._under_way):
             for share in under_way.batch.shares.values():
                 share.session.position = share.position
@@ -230,7 +240,10 @@ class Committer:
         stand, since a commit that broke may have happened."""
         while True:
             try:
-                return self._commit(conn, self.batch)
+                began = time.monotonic()
+                refused = commit.commit(conn, self.batch, self._groups.fence)
+                self._note(began)
+                return refused
             except LeaseLostError as error:
                 self._owner.lost(error)
                 self._gather_again(conn)
@@ -238,20 +251,35 @@ class Committer:
                 self._stale = True
                 raise
 
-    def _commit_after(
-        self, before: Future[list[Quarantined]] | None, conn: psycopg.Connection, batch: Batch
-    ) -> list[Quarantined]:
-        """By the helper, so the batch before is done with; if it failed, this one does."""
-        if before is not None:
-            before.result()
-        return self._commit(conn, batch)
+    def _commit_behind(
+        self,
+        before: _UnderWay | None,
+        conn: psycopg.Connection,
+        batch: Batch,
+        copied: Future[None],
+    ) -> None:
+        """By a helper: its samples behind those of the batch before, all else once that one is
+        committed. If that one fails, this one does."""
 
-    def _commit(self, conn: psycopg.Connection, batch: Batch) -> list[Quarantined]:
-        began = time.monotonic()
-        refused = commit.commit(conn, batch, self._groups.fence)
+        def in_turn() -> None:
+            copied.set_result(None)
+            if before is not None:
+                before.committed.result()
+
+        try:
+            if before is not None:
+                before.copied.result()
+            began = time.monotonic()
+            commit.commit_in_turn(conn, batch, self._groups.fence, in_turn)
+            self._note(began)
+        except BaseException as error:
+            if not copied.done():
+                copied.set_exception(error)
+            raise
+
+    def _note(self, began: float) -> None:
         self._figures.commits += 1
         self._figures.commit_s += time.monotonic() - began
-        return refused
 
     def _gather_again(self, conn: psycopg.Connection) -> None:
         messages = self.batch.messages
@@ -292,20 +320,22 @@ class Committer:
         self._disconnect()
 
     def _connection(self) -> psycopg.Connection:
-        if self._conn is None:
-            self._conn = self._database.connect("ingest", autocommit=True)
+        while len(self._conns) < _MOST_UNDER_WAY:
+            conn = self._database.connect("ingest", autocommit=True)
+            self._conns.append(conn)
             # A plan that is kept does not know how many gateways are in a batch: it compared each
             # of 500 cursors with each of 500 rows.
-            self._conn.execute("SET plan_cache_mode = force_custom_plan")
+            conn.execute("SET plan_cache_mode = force_custom_plan")
+            conn.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
             if (name := self._groups.connection_name) is not None:
-                self._conn.execute("SELECT set_config('application_name', %s, false)", [name])
-            logger.info("connected to the database")
-        return self._conn
+                conn.execute("SELECT set_config('application_name', %s, false)", [name])
+            if len(self._conns) == _MOST_UNDER_WAY:
+                logger.info("connected to the database")
+        return self._conns[0]
 
     def _disconnect(self) -> None:
-        if self._conn is not None:
-            self._conn.close()
-            self._conn = None
+        while self._conns:
+            self._conns.pop().close()
 
 
 def _spare() -> list[Batch]:

@@ -1,6 +1,6 @@
-"""The worker: takes what the host received, commits it, and answers. One connection.
+"""The worker: takes what the host received, has it committed, and answers.
 
-Its thread is the only one to touch sessions, and the batch that grows; beside it a helper commits
+Its thread is the only one to touch sessions, and the batch that grows; beside it helpers commit
 the batches before. While the database is away it stands still with what it holds; the inbox fills
 behind it, and nobody gets an answer for what is not committed.
 """

@@ -217,6 +217,43 @@ def test_nobody_is_told_of_what_still_waits(
     assert stored(hub) == [("gw-seat", float(offset), 100) for offset in range(3)]
 
 
+def test_samples_go_ahead_while_the_batch_before_ends(
+    database: Database, hub: psycopg.Connection, ingest: Ingest, seat: Node
+) -> None:
+    """The first waits to move its cursor; meanwhile the second has copied, and waits for it."""
+    before, commits = ingest.figures.messages, ingest.figures.commits
+    copied = (
+        "SELECT FROM pg_stat_activity WHERE datname = current_database()"
+        " AND state = 'idle in transaction' AND starts_with(query, 'COPY sample')"
+    )
+    with database.connect("ingest") as other:
+        other.execute("SELECT FROM stream_cursor FOR UPDATE")
+        record(seat, 0)
+        filled(hub, ingest, before, 1)
+        assert rows(hub, copied) == []
+        record(seat, 1)
+        eventually(lambda: rows(hub, copied) == [()], "the second has copied its rows")
+        assert ingest.figures.commits == commits
+        assert stored(hub) == []
+    seat.answered(EPOCH, 2)
+    assert stored(hub) == [("gw-seat", 0.0, 100), ("gw-seat", 1.0, 100)]
+
+
+def test_what_is_refused_is_found_with_others_behind_it(
+    database: Database, hub: psycopg.Connection, ingest: Ingest, seat: Node
+) -> None:
+    before = ingest.figures.messages
+    with held(database):
+        seat.record(0, [0.0] * 100, at_ms=10**16)  # a year that the database does not have
+        record(seat, 1)
+        record(seat, 2)
+        filled(hub, ingest, before, 3)
+    seat.answered(EPOCH, 3)
+    assert stored(hub) == [("gw-seat", 1.0, 100), ("gw-seat", 2.0, 100)]
+    assert rows(hub, "SELECT record_offset FROM quarantine") == [(0,)]
+    assert ingest.figures.failures == 0
+
+
 def test_told_to_stop_it_commits_what_is_under_way(
     broker: LocalBroker, database: Database, hub: psycopg.Connection
 ) -> None:
