@@ -352,7 +352,8 @@ def _is_zombie(pid: int) -> bool:
 
 def _free_port(wanted: int) -> int:
     """`wanted` if it is free, else any free port; 0 wants any."""
-    for port in (wanted or secrets.choice(_PORTS), *secrets.SystemRandom().sample(_PORTS, 20), 0):
+    first = [wanted] if wanted else []
+    for port in (*first, *secrets.SystemRandom().sample(_PORTS, 20), 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
