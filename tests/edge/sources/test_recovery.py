@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -61,15 +61,21 @@ def read_from(server: NodeOpcua, path: Path) -> AbstractAsyncContextManager[Read
     return reading(path / "journal.sqlite", settings_of(server))
 
 
-async def lose(server: NodeOpcua, proxy: FaultProxy, got: Reading, values: int) -> None:
-    """Cut the connection, end the session and its subscriptions, let each variable count on by so
+async def lose(
+    server: NodeOpcua,
+    proxy: FaultProxy,
+    got: Reading,
+    values: int,
+    names: Sequence[str] = NAMES,
+) -> None:
+    """Cut the connection, end the session and its subscriptions, let each of these count on by so
     many values that nobody hears, and mend the connection."""
     heard = len(got.devices.heard)
     await proxy.make("cut")
     await until(lambda: len(got.devices.heard) == heard + 1)
     await server.end_sessions(subscriptions=True)
     await asyncio.sleep(0.2)  # the source times of a burst lie up to 0.1 s back
-    for name in NAMES:
+    for name in names:
         await server.burst(name, values)
     await proxy.make("none")
 
@@ -189,12 +195,7 @@ async def test_what_history_no_longer_has_is_the_gap(shared: NodeOpcua, tmp_path
         settings = settings_of(server, proxy.port)
         async with reading(tmp_path / "journal.sqlite", settings) as got:
             await until(lambda: len(got.devices.heard) == 1)
-            await proxy.make("cut")
-            await until(lambda: len(got.devices.heard) == 2)
-            await server.end_sessions(subscriptions=True)
-            await asyncio.sleep(0.2)  # the source times of a burst lie up to 0.1 s back
-            await server.burst("Force", 100)
-            await proxy.make("none")
+            await lose(server, proxy, got, 100, ["Force"])
             await until(lambda: bool(got.gaps) and 100.0 in got.values("Force"))
             (gap,) = got.gaps
             assert gap.cause.startswith("connection lost: ")

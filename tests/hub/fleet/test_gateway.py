@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.server
 import json
 import ssl
-import threading
 import time
 from pathlib import Path
 from typing import ClassVar
@@ -16,6 +15,7 @@ from deploy.local.ports import LOOPBACK
 from hub.fleet.authority import Authority
 from protocols.enrolment import AUTHORITY_PATH
 from tests.fixtures.certificates import make_identity
+from tests.fixtures.http_server import served
 from tests.fixtures.mosquitto import Client
 from tests.hub.fleet.site import Gateway, Site
 from tests.hub.fleet.test_enrolment import Tokens
@@ -92,15 +92,9 @@ def test_an_impostor_never_hears_the_token(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with served(server):
         gateway = Gateway.make(tmp_path / "pc", 8883)
         done = gateway.enrol(f"https://localhost:{server.server_port}", token())
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
     assert done.returncode == 1
     assert ("in between" in done.stderr) == (tells == "its own authority")
     assert Impostor.posted == []

@@ -93,6 +93,22 @@ def waiting(hub: psycopg.Connection) -> list[int]:
     ]
 
 
+def broken(hub: psycopg.Connection, ingest: Ingest) -> None:
+    """End the connection of whoever waits, and wait until that is noticed."""
+    for pid in waiting(hub):
+        hub.execute("SELECT pg_terminate_backend(%s)", [pid])
+    eventually(lambda: ingest.figures.failures > 0, "the connection broke")
+
+
+def moved(conn: psycopg.Connection, node: str) -> None:
+    """Have the cursor of a gateway be moved by another."""
+    conn.execute(
+        "UPDATE stream_cursor SET version = version + 1 WHERE gateway ="
+        " (SELECT id FROM gateway WHERE node_id = %s)",
+        [node],
+    )
+
+
 def filled(hub: psycopg.Connection, ingest: Ingest, before: int, messages: int) -> None:
     """Wait until so many messages are taken, and the first batch waits. What the hub says itself
     counts too if it comes back late, so it may be one less."""
@@ -108,9 +124,7 @@ def test_what_is_under_way_is_gathered_again_when_the_connection_breaks(
         for offset in range(3):
             record(seat, offset)
         filled(hub, ingest, before, 3)
-        for pid in waiting(hub):
-            hub.execute("SELECT pg_terminate_backend(%s)", [pid])
-        eventually(lambda: ingest.figures.failures > 0, "the connection broke")
+        broken(hub, ingest)
     seat.answered(EPOCH, 3)
     record(seat, 3)
     seat.answered(EPOCH, 4)
@@ -129,9 +143,7 @@ def test_what_a_node_without_stream_says_is_not_stored_twice_by_that(
             said = Metric("note", None, BASE_MS + 1 + n, None, str(n) * 1200)
             node.device_data("pump", [said])
         filled(hub, ingest, before, 3)
-        for pid in waiting(hub):
-            hub.execute("SELECT pg_terminate_backend(%s)", [pid])
-        eventually(lambda: ingest.figures.failures > 0, "the connection broke")
+        broken(hub, ingest)
     node.device_data("pump", [Metric("note", None, BASE_MS + 9, None, "last")])
     of_time = "SELECT text FROM sample ORDER BY time"
     eventually(lambda: rows(hub, of_time)[-1] == ("last",), "the last")
@@ -178,10 +190,7 @@ def test_a_batch_behind_one_that_fails_is_not_committed_by_itself(
     eventually(lambda: rows(hub, texts) == [("b",)], "its birth")
     before = ingest.figures.messages
     with database.connect("ingest") as other:
-        other.execute(
-            "UPDATE stream_cursor SET version = version + 1"
-            " WHERE gateway = (SELECT id FROM gateway WHERE node_id = 'gw-seat')"
-        )
+        moved(other, "gw-seat")
         record(seat, 0)
         filled(hub, ingest, before, 1)
         trim.device_data("pump", [Metric("note", None, BASE_MS + 1, None, "0" * 1200)])
@@ -312,9 +321,7 @@ def test_no_message_is_missed_where_more_than_a_circle_of_them_is_gathered_again
             for offset in range(200):
                 node.record(offset)
             filled(hub, ingest, before, 200)
-            for pid in waiting(hub):
-                hub.execute("SELECT pg_terminate_backend(%s)", [pid])
-            eventually(lambda: ingest.figures.failures > 0, "the connection broke")
+            broken(hub, ingest)
         node.answered(EPOCH, 200)
         assert ingest._worker._sessions["seatworks", "gw-seat"].seq.missing == 0
 
@@ -335,11 +342,7 @@ def test_whatever_fails_in_between_each_record_is_stored_once_and_told_of_once_i
             case "killed":
                 kill(hub)
             case "moved":
-                hub.execute(
-                    "UPDATE stream_cursor SET version = version + 1 WHERE gateway ="
-                    " (SELECT id FROM gateway WHERE node_id = %s)",
-                    [chance.choice(nodes).node],
-                )
+                moved(hub, chance.choice(nodes).node)
             case "":
                 pass
             case how:
