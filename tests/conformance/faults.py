@@ -1138,6 +1138,11 @@ _HOST = [
         "operational-behavior-edge-node-termination-host-action-ndeath-devices-offline",
     ),
     _fault(
+        "a killed node's tags are stale since ever",
+        shown("NDEATH", _devices(False, 0), look=0),
+        "operational-behavior-edge-node-termination-host-action-ndeath-devices-tags-stale",
+    ),
+    _fault(
         "a dead node's tags are stale since ever",
         shown("NDEATH", _devices(False, 0)),
         "operational-behavior-edge-node-termination-host-action-ndeath-devices-tags-stale",

@@ -151,7 +151,7 @@ class World:
             NODE,
         ) or ((False,),)
         devices = self._ask(
-            "SELECT d.name, d.online, round(extract(epoch FROM d.since) * 1000)::bigint"
+            "SELECT d.name, d.online, floor(extract(epoch FROM d.since) * 1000)::bigint"
             " FROM device d JOIN gateway g ON g.id = d.gateway"
             " WHERE g.node_id = %s AND d.name <> ''",
             NODE,

@@ -177,11 +177,11 @@ def subscribes(
     return spoil
 
 
-def shown(after: str, change: Callable[[Seen], Seen]) -> Spoil:
-    """Change what the host showed after such messages, the last time."""
+def shown(after: str, change: Callable[[Seen], Seen], *, look: int = -1) -> Spoil:
+    """Change what the host showed after such messages, the last time unless `look` says another."""
 
     def spoil(recording: Recording) -> list[Record]:
-        chosen, seen = recording.looks(after)[-1]
+        chosen, seen = recording.looks(after)[look]
         return [replace(r, packet=change(seen)) if r is chosen else r for r in recording.records]
 
     return spoil

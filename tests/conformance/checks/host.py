@@ -400,33 +400,47 @@ def _devices_online(_: Recording, __: Record, seen: Seen) -> str:
     return f"{online} are shown as online" if online else ""
 
 
-def _last_death(recording: Recording, kind: str, before: Record) -> Message | None:
-    """The last message of this kind about the edge node that the host heard before a record."""
+def _last_word(
+    recording: Recording, before: Record, *kinds: str, device: str | None = None
+) -> Message | None:
+    """What the host heard last of these kinds about the edge node before a record."""
     heard = [
         m
         for c in recording.host
         for m in c.heard
-        if m.kind == kind and recording.before(m.record, before)
+        if m.kind in kinds
+        and m.parts[3] == recording.subject.node
+        and device in (None, m.device)
+        and recording.before(m.record, before)
     ]
-    return heard[-1] if heard else None
+    return max(heard, key=lambda m: recording.position[id(m.record)], default=None)
 
 
 def _stale_at_death(recording: Recording, record: Record, seen: Seen) -> str:
-    """Devices that were there are not stale from the NDEATH on, by the host's clock."""
-    death = _last_death(recording, "NDEATH", record)
+    """Devices that were alive are not stale from the NDEATH on, by the host's clock."""
+    death = _last_word(recording, record, "NDEATH")
     if death is None:
         return "no NDEATH was heard"
     for name, (online, since_ms) in seen.devices.items():
-        if online or since_ms > record.at_ms:
+        if online:
             return f"{name} is not stale"
-    # A device that had died before is stale since then; one that was alive since this death.
-    newest = max((since for _, since in seen.devices.values()), default=0)
-    fits = death.record.at_ms - 1000 <= newest <= record.at_ms
-    return "" if fits else "nothing is stale since the NDEATH"
+        own = _last_word(recording, record, "DBIRTH", "DDEATH", device=name)
+        if own is not None and own.kind == "DDEATH":  # it was dead before, and is stale since then
+            if problem := _not_since_its_death(name, since_ms, own):
+                return problem
+        elif not death.record.at_ms <= since_ms <= record.at_ms:
+            return f"{name} is stale since {since_ms}, the NDEATH came at {death.record.at_ms}"
+    return ""
+
+
+def _not_since_its_death(name: str, since_ms: int, death: Message) -> str:
+    """A device is not stale from the time stamp of its DDEATH on."""
+    said_ms = None if death.body is None else death.body.timestamp
+    return "" if since_ms == said_ms else f"{name} is stale since {since_ms}, not {said_ms}"
 
 
 def _device_gone(recording: Recording, record: Record, seen: Seen) -> str:
-    death = _last_death(recording, "DDEATH", record)
+    death = _last_word(recording, record, "DDEATH")
     if death is None:
         return "no DDEATH was heard"
     online, _ = seen.devices.get(death.device, (True, 0))
@@ -434,13 +448,15 @@ def _device_gone(recording: Recording, record: Record, seen: Seen) -> str:
 
 
 def _device_stale(recording: Recording, record: Record, seen: Seen) -> str:
-    """The device is not stale from the time stamp of the DDEATH on."""
-    death = _last_death(recording, "DDEATH", record)
-    if death is None or death.body is None:
+    death = _last_word(recording, record, "DDEATH")
+    if death is None:
         return "no DDEATH was heard"
     online, since_ms = seen.devices.get(death.device, (True, 0))
-    fits = not online and since_ms == death.body.timestamp
-    return "" if fits else f"{death.device} is stale since {since_ms}, not {death.body.timestamp}"
+    return (
+        f"{death.device} is not stale"
+        if online
+        else _not_since_its_death(death.device, since_ms, death)
+    )
 
 
 _BIRTH_FIRST = Check(
