@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from tests.conformance.packets import Subscribe
-from tests.conformance.recording import Connection, Message, Recording
+from tests.conformance.packets import Suback, Subscribe
+from tests.conformance.recording import Connection, Ended, Message, Record, Recording
 from tests.conformance.rules import matches
 from tests.conformance.verdict import Check, Entry, Finding, NotApplicable, Test
 
@@ -31,17 +31,29 @@ def _reaches_host(qos: int) -> Test:
 
 
 def _sent_to(recording: Recording, listener: Connection) -> Iterator[Message]:
-    """The edge node's messages on the listener's server, well within the listener's connection: not
-    the first second after its subscription, nor the last before its end."""
-    first = next((r for r in listener.records if isinstance(r.packet, Subscribe)), None)
-    if first is None:
-        return
+    """The edge node's messages on the listener's server that were sent once the listener's
+    subscription was granted, but not in the last second before its end: they were under way."""
     last_ms = listener.records[-1].at_ms
     for connection in recording.edge:
         if connection.server == listener.server:
             for message in connection.sent:
-                if first.at_ms + 1000 < message.record.at_ms < last_ms - 1000:
+                granted = _granted(listener, message.topic)
+                if (
+                    granted is not None
+                    and recording.before(granted, message.record)
+                    and message.record.at_ms < last_ms - 1000
+                ):
                     yield message
+
+
+def _granted(listener: Connection, topic: str) -> Record | None:
+    """The SUBACK by which a topic first came to a listener. A broker grants in order."""
+    asked = (r.packet for r in listener.records if isinstance(r.packet, Subscribe))
+    grants = (r for r in listener.records if isinstance(r.packet, Suback))
+    for subscribe, grant in zip(asked, grants, strict=False):
+        if any(matches(given, topic) for given, _ in subscribe.filters):
+            return grant
+    return None
 
 
 def _wills_are_said(recording: Recording) -> Iterator[Finding]:
@@ -50,10 +62,15 @@ def _wills_are_said(recording: Recording) -> Iterator[Finding]:
         end, will = connection.end, connection.will
         if end is None or connection.goodbye is not None or will is None:
             continue
+        if not (isinstance(end.packet, Ended) and end.packet.by_client):
+            continue  # the broker went, and took the will along
         for listener in recording.host:
-            last_ms = listener.records[-1].at_ms
-            if listener.server == connection.server and (
-                listener.records[0].at_ms + 1000 < end.at_ms < last_ms - 1000
+            granted = _granted(listener, will.topic)
+            if (
+                listener.server == connection.server
+                and granted is not None
+                and recording.before(granted, end)
+                and recording.before(end, listener.records[-1])
             ):
                 said = [
                     m for m in listener.heard if (m.topic, m.payload) == (will.topic, will.payload)
