@@ -89,6 +89,11 @@ SELECT concat_ws('/', plant, line, production_no, part_group, reorder_index) FRO
 WHERE plant = %s AND line = %s AND id IN (SELECT call FROM call_event
     WHERE serial = %s AND source = 'supplier') LIMIT 1
 """
+_LAST_RECEIPT = """
+SELECT serial, reason FROM receipt WHERE plant = %s AND line = %s AND shipment = %s AND rack = %s
+    AND slot = %s
+ORDER BY id DESC LIMIT 1
+"""
 _RECEIPT = """
 INSERT INTO receipt (plant, line, shipment, rack, slot, owner, partner, call, expected_serial,
     serial, verdict, reason, scanned_by, message_id, source_at)
@@ -366,9 +371,16 @@ def _receive(
         expected = advised[0] if advised else None
     called_part = row[4] if row is not None else None
     reason = _difference(connection, line, scan, call, expected, called_part)
-    message_id = " ".join(
-        ("scan", shipment, scan.rack, str(scan.slot), scan.serial or scan.part_no or "-")
-    )
+    receipt = Receipt(scan.rack, scan.slot, reason is None, str(call.key) if call else None, reason)
+    last = connection.execute(
+        _LAST_RECEIPT, (line.plant, line.id, shipment, scan.rack, scan.slot)
+    ).fetchone()
+    if last == (scan.serial, reason):
+        return receipt
+    verdict = "unmatched" if reason else "matched"
+    # The same part scanned again may match by now: its part number too was scanned, or was built.
+    found = (scan.serial or "-", scan.part_no or "-", verdict, scan.at.isoformat())
+    message_id = " ".join(("scan", shipment, scan.rack, str(scan.slot), *found))
     stored = connection.execute(
         _RECEIPT,
         (
@@ -382,14 +394,13 @@ def _receive(
             call.id if call else None,
             expected,
             scan.serial,
-            "unmatched" if reason else "matched",
+            verdict,
             reason,
             by,
             message_id,
             scan.at,
         ),
     ).fetchone()
-    receipt = Receipt(scan.rack, scan.slot, reason is None, str(call.key) if call else None, reason)
     if stored is None:
         return receipt
     if call is not None:

@@ -86,6 +86,23 @@ def test_a_part_without_a_known_serial_is_told_by_its_part_number(supply: Supply
     assert supply.part(key(1)) == "confirmed"
 
 
+def test_the_same_part_scanned_again_counts_by_what_is_known_then(supply: Supply) -> None:
+    supply.pass_cars(1, 2)
+    supply.arrive("T1", racks=[RACK])
+    for slot, of in enumerate((key(1), key(2)), 1):
+        assert not supply.scan("T1", RACK, slot, serial(of)).matched
+        assert supply.part(of) == "mismatched"
+    # Of one its part number is scanned too, of the other what was built is told late.
+    scan = dock.Scan(RACK, 1, LEFT_AT, serial(key(1)), "DT-RED")
+    dock.receive(supply.connection, OWNER, PLANT, "TRIM1", "T1", [scan], "worker 7")
+    supply.say(key(2), "produced", serial=serial(key(2)))
+    for _ in range(2):
+        assert supply.scan("T1", RACK, 2, serial(key(2))).matched
+    assert {supply.part(of) for of in (key(1), key(2))} == {"confirmed"}
+    told = [r["what"] for r in supply.records("delivery") if r["key"]["production_no"] == "0000002"]
+    assert told == ["mismatched", "confirmed"]
+
+
 @pytest.mark.parametrize("gone", ["pull_out", "cancel"])
 def test_a_part_that_comes_without_its_car_is_no_foreign_one(shipped: Supply, gone: str) -> None:
     shipped.say(ALL[1], gone, "plant")
