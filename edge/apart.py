@@ -6,6 +6,18 @@ import asyncio
 import sys
 from pathlib import Path
 
+_LONGEST_ASK_S = 300.0
+"""A server may say for ever that it is about to answer."""
+
+
+async def ask_apart(module: str, *arguments: str | Path) -> bytes:
+    """`run_apart` for a question to a server. Raises `TimeoutError` if no answer comes."""
+    try:
+        async with asyncio.timeout(_LONGEST_ASK_S):
+            return await run_apart(module, *arguments)
+    except TimeoutError:
+        raise TimeoutError(f"no answer within {_LONGEST_ASK_S:g} s") from None
+
 
 async def run_apart(module: str, *arguments: str | Path) -> bytes:
     """What `python -m module arguments` prints. If who waits is cancelled, it is killed."""

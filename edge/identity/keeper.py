@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from edge.apart import run_apart
+from edge.apart import ask_apart
 from edge.backoff import Backoff
 from edge.identity.files import Enrolment, IdentityFiles
 from edge.identity.settings import EstSettings
@@ -31,8 +31,6 @@ _FIRST_WAIT_S, _MOST_WAIT_S = 5.0, 3600.0
 _TRIES_LEFT = 10
 """However short a certificate's time may be, so many attempts fit into what is left of it."""
 _LEAST_WAIT_S = 1.0
-_LONGEST_ASK_S = 300.0
-"""A server may say for ever that it is about to answer."""
 _SPREAD = 0.1
 """Of the time between renewal and end: gateways enrolled on one day do not all come at once."""
 
@@ -143,10 +141,9 @@ class Keeper:
         est = self._est()
         told = est.model_dump_json() if est is not None else "null"
         try:
-            async with asyncio.timeout(_LONGEST_ASK_S):
-                answer = await run_apart("edge.identity", self._files.folder.parent, told)
-        except TimeoutError:
-            raise RenewalError(f"no answer within {_LONGEST_ASK_S:g} s") from None
+            answer = await ask_apart("edge.identity", self._files.folder.parent, told)
+        except TimeoutError as error:
+            raise RenewalError(str(error)) from None
         try:
             said = json.loads(answer)
         except ValueError:

@@ -10,7 +10,7 @@ import random
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from edge.apart import run_apart
+from edge.apart import ask_apart
 from edge.config import EdgeConfig
 from edge.proposals.files import ProposalFiles, Trial, given_up
 from edge.proposals.settings import ProposalSettings
@@ -79,7 +79,8 @@ class Taker:
             self._condition.fail(str(error))
 
     async def _ask(self) -> int | None:
-        answer = await run_apart("edge.proposals", self._files.config)
+        """The number of a proposal that was staged. Raises `OSError`, `TimeoutError` too."""
+        answer = await ask_apart("edge.proposals", self._files.config)
         try:
             told = json.loads(answer)
         except ValueError:

@@ -333,7 +333,7 @@ def test_a_server_that_never_answers_is_given_up(
         assert over.wait(100)
         return Reply(HTTPStatus.ACCEPTED)
 
-    monkeypatch.setattr("edge.identity.keeper._LONGEST_ASK_S", 1.0)
+    monkeypatch.setattr("edge.apart._LONGEST_ASK_S", 1.0)
     est.script.append(wait)
     try:
         with pytest.raises(RenewalError, match="no answer within 1 s"):
