@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -29,12 +30,19 @@ WHOLE_STACKS = ("e2e", "faults", "conformance", "deploy")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast tests first, so that a mistake shows early. Of the slow ones those of whole stacks come
-    before the rest: they last longest, and at the end the other processes would stand idle."""
-    items.sort(key=_turn)
+    """File by file, since that is how processes share the tests. Files without a slow test first,
+    so that a mistake shows early; then what starts whole stacks, which lasts longest; then those
+    with most slow tests first: what comes last is short, and no process waits long for another."""
+    slow = Counter(item.path for item in items if _is_slow(item))
+    items.sort(key=lambda i: (*_turn(i.path, slow[i.path]), str(i.path), _is_slow(i)))
 
 
-def _turn(item: pytest.Item) -> int:
-    if item.get_closest_marker("slow") is None:
-        return 0
-    return 1 if item.path.relative_to(Path(__file__).parent).parts[0] in WHOLE_STACKS else 2
+def _turn(path: Path, slow_tests: int) -> tuple[int, int]:
+    if not slow_tests:
+        return 0, 0
+    is_stack = path.relative_to(Path(__file__).parent).parts[0] in WHOLE_STACKS
+    return (1, 0) if is_stack else (2, -slow_tests)
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    return item.get_closest_marker("slow") is not None
