@@ -16,6 +16,8 @@ from hub.store.roles import ROLES
 
 _MAY_DIFFER_S = 1.0
 _CALL_WAITS_S = 60.0
+_CROWDED = 0.8
+"""Of the server's connections: beyond this the next process may find none."""
 
 
 def look_at_database(database: Database) -> Iterator[Finding]:
@@ -36,6 +38,7 @@ def look_at_database(database: Database) -> Iterator[Finding]:
     with database.connect("owner") as connection:
         yield _schema(connection)
         yield _durability(connection)
+        yield _connections(connection)
         yield _clock(connection)
     with database.connect("ingest") as connection:
         try:
@@ -78,6 +81,22 @@ def _durability(connection: psycopg.Connection) -> Finding:
         todo = "turn it on: what the hub has acknowledged is let go by gateways, and nowhere else"
         return Finding("durability", "failed", ", ".join(wrong), todo)
     return Finding("durability", "ok", "a commit is on the disk")
+
+
+def _connections(connection: psycopg.Connection) -> Finding:
+    ((used, most),) = connection.execute(
+        "SELECT (SELECT sum(numbackends)::int FROM pg_stat_database),"
+        " current_setting('max_connections')::int"
+        " - current_setting('superuser_reserved_connections')::int"
+    ).fetchall()
+    text = f"{used} of {most} in use"
+    if used > _CROWDED * most:
+        todo = (
+            "raise max_connections: a process of the API takes up to 18, an ingest worker 4, what"
+            " carries calls and webhooks 8"
+        )
+        return Finding("connections", "warning", text, todo)
+    return Finding("connections", "ok", text)
 
 
 def _clock(connection: psycopg.Connection) -> Finding:

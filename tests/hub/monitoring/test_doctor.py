@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from deploy.local.broker import LocalBroker
@@ -83,6 +83,22 @@ def test_no_broker_and_no_database(environment: dict[str, str], broker: LocalBro
     assert code == 1
     assert found["database as owner"].verdict == "failed"
     assert found["disk"].verdict == "ok", "the rest is looked at all the same"
+
+
+def test_a_server_with_hardly_a_connection_left(
+    environment: dict[str, str], database: Database
+) -> None:
+    _, found = verdicts(environment)
+    assert found["connections"].verdict == "ok"
+    most = int(found["connections"].text.split()[2])
+    with ExitStack() as stack:
+        connection = stack.enter_context(database.connect("ingest", autocommit=True))
+        query = "SELECT sum(numbackends) FROM pg_stat_database"
+        while connection.execute(query).fetchall()[0][0] <= 0.85 * most:
+            stack.enter_context(database.connect("ingest"))
+        _, found = verdicts(environment)
+    assert found["connections"].verdict == "warning"
+    assert "max_connections" in found["connections"].todo
 
 
 def test_a_collector_that_takes_spans_and_one_that_is_not_there(
