@@ -31,8 +31,9 @@ WHOLE_STACKS = ("e2e", "faults", "conformance", "deploy")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """File by file, since that is how processes share the tests. Files without a slow test first,
-    so that a mistake shows early; then what starts whole stacks, which lasts longest; then those
-    with most slow tests first: what comes last is short, and no process waits long for another."""
+    so that a mistake shows early; then what starts whole stacks, which lasts longest, and then the
+    others, those with most slow tests first: what comes last is short, and no process waits long
+    for another."""
     slow = Counter(item.path for item in items if _is_slow(item))
     items.sort(key=lambda i: (*_turn(i.path, slow[i.path]), str(i.path), _is_slow(i)))
 
@@ -41,7 +42,7 @@ def _turn(path: Path, slow_tests: int) -> tuple[int, int]:
     if not slow_tests:
         return 0, 0
     is_stack = path.relative_to(Path(__file__).parent).parts[0] in WHOLE_STACKS
-    return (1, 0) if is_stack else (2, -slow_tests)
+    return (1 if is_stack else 2), -slow_tests
 
 
 def _is_slow(item: pytest.Item) -> bool:
