@@ -139,7 +139,8 @@ def _content(
                 return None
             call, events = told
             about = dock_views.exceptions(connection, name, subject=str(key)).items
-            been = {e.part_after for e in events if e.part_after}
+            on_car = {status for e in events for status in (e.car_before, e.car_after)}
+            on_part = {status for e in events for status in (e.part_before, e.part_after)}
             built = {e.serial for e in events if e.serial and e.kind in ("produced", "inspected")}
             return draw(
                 "call",
@@ -147,8 +148,8 @@ def _content(
                 events=events,
                 pictures=of_parts(connection, *built),
                 exceptions=about,
-                car_steps=steps("car", call.car, been),
-                part_steps=steps("part", call.part, been),
+                car_steps=steps("car", call.car, on_car),
+                part_steps=steps("part", call.part, on_part),
             )
         case ["racks", line, rack]:
             picture = dock_views.rack(connection, name, line, rack)

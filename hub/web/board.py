@@ -51,7 +51,8 @@ WHERE plant = %s AND car = 'pulled_out' ORDER BY production_no LIMIT 20
 """
 _LINES = """
 SELECT l.id, l.partner AS supplier, t.name AS supplier_name,
-    g.group_id || '/' || g.node_id AS gateway, s.online, s.since,
+    g.group_id || '/' || g.node_id AS gateway,
+    coalesce(s.online, CASE g.transport WHEN 'mqtt' THEN false END) AS online, s.since,
     l.unloading_point, l.profile, n.*, k.*
 FROM supplier_line l JOIN gateway g ON g.id = l.gateway LEFT JOIN tenant t ON t.id = l.partner
 LEFT JOIN gateway_status s ON s.gateway = g.id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -202,18 +202,22 @@ def read_call(
     return found[0], events
 
 
-def steps(axis: Axis, here: str, been: set[str]) -> list[Step]:
-    """The straight way of an axis with where it is; a status beside it stands in at its place."""
+def steps(axis: Axis, here: str, been: Iterable[str | None]) -> list[Step]:
+    """The straight way of an axis with where it is; a status beside it stands in at its place, and
+    the way is done as far as the statuses that were `been` through lie on it."""
+    shown = [
+        status
+        for status in status_net().statuses
+        if status.axis == axis and (status.id not in _SIDE or status.id == here)
+    ]
+    passed = {here} if here not in _SIDE else set(been)
+    straight = [at for at, status in enumerate(shown) if status.id in passed - _SIDE]
+    done = max(straight, default=-1)
     found = []
-    past = True
-    for status in status_net().statuses:
-        if status.axis != axis or (status.id in _SIDE and status.id != here):
-            continue
-        state = "done" if past and (status.id in been or status.id not in _SIDE) else "ahead"
+    for at, status in enumerate(shown):
+        state = "done" if at <= done else "ahead"
         if status.id == here:
-            state, past = ("side" if status.id in _SIDE else "here"), False
-        elif not past:
-            state = "ahead"
+            state = "side" if here in _SIDE else "here"
         found.append(Step(status.id, status.title, status.title_zh, state))
     return found
 

@@ -160,6 +160,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "is_gone": ("gone at its gateway", "网关上已不存在"),
     "is_failed": ("did not come", "调取失败"),
     "token": ("This hub asks for its token", "请输入访问令牌"),
+    "token_unknown": (
+        "The hub does not know that token, or no longer",
+        "令牌无效或已失效，请重新输入",
+    ),
     "show": ("Show", "显示"),
     "back": ("Control tower", "控制塔"),
     "not_found": ("Nothing is known of this", "未找到"),

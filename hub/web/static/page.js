@@ -127,6 +127,8 @@ function askToken() {
   const ask = document.getElementById("ask");
   if (ask.open) return;
   endFollowing();
+  document.getElementById("unknown").hidden = !sessionStorage.getItem("token");
+  document.getElementById("token").value = "";
   ask.showModal();
   ask.addEventListener("close", () => {
     sessionStorage.setItem("token", document.getElementById("token").value.trim());

@@ -163,6 +163,8 @@ function ask() {
   const dialog = document.getElementById("ask");
   if (dialog.open) return;
   end();
+  document.getElementById("unknown").hidden = !TOKEN();
+  document.getElementById("token").value = "";
   dialog.showModal();
   dialog.addEventListener("close", () => {
     sessionStorage.setItem("token", document.getElementById("token").value.trim());

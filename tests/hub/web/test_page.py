@@ -111,6 +111,9 @@ def test_a_hub_with_a_token_asks_for_it(page: Page, world: Database) -> None:
     settings = ApiSettings(token=TOKEN)
     with serving(world, settings) as url:
         page.goto(url)
+        page.fill("#token", "another")
+        page.click("dialog button")
+        page.wait_for_selector("#unknown:visible")
         page.fill("#token", TOKEN)
         page.click("dialog button")
         page.wait_for_selector("[data-connection=live]")
@@ -125,6 +128,16 @@ def test_nothing_sticks_out_at_the_usual_widths(page: Page, url: str, width: int
         pass_car(url, number)
     page.wait_for_selector("text=SEAT1-00002")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    apart = page.evaluate(
+        """() => {
+          const numbers = [...document.querySelectorAll(".pearls b")];
+          numbers.forEach((each) => { each.textContent = "WX0123456789"; });
+          const boxes = numbers.map((each) => each.getBoundingClientRect());
+          return boxes.slice(1).map((box, at) => box.left - boxes[at].right);
+        }"""
+    )
+    assert apart
+    assert min(apart) > 0, "long production numbers run into each other"
 
 
 def test_no_file_of_the_page_asks_anyone_else() -> None:

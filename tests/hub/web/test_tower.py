@@ -17,6 +17,7 @@ from hub.calls.decisions import decide
 from hub.calls.release import release
 from hub.calls.watch import look
 from hub.store import Database
+from hub.web.stories import steps
 from hub.web.words import language_of, words
 from tests.hub.api.conftest import TOKEN, serving
 from tests.hub.calls.plant import by
@@ -128,10 +129,15 @@ def test_the_pearl_chain_shows_where_cars_are_and_which_are_out(
     assert errors == []
 
 
+def test_the_way_of_a_cancelled_car_is_done_only_as_far_as_it_came() -> None:
+    way = {step.id: step.state for step in steps("car", "cancelled", {"start", "released"})}
+    assert (way["released"], way["fitted"], way["cancelled"]) == ("done", "ahead", "side")
+
+
 def test_the_light_of_a_line_is_what_its_next_call_can_still_lose(
     page: Page, url: str, supply: Supply
 ) -> None:
-    """And red while its gateway is not heard, whatever is left."""
+    """And red while its gateway is not heard, or was never, whatever is left."""
     supply.set_profile(**TIMES, late_yellow_s=1800, late_red_s=600)
     supply.pass_cars(1)
 
@@ -144,14 +150,16 @@ def test_the_light_of_a_line_is_what_its_next_call_can_still_lose(
         page.wait_for_selector(f"[data-line=TRIM1] .spare b.{colour}")
 
     errors = open_tower(page, url)
+    page.wait_for_selector("[data-line=TRIM1].line.red .blind >> text=not heard yet")
+    supply.connection.execute(
+        "INSERT INTO gateway_status (gateway, owner, partner, online, since)"
+        " VALUES (2, 'trimworks', 'carmaker', true, now())"
+    )
     light(240, "green")
     light(23, "yellow")
     light(5, "red")
     light(240, "green")
-    supply.connection.execute(
-        "INSERT INTO gateway_status (gateway, owner, partner, online, since)"
-        " VALUES (2, 'trimworks', 'carmaker', false, now())"
-    )
+    supply.connection.execute("UPDATE gateway_status SET online = false WHERE gateway = 2")
     supply.say(key(1), "started")
     page.wait_for_selector("[data-line=TRIM1].line.red .blind >> text=not heard since")
     assert errors == []
@@ -272,6 +280,11 @@ def test_a_hub_with_a_token_shows_nothing_without_it(page: Page, world: Database
         assert "P1" not in bare.text
         assert httpx.get(f"{url}/tower", headers={"X-Part": "1"}, timeout=60).status_code == 401
         page.goto(f"{url}/tower?lang=en")
+        page.wait_for_selector("#ask[open] >> text=asks for its token")
+        assert page.locator("#unknown").is_hidden()
+        page.fill("#token", "another")
+        page.click("dialog button")
+        page.wait_for_selector("#unknown:visible")
         page.fill("#token", TOKEN)
         page.click("dialog button")
         page.wait_for_selector("[data-line=TRIM1]")
