@@ -239,8 +239,8 @@ class Hub:
         if isinstance(parsed, StateMessage):
             self.events_in.state(parsed.state())
         elif isinstance(parsed, Lost):
-            self.events_in.lost.append((parsed.first, parsed.next))
-            self.events_in.offer(parsed.epoch, parsed.first, parsed.next)
+            if self.events_in.offer(parsed.epoch, parsed.first, parsed.next):  # else: said again
+                self.events_in.lost.append((parsed.first, parsed.next))
         else:
             after = parsed.first + len(parsed.records)
             for offset in self.events_in.offer(parsed.epoch, parsed.first, after):

@@ -36,6 +36,8 @@ pytestmark = pytest.mark.anyio
 
 DAY_US = 1_700_000_000_000_000
 REBIRTH_EVERY_S = 0.2
+PATIENT_S = 60.0
+"""Where births are counted: none is said again because an answer takes its time."""
 
 
 class Gateway:
@@ -245,7 +247,7 @@ async def test_rebirth_on_command_and_for_a_new_tag(tmp_path: Path, broker: Loca
 
 async def test_a_device_that_goes_and_comes(tmp_path: Path, broker: LocalBroker) -> None:
     with Hub(broker.port, GROUP, NODE) as hub:
-        async with gateway(tmp_path, broker.port) as gw:
+        async with gateway(tmp_path, broker.port, resend_after_s=PATIENT_S) as gw:
             await until(lambda: ("DBIRTH", DEVICE) in hub.messages, "the birth")
             gw.node.set_device(DEVICE, online=False)
             await until(lambda: ("DDEATH", DEVICE) in hub.messages, "the death")
@@ -414,7 +416,7 @@ async def test_goes_on_to_the_next_server_and_stays_there(
     tmp_path: Path, broker: LocalBroker, second: LocalBroker
 ) -> None:
     with Hub(second.port, GROUP, NODE) as there, Hub(broker.port, GROUP, NODE) as here:
-        async with gateway(tmp_path, broker.port, second.port) as gw:
+        async with gateway(tmp_path, broker.port, second.port, resend_after_s=PATIENT_S) as gw:
             sent = await gw.append()
             await until(lambda: gw.journal.depth == 0, "the first sample")
             assert gw.figures.uplink.server == f"127.0.0.1:{broker.port}"
@@ -448,7 +450,8 @@ async def test_a_server_that_refuses_or_has_no_hub_is_passed_over(
 
     monkeypatch.setattr(Link, "connect", counted)
     with Hub(second.port, GROUP, NODE) as hub:
-        async with gateway(tmp_path, free_port(), broker.port, second.port) as gw:
+        ports = free_port(), broker.port, second.port
+        async with gateway(tmp_path, *ports, resend_after_s=PATIENT_S) as gw:
             await gw.append()
             await until(lambda: gw.journal.depth == 0, "the sample")
             assert gw.figures.uplink.host_online
@@ -463,7 +466,7 @@ async def test_a_server_is_not_left_for_a_state_that_is_old(
     tmp_path: Path, broker: LocalBroker
 ) -> None:
     with Hub(broker.port, GROUP, NODE) as hub:
-        async with gateway(tmp_path, broker.port) as gw:
+        async with gateway(tmp_path, broker.port, resend_after_s=PATIENT_S) as gw:
             await gw.append()
             await until(lambda: hub.samples, "the sample")
             hub.say_state(online=False, at_ms=1000)
@@ -527,7 +530,7 @@ async def test_the_offset_of_each_server_s_clock_is_told_once_a_birth_has_named_
     monkeypatch.setattr(node, "HEALTH_EVERY_S", 0.01)
     name, other = (f"Device/{device}/Clock Offset ms" for device in (DEVICE, "oven"))
     with Hub(broker.port, GROUP, NODE) as hub:
-        async with gateway(tmp_path, broker.port) as gw:
+        async with gateway(tmp_path, broker.port, resend_after_s=PATIENT_S) as gw:
             press = gw.figures.sources[DEVICE] = SourceFigures(DEVICE)
             await until(lambda: hub.node_metrics.get(name, "") is None, "a birth without an offset")
             press.clock_offset_ms = -2480.4
@@ -566,7 +569,7 @@ async def test_the_backlog_leaves_at_its_rate_and_from_the_end_that_is_wished(
     await alone.journal.close()
     bounds = {"drain_per_s": 1, "drain_burst": 8, "backlog_order": "newest_first"}
     with Hub(broker.port, GROUP, NODE) as hub:
-        async with gateway(tmp_path, broker.port, resend_after_s=60, **bounds) as gw:
+        async with gateway(tmp_path, broker.port, resend_after_s=PATIENT_S, **bounds) as gw:
             gw.count = itertools.count(1000)
             await until(lambda: hub.samples, "the first of the backlog")
             live = [value for _ in range(3) for value in await gw.append()]
