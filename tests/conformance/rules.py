@@ -18,6 +18,8 @@ LATE_MS = 60_000
 """A time stamp may lie so far behind the moment at which its message was recorded."""
 CROSSED_MS = 10_000
 """What was sent so soon after a message may have crossed it: processes may stand still."""
+UNDER_WAY_MS = 4_000
+"""What was sent so soon before a connection ended may not have come to it any more."""
 FIELD_OF_TYPE = {
     **dict.fromkeys((1, 2, 3, 5, 6, 7), "int_value"),
     **dict.fromkeys((4, 8, 13), "long_value"),

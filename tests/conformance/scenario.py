@@ -26,7 +26,8 @@ from protocols.mqtt.broker import BrokerSettings, make_client
 from protocols.sparkplug import DataType, Metric, Payload, encode
 from tests.conformance.packets import Publish
 from tests.conformance.proxy import RecordingProxy, Tape
-from tests.conformance.recording import Plant, Record, Recording, Seen, Subject
+from tests.conformance.recording import Ended, Plant, Record, Recording, Seen, Subject
+from tests.conformance.rules import UNDER_WAY_MS
 from tests.edge.plant import Child, agent
 from tests.edge.sources.plc import START, Plc, run_plc
 from tests.edge.waiting import until
@@ -45,7 +46,7 @@ SUBJECT = Subject(
     group=GROUP,
     node=NODE,
     host=HOST,
-    reorder_ms=2000,
+    reorder_ms=5000,  # longer than the host stands still between two messages of one node
 )
 WAIT_S = 60.0
 
@@ -93,7 +94,7 @@ class World:
     def settings(self, name: str) -> dict[str, Any]:
         """One broker, through its proxy."""
         port = self.proxies[name].port
-        return {"host": "127.0.0.1", "port": port, "tls": False, "keepalive_s": 5}
+        return {"host": "127.0.0.1", "port": port, "tls": False, "keepalive_s": 30}
 
     def start_processes(self) -> None:
         """Make hub and gateway, not started: the proxies' ports are known by now."""
@@ -139,18 +140,18 @@ class World:
             "SELECT max(value) FROM sample s JOIN tag t ON t.id = s.tag_id WHERE t.name = 'Count'"
         )
         newest = self.count
-        await self.shows(lambda: self._ask(query)[0][0] == newest, what)
+        await self.shows(lambda: self.ask(query)[0][0] == newest, what)
 
     async def shows(self, condition: Callable[[], bool], what: str) -> None:
         await until(condition, what, WAIT_S)
 
     def look(self, after: str) -> Seen:
         """What the hub shows of the gateway now."""
-        ((online,),) = self._ask(
+        ((online,),) = self.ask(
             "SELECT online FROM gateway_status JOIN gateway ON id = gateway WHERE node_id = %s",
             NODE,
         ) or ((False,),)
-        devices = self._ask(
+        devices = self.ask(
             "SELECT d.name, d.online, floor(extract(epoch FROM d.since) * 1000)::bigint"
             " FROM device d JOIN gateway g ON g.id = d.gateway"
             " WHERE g.node_id = %s AND d.name <> ''",
@@ -158,7 +159,7 @@ class World:
         )
         return Seen(after, online, {name: (there, since) for name, there, since in devices})
 
-    def _ask(self, query: str, *arguments: Any) -> list[tuple[Any, ...]]:
+    def ask(self, query: str, *arguments: Any) -> list[tuple[Any, ...]]:
         with self.database.connect("ingest", autocommit=True) as connection:
             return connection.execute(query, arguments).fetchall()
 
@@ -269,10 +270,14 @@ async def _hears_an_old_state(world: World) -> None:
 
 async def _foreign_node_loses_messages(world: World) -> None:
     """One is lost for good; another comes late, but within the reorder time-out."""
+    speed = "SELECT max(value) FROM sample s JOIN tag t ON t.id = s.tag_id WHERE t.name = 'Speed'"
     with Node(_At(world.proxies[world.server].port), *FOREIGN, name="stranger") as node:  # type: ignore[arg-type]
         node.node_birth(_foreign_metrics())
         for value in (1, 2):
             node.node_data(_foreign_metrics(value))
+        await world.shows(lambda: world.ask(speed)[0][0] == 2, "the foreign node's values")
+        await asyncio.to_thread(node.all_is_at_the_broker)
+        node.forget_rebirths()  # until it was born the host has asked it for that
         node.seq.take()
         node.node_data(_foreign_metrics(3))
         await asyncio.to_thread(node.asked_for_rebirth)
@@ -281,7 +286,7 @@ async def _foreign_node_loses_messages(world: World) -> None:
         for number in (later, missed):
             node.publish("NDATA", _foreign_data(number))
             await asyncio.sleep(0.2)
-        await asyncio.sleep(2.5 * SUBJECT.reorder_ms / 1000)
+        await asyncio.sleep(1.5 * SUBJECT.reorder_ms / 1000)  # what comes late leads to no request
 
 
 async def _host_leaves_and_comes_back(world: World) -> None:
@@ -317,11 +322,9 @@ async def _broker_dies(world: World) -> None:
 
 async def _edge_is_killed(world: World) -> None:
     births = len(world.messages("NBIRTH"))
-    await asyncio.sleep(1.5)  # the host has listened long enough to be sure to hear the will
     world.edge.kill()
     await world.shows(lambda: not world.look("").online, "the gateway as offline")
     world.tape.note(world.look("NDEATH"))
-    await asyncio.sleep(1.5)
     await asyncio.to_thread(world.edge.start)
     await world.next("NBIRTH", "the birth after the kill", births)
     await world.change()
@@ -340,13 +343,12 @@ async def _host_is_killed(world: World) -> None:
 
 
 async def _all_stop_in_order(world: World) -> None:
-    await asyncio.sleep(1.5)
     await asyncio.to_thread(world.edge.stop)
     await world.shows(lambda: not world.look("").online, "the gateway as offline")
     world.tape.note(world.look("NDEATH"))
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(1.25 * UNDER_WAY_MS / 1000)  # so that a death that was lost is missed
     await asyncio.to_thread(world.hub.stop)
-    await asyncio.sleep(0.5)
+    await world.shows(lambda: _all_ended(world.tape.records), "the end of each connection")
 
 
 # --- the parts ---------------------------------------------------------------------------------
@@ -376,6 +378,7 @@ def _hub(world: World) -> Child:
         "DATABASE__PROGRAMS": "",
         **{f"DATABASE__{role.upper()}_PASSWORD": said for role, said in PASSWORDS.items()},
         **{f"BROKER__{key.upper()}": str(value) for key, value in first.items()},
+        "INGEST__REORDER_S": str(SUBJECT.reorder_ms / 1000),
         "MORE_BROKERS": json.dumps(more),
         "HOST_ID": HOST,
     }
@@ -455,6 +458,13 @@ def _topic(kind: str) -> str:
 
 def _client_id(record: Record) -> str:
     return str(getattr(record.packet, "client_id", ""))
+
+
+def _all_ended(records: list[Record]) -> bool:
+    """Whether the connections of gateway and host are all over."""
+    ours = (SUBJECT.edge_client, SUBJECT.host_client)
+    begun = {record.connection for record in records if _client_id(record) in ours}
+    return begun <= {record.connection for record in records if isinstance(record.packet, Ended)}
 
 
 def _plant_ms() -> int:

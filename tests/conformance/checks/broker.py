@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from tests.conformance.packets import Suback, Subscribe
 from tests.conformance.recording import Connection, Ended, Message, Record, Recording
-from tests.conformance.rules import matches
+from tests.conformance.rules import UNDER_WAY_MS, matches
 from tests.conformance.verdict import Check, Entry, Finding, NotApplicable, Test
 
 _AWARE = NotApplicable(
@@ -22,28 +22,32 @@ def _reaches_host(qos: int) -> Test:
     def test(recording: Recording) -> Iterator[Finding]:
         for listener in recording.host:
             arrived = Counter((m.topic, m.payload) for m in listener.heard)
-            for message in _sent_to(recording, listener):
-                if message.qos == qos:
+            last_ms = listener.records[-1].at_ms
+            for messages in _sent_to(recording, listener, qos):
+                is_late = False
+                """One that the same connection sent later has arrived."""
+                for message in reversed(messages):
                     there = arrived[message.topic, message.payload] > 0
-                    yield Finding(message.record, "" if there else "it did not reach the host")
+                    is_late |= there
+                    if is_late or message.record.at_ms < last_ms - UNDER_WAY_MS:
+                        yield Finding(message.record, "" if there else "it did not reach the host")
 
     return test
 
 
-def _sent_to(recording: Recording, listener: Connection) -> Iterator[Message]:
-    """The edge node's messages on the listener's server that were sent once the listener's
-    subscription was granted, but not in the last second before its end: they were under way."""
-    last_ms = listener.records[-1].at_ms
+def _sent_to(recording: Recording, listener: Connection, qos: int) -> Iterator[list[Message]]:
+    """Of each connection of the edge node to the listener's server, what it sent at this QoS once
+    the listener's subscription was granted, and before that came to its end."""
     for connection in recording.edge:
         if connection.server == listener.server:
-            for message in connection.sent:
-                granted = _granted(listener, message.topic)
-                if (
-                    granted is not None
-                    and recording.before(granted, message.record)
-                    and message.record.at_ms < last_ms - 1000
-                ):
-                    yield message
+            yield [
+                message
+                for message in connection.sent
+                if message.qos == qos
+                and (granted := _granted(listener, message.topic)) is not None
+                and recording.before(granted, message.record)
+                and recording.before(message.record, listener.records[-1])
+            ]
 
 
 def _granted(listener: Connection, topic: str) -> Record | None:

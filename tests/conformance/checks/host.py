@@ -41,7 +41,7 @@ from tests.conformance.rules import (
 from tests.conformance.verdict import Check, Entry, Finding, NotApplicable, Test
 
 MQTT_311 = 4
-REBIRTH_WITHIN = 3
+REBIRTH_WITHIN = 2
 """A rebirth is asked for within so many reorder time-outs."""
 
 
