@@ -89,8 +89,13 @@ def test_a_hub_without_its_api_is_watched_too(
     ):
         assert client.get("/healthz").json() == {"parts": {"calls": True, "ingest": True}}
         eventually(lambda: client.get("/readyz").status_code == 200, "its brokers")
-        told = figures(client.get("/metrics").text)
-        assert told["lineside_hub_database_up", ()] == 1
+        told: dict[tuple[str, tuple[str, ...]], float] = {}
+
+        def database_up() -> bool:
+            told.update(figures(client.get("/metrics").text))
+            return told["lineside_hub_database_up", ()] == 1
+
+        eventually(database_up, "its database, which has two seconds for an answer")
         assert told["lineside_hub_process_part_alive", ("ingest",)] == 1
         assert told["lineside_hub_process_ingest_commits_total", ()] == 0
         waiting = told["lineside_hub_calls_unacknowledged", ("seatworks", "gw-seat")]
@@ -100,8 +105,8 @@ def test_a_hub_without_its_api_is_watched_too(
         ] == pytest.approx(_released_at(database), abs=1e-3)
         assert client.get("/x").status_code == 404
         broker.stop()
-        eventually(lambda: client.get("/readyz").status_code == 503, "that it is unready")
-        assert "ingest: no connection to a broker" in client.get("/readyz").json()["troubles"]
+        trouble = "ingest: no connection to a broker"
+        eventually(lambda: trouble in client.get("/readyz").json()["troubles"], "that it says so")
         assert client.get("/healthz").status_code == 200
         broker.start()
         eventually(lambda: client.get("/readyz").status_code == 200, "its broker again")
