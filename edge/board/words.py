@@ -108,7 +108,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "nok.stock": ("Keep in stock", "转库存"),
     "missing": ("Part missing", "缺件"),
     "missing_title": ("Material is missing", "缺少物料"),
-    "missing_eta": ("Expected in", "预计到料"),
+    "missing_eta": ("Expected in", "预计到达"),
     "minutes": ("{} min", "{} 分钟"),
     "supplied": ("It is there", "已到料"),
     "reason": ("Reason (may be empty)", "原因（可空）"),

@@ -135,7 +135,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "last_day": ("last 24 hours", "最近 24 小时"),
     "counted": ("counted", "计入"),
     "excluded": ("left out", "不计入"),
-    "share": ("good", "合格率"),
+    "share": ("good", "合格"),
     "median": ("median", "中位数"),
     "p99": ("99 %", "99 %"),
     "total": ("total", "合计"),
