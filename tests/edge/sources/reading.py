@@ -106,7 +106,7 @@ async def reading(
 
 def settings_for(endpoint: str, *tags: str | dict[str, Any], **more: Any) -> OpcUaSettings:
     listed = [{"name": t, "node": f"ns=2;s={t}"} if isinstance(t, str) else t for t in tags]
-    quick = {"publishing_ms": 20, "sampling_ms": 0, "timeout_s": 3, "retry_nodes_s": 0.1}
+    quick = {"publishing_ms": 20, "sampling_ms": 0, "timeout_s": 6, "retry_nodes_s": 0.1}
     return OpcUaSettings.model_validate(
         {"device": "press", "endpoint": endpoint, "tags": listed, **quick, **more}
     )

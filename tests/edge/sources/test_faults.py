@@ -47,7 +47,7 @@ READER = textwrap.dedent(
         tags = [{"name": n, "node": "nsu=urn:lineside:line:1;s=" + n} for n in sys.argv[3:]]
         settings = OpcUaSettings.model_validate(
             {"device": "plc", "endpoint": sys.argv[2], "publishing_ms": 50, "sampling_ms": 0,
-             "queue_size": 10_000, "timeout_s": 2, "tags": tags}
+             "queue_size": 10_000, "timeout_s": 10, "tags": tags}
         )
         await make_source(settings, journal, Devices(), SourceFigures("plc")).run()
 

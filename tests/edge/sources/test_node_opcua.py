@@ -75,7 +75,7 @@ async def subscribe(client: Client, server: NodeOpcua, name: str, queue: int) ->
 async def test_every_value_of_a_ramp_is_delivered(server: NodeOpcua) -> None:
     await server.add("Ramp", "Int32", 0)
     async with Client(server.endpoint) as client:
-        values = await subscribe(client, server, "Ramp", 1000)
+        values = await subscribe(client, server, "Ramp", 5000)  # of ten seconds
         await server.ramp(["Ramp"], per_s=500)
         await until(lambda: len(values.values) > 100, "a hundred values")
         made = (await server.hold())["Ramp"]

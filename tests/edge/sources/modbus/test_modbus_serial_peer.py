@@ -32,7 +32,7 @@ def test_modbus_serial_is_read_and_comes_back(tmp_path: Path) -> None:
             await device.do("start", port=port)
             other = {"name": "other", "address": "30001:int32", "unit_id": 7, "order": "CDAB"}
             more = ["input:10:string[8]", "coil:0:bool[3]", "discrete:9", "holding:900"]
-            settings = settings_for(port, *FLOATS, other, *more, timeout_s=3)
+            settings = settings_for(port, *FLOATS, other, *more, timeout_s=6)
             async with reading(tmp_path / "journal.sqlite", settings) as got:
                 await until(lambda: got.devices.heard == ["oven online"])
                 assert [got.values(tag) for tag in FLOATS] == [[n * 0.5] for n in range(150)]

@@ -48,7 +48,7 @@ class Played:
 
 
 @asynccontextmanager
-async def linked(timeout_s: float = 5.0) -> AsyncIterator[tuple[Link, Played, asyncio.Task[None]]]:
+async def linked() -> AsyncIterator[tuple[Link, Played, asyncio.Task[None]]]:
     """A link that runs, the other end of it, and the link's task."""
     played = Played()
 
@@ -59,7 +59,7 @@ async def linked(timeout_s: float = 5.0) -> AsyncIterator[tuple[Link, Played, as
     server = await asyncio.start_server(take, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     link = await Link.open(
-        "127.0.0.1", port, timeout_s=timeout_s, keep_alive_s=10.0, heard=lambda: None
+        "127.0.0.1", port, timeout_s=WAIT_S, keep_alive_s=10.0, heard=lambda: None
     )
     running = asyncio.create_task(link.run())
     try:
@@ -95,7 +95,8 @@ def test_the_start_goes_down_to_the_revision_that_the_controller_has() -> None:
 
 def test_an_answer_that_came_too_late_is_none_to_the_next_question() -> None:
     async def work() -> None:
-        async with linked(timeout_s=0.2) as (link, played, _):
+        async with linked() as (link, played, _):
+            link._timeout_s = 0.2
             asking = asyncio.create_task(link.ask(Message(40), answer=41))
             assert [(await played.hear()).mid for _ in range(3)] == [40, 40, 40]
             with pytest.raises(LinkError, match="sent 3 times"):

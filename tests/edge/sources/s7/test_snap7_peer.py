@@ -38,7 +38,7 @@ def test_native_snap7_is_read_and_comes_back(tmp_path: Path) -> None:
             await put(plc, OTHERS[4], b"\x11")
             await put(plc, OTHERS[5], bytes.fromhex("07ea01010500000000000000"))
             await plc.do("start", port=port)
-            settings = settings_for(port, *TAGS, *OTHERS, *MISSING, timeout_s=3)
+            settings = settings_for(port, *TAGS, *OTHERS, *MISSING, timeout_s=6)
             async with reading(tmp_path / "journal.sqlite", settings) as got:
                 await until(lambda: got.devices.heard == ["press online"])
                 assert [got.values(tag) for tag in TAGS] == [[n * 0.5] for n in range(len(TAGS))]
