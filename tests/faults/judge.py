@@ -14,7 +14,7 @@ from firmware_sim.line.ledger import CallDecision, Result
 from tests.faults.faults import KINDS, Cost, Fault
 from tests.faults.stand import Cell
 
-SLACK_S = 3.0
+SLACK_S = 6.0
 """Before a fault: values that were on their way. After its end: until all flows again."""
 NAMED_WITHIN_S = 180.0
 """The hub hears of destroyed events at the gateway's next connection, which other faults delay."""
