@@ -14,10 +14,12 @@ from edge.cli.output import (
     WRONG,
     AsJson,
     ConfigPath,
+    data_dir_named,
     fail,
     helped,
     show_json,
 )
+from edge.cli.output import say as shared
 from edge.cli.words import LANGUAGE, Catalogue
 
 say = Catalogue(
@@ -73,11 +75,18 @@ def ask_agent(
     config: Path, method: str, path: str, *, as_json: bool = False, **options: Any
 ) -> dict[str, Any]:
     """The agent's answer; ends the command if there is none."""
-    from edge.status.client import NotRunningError, ask, data_dir_of
+    from edge.status.client import NotRunningError, ask
 
+    directory = data_dir_named(config, as_json=as_json)
     try:
-        return ask(data_dir_of(config), method, path, **options)[1]
+        return ask(directory, method, path, **options)[1]
     except NotRunningError as error:
-        fail(str(error), NOT_RUNNING, as_json=as_json)
-    except (LookupError, OSError) as error:
-        fail(str(error), as_json=as_json)
+        fail(_not_running(directory, error.__cause__), NOT_RUNNING, as_json=as_json)
+
+
+def _not_running(directory: Path, cause: BaseException | None) -> str:
+    if isinstance(cause, FileNotFoundError | ConnectionRefusedError):
+        return shared("no_agent", directory=directory)
+    why = getattr(cause, "strerror", None) or cause
+    denied = isinstance(cause, PermissionError)
+    return shared("agent_denied" if denied else "agent_silent", directory=directory, why=why)

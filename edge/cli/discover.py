@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge.cli.output import AsJson, fail, helped, show_json
+from edge.cli.output import AsJson, fail, helped, reason, show_json
 from edge.cli.words import Catalogue
 
 if TYPE_CHECKING:
@@ -521,7 +521,7 @@ def _by_address(
     try:
         found = read()
     except (ValueError, OSError) as error:
-        fail(str(error), as_json=as_json)
+        fail(reason(error), as_json=as_json)
     comments = {tag["name"]: comment for tag, comment in found}
     tags = _matching([tag for tag, _ in found], only, as_json)
     values = asyncio.run(_values(source, tags, as_json)) if source["host"] and tags else None

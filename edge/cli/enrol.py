@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge.cli.output import DEFAULT_PATH, AsJson, ConfigPath, fail, helped, show_json
+from edge.cli.output import DEFAULT_PATH, AsJson, ConfigPath, fail, helped, reason, show_json
 from edge.cli.words import Catalogue
 
 if TYPE_CHECKING:
@@ -118,8 +118,9 @@ def enrol(
     except ConfigError as error:
         fail(str(error), as_json=as_json)
     except (AskError, OSError, ValueError) as error:
-        fail(str(error), as_json=as_json)
+        fail(reason(error), as_json=as_json)
     settings: dict[str, Any] = {
+        **_left_of_before(loaded),
         "tls": True,
         "ca_file": _named(_authority_of_broker(files, loaded), config),
         "cert_file": _named(files.proof, config),
@@ -165,6 +166,18 @@ def _authority_of_broker(files: IdentityFiles, loaded: EdgeConfig) -> Path:
     certificate, whom the file names already, else that other."""
     est = loaded.identity.est
     return files.authority if est is None else loaded.broker.ca_file or est.ca_file
+
+
+def _left_of_before(loaded: EdgeConfig) -> dict[str, Any]:
+    """What `init` wrote for a broker without certificates and would be in the way of one with: the
+    port without TLS, and a password that nobody ever put there."""
+    broker = loaded.broker
+    left: dict[str, Any] = {}
+    if not broker.tls and broker.port == 1883:
+        left["port"] = 8883
+    if broker.password_file is not None and not broker.password_file.exists():
+        left |= {"username": None, "password_file": None}
+    return left
 
 
 def _name_in_file(config: Path, settings: dict[str, Any], got: Enrolment, *, as_json: bool) -> None:

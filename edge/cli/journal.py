@@ -19,8 +19,10 @@ from edge.cli.output import (
     WRONG,
     AsJson,
     ConfigPath,
+    data_dir_named,
     fail,
     helped,
+    reason,
     show_json,
 )
 from edge.cli.words import Catalogue
@@ -323,14 +325,13 @@ def summary(journal: JournalFile) -> dict[str, Any]:
 def _opened(config: Path, data_dir: Path | None, as_json: bool) -> Iterator[JournalFile]:
     """The journal file; ends the command with the reason if it cannot be looked into."""
     from edge.journal.looking import JournalFile, LookError
-    from edge.status.client import data_dir_of
 
+    directory = data_dir_named(config, as_json=as_json) if data_dir is None else data_dir
     try:
-        directory = data_dir_of(config) if data_dir is None else data_dir
         with JournalFile(directory / "journal.sqlite") as journal:
             yield journal
     except (LookError, LookupError, OSError) as error:
-        fail(str(error), as_json=as_json)
+        fail(reason(error), as_json=as_json)
 
 
 def _gateway(config: Path) -> str:

@@ -27,6 +27,28 @@ say = Catalogue(
         "code.1": ("1 something is wrong", "1 有错误"),
         "code.2": ("2 no agent runs, or wrong use", "2 网关未运行或用法错误"),
         "code.3": ("3 warnings only", "3 仅有警告"),
+        "no_config": (
+            "there is no {path} here: go to its directory or name it by --config; "
+            "lineside-edge init writes one",
+            "此处没有 {path}：请进入其目录，或用 --config 指定；lineside-edge init 可生成",
+        ),
+        "absent": ("{path} is not there", "{path} 不存在"),
+        "troubled": ("{path}: {why}", "{path} 出错：{why}"),
+        "no_agent": (
+            "no agent answers in {directory}: lineside-edge run starts one, or, where it is "
+            "installed as a service, lineside-edge service start",
+            "{directory} 中没有运行的网关：请用 lineside-edge run 启动，"
+            "若已安装为服务则用 lineside-edge service start",
+        ),
+        "agent_denied": (
+            "no agent answers in {directory}: {why}; ask as the user that it runs as, or as root "
+            "(sudo)",
+            "{directory} 中的网关无法访问：{why}；请以其运行用户或 root（sudo）执行",
+        ),
+        "agent_silent": (
+            "no agent answers in {directory}: {why}",
+            "{directory} 中的网关没有应答：{why}",
+        ),
     }
 )
 
@@ -48,6 +70,27 @@ def unlogged() -> Iterator[None]:
         yield
     finally:
         logging.disable(logging.NOTSET)
+
+
+def reason(error: Exception) -> str:
+    """Why something ended: of a file that is not there, without the system's number for it."""
+    if not isinstance(error, OSError) or error.filename is None:
+        return str(error)
+    if isinstance(error, FileNotFoundError):
+        return say("absent", path=error.filename)
+    return say("troubled", path=error.filename, why=error.strerror)
+
+
+def data_dir_named(config: Path, *, as_json: bool = False) -> Path:
+    """The directory that a configuration names; ends the command if it names none."""
+    from edge.status.client import data_dir_of
+
+    try:
+        return data_dir_of(config)
+    except FileNotFoundError:
+        fail(say("no_config", path=config), as_json=as_json)
+    except (LookupError, OSError) as error:
+        fail(reason(error), as_json=as_json)
 
 
 def show_json(told: Any) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge.cli.output import DEFAULT_PATH, AsJson, ConfigPath, fail, helped, show_json
+from edge.cli.output import DEFAULT_PATH, AsJson, ConfigPath, fail, helped, reason, show_json
 from edge.cli.words import Catalogue
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def replay(
         loaded = load(config)
         recorded = check(loaded, file)
     except (ConfigError, ReplayError, RecordingError, OSError) as error:
-        fail(str(error), as_json=as_json)
+        fail(reason(error), as_json=as_json)
     gateway = f"{loaded.gateway.group}/{loaded.gateway.node}"
     try:
         ask(loaded.data_dir, "GET", "/status.json")
@@ -82,7 +82,7 @@ def replay(
                 _replay(loaded, file, Path(directory), recorded, timeout or None, as_json)
             )
     except (RecordingError, OSError) as error:
-        fail(str(error), as_json=as_json)
+        fail(reason(error), as_json=as_json)
     if as_json:
         show_json({"records": count, "recorded": recorded, "gateway": gateway})
     else:

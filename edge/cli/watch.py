@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge.cli.agent import ask_agent
-from edge.cli.output import DEFAULT_PATH, AsJson, ConfigPath, fail, helped
+from edge.cli.output import DEFAULT_PATH, AsJson, ConfigPath, data_dir_named, fail, helped
 from edge.cli.words import LANGUAGE, Catalogue
 
 if TYPE_CHECKING:
@@ -88,12 +88,11 @@ def watch(
 ) -> None:
     """Look again and again. As JSON each look is a document on a line."""
     from edge.journal.looking import LookError
-    from edge.status.client import data_dir_of
     from edge.status.live import LiveValues
 
     told = ask_agent(config, "GET", "/status.json", as_json=as_json)  # ends if none runs
     try:
-        with LiveValues(data_dir_of(config)) as live:
+        with LiveValues(data_dir_named(config, as_json=as_json)) as live:
             looker = _Looker(config, live, device, only, as_json)
             if once or as_json:
                 looker.print(told, every, once=once)

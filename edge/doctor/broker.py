@@ -35,6 +35,11 @@ words = Catalogue(
             "ca_file?",
             "地址是否正确、途经的防火墙是否开放该端口、ca_file 是否为中心的 CA？",
         ),
+        "check_file": (
+            "put it there, or correct its path below broker: in the file; a gateway with a "
+            "certificate needs no password",
+            "请放置该文件，或在配置的 broker: 下更正路径；已有证书的网关不需要密码",
+        ),
         "check_user": (
             "check username and password; the hub's operator knows both",
             "请核对用户名和密码；中心运营方知道这两项",
@@ -81,7 +86,7 @@ async def look(config: EdgeConfig, settings: BrokerSettings) -> AsyncIterator[Fi
     try:
         link = Link(settings, client_id, clean_session=True)
     except LinkError as error:
-        yield failed(part, str(error))
+        yield failed(part, str(error).removeprefix(f"{part}: "), words("check_file"))
         return
     try:
         await link.connect()
@@ -90,7 +95,8 @@ async def look(config: EdgeConfig, settings: BrokerSettings) -> AsyncIterator[Fi
             yield finding
     except LinkError as error:
         refused = "refused: " in str(error)
-        yield failed(part, str(error), words("check_user" if refused else "check_server"))
+        why = str(error).removeprefix(f"{part}: ")
+        yield failed(part, why, words("check_user" if refused else "check_server"))
         return
     finally:
         await link.close()

@@ -49,6 +49,37 @@ def test_run_refuses_a_directory_in_use(file: Path) -> None:
     assert (code, "in use by another agent" in output) == (1, True)
 
 
+@pytest.mark.parametrize("command", [["status"], ["watch"], ["reload"], ["journal", "ls"]])
+def test_a_file_that_is_not_there_is_named_with_what_to_do(file: Path, command: list[str]) -> None:
+    code, output = invoke(*command, "--config", file)
+    assert code == 1
+    assert f"there is no {file} here: go to its directory or name it by --config" in output
+
+
+def test_who_asks_an_agent_that_does_not_run_is_told_how_to_start_it(file: Path) -> None:
+    invoke("init", "--config", file)
+    code, output = invoke("status", "--config", file)
+    assert code == 2
+    assert "no agent answers in" in output
+    assert "lineside-edge run starts one" in output
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["replay", "gone"],
+        ["discover", "s7", "gone"],
+        ["enrol", "--hub", "https://hub", "--token-file", "gone"],
+    ],
+)
+def test_an_argument_that_is_no_file_is_named_without_the_systems_number(
+    file: Path, command: list[str]
+) -> None:
+    invoke("init", "--config", file)
+    config: list[str | Path] = [] if command[0] == "discover" else ["--config", file]
+    assert invoke(*command, *config) == (1, "gone is not there\n")
+
+
 def test_wrong_use_is_2() -> None:
     assert invoke("check", "--konfig", "x")[0] == 2
     assert invoke("fly")[0] == 2

@@ -155,6 +155,17 @@ def test_a_broker_whose_authority_the_file_names_keeps_it(pc: Pc, est: EstServer
     assert f"  ca_file: {est.folder / 'broker-root.pem'}\n" in pc.config.read_text()
 
 
+def test_what_init_wrote_for_a_broker_without_certificates_is_not_in_its_way(
+    pc: Pc, est: EstServer
+) -> None:
+    plain = "  port: 1883\n  tls: false\n"
+    pc.change("  port: 8883\n", f"{plain}  username: gw-seat\n  password_file: broker.password\n")
+    assert pc.enrol()[0] == 0
+    broker_now = load(pc.config).broker
+    assert (broker_now.tls, broker_now.port) == (True, 8883)
+    assert (broker_now.username, broker_now.password_file) == (None, None)
+
+
 def test_the_next_one_is_got_by_the_one_in_force_and_names_the_same(pc: Pc, est: EstServer) -> None:
     est.more_names = ((NameOID.ORGANIZATION_NAME, "Seat Works"),)
     assert pc.enrol()[0] == 0
