@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import typer
 
 from edge.cli import (
@@ -48,3 +50,21 @@ for group in (init, discover, enrol, check, doctor):
 app.command(help=RUN_HELP)(run)
 for group in (agent, watch, journal, replay, service, support, config):
     group.add_to(app)
+
+
+def _brief(text: str) -> str:
+    """What a list of commands says of one: click's own shortening goes by blanks, and leaves of a
+    Chinese sentence nothing."""
+    return re.split(r"[。：，（]|[.:] ", text, maxsplit=1)[0]
+
+
+def _shorten(commands: typer.Typer) -> None:
+    for command in commands.registered_commands:
+        command.short_help = _brief(command.help or "")
+    for group in commands.registered_groups:
+        if group.typer_instance is not None:
+            group.short_help = _brief(str(group.typer_instance.info.help))
+            _shorten(group.typer_instance)
+
+
+_shorten(app)

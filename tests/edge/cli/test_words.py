@@ -83,6 +83,21 @@ def test_a_shell_completes_commands_and_options() -> None:
     assert "--config" in completed("doctor", "--")
 
 
+@pytest.mark.parametrize("locale", ["C.UTF-8", "zh_CN.UTF-8"])
+@pytest.mark.parametrize("group", [[], ["discover"]])
+def test_a_list_of_commands_says_of_each_what_it_does(locale: str, group: list[str]) -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", "from edge.cli import main; main()", *group, "--help"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "LC_ALL": locale},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    commands = told.partition("Commands:\n")[2]
+    assert commands
+    assert "..." not in commands
+
+
 _AS_INSTALLED = "import sys; sys.argv = ['lineside-edge']; from edge.cli import main; main()"
 
 
