@@ -163,7 +163,8 @@ class LocalStack:
 
     async def _end_shift(self) -> None:
         for endpoint in self._endpoints.values():
-            async with Client(endpoint) as client:
+            # A PLC that stands still for some seconds is not away.
+            async with Client(endpoint, timeout=60, watchdog_intervall=60) as client:
                 index = await client.get_namespace_index(NAMESPACE)
                 value = ua.DataValue(ua.Variant(True, ua.VariantType.Boolean))
                 node = client.get_node(f"ns={index};s={SHIP}")

@@ -115,7 +115,8 @@ class Cell:
         """Let the line count no further, so that all can come in."""
 
         async def write() -> None:
-            async with Client(f"opc.tcp://{LOOPBACK}:{self.plc_port}/") as client:
+            plc = f"opc.tcp://{LOOPBACK}:{self.plc_port}/"
+            async with Client(plc, timeout=60, watchdog_intervall=60) as client:
                 index = await client.get_namespace_index(NAMESPACE)
                 node = client.get_node(f"ns={index};s={RUN}")
                 value = ua.DataValue(ua.Variant(False, ua.VariantType.Boolean))

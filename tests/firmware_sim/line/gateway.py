@@ -121,7 +121,7 @@ class Gateway:
 
 @asynccontextmanager
 async def gateway(endpoint: str) -> AsyncIterator[Gateway]:
-    async with Client(endpoint) as client:
+    async with Client(endpoint, timeout=60, watchdog_intervall=60) as client:
         yield Gateway(client, await client.get_namespace_index(NAMESPACE))
 
 
