@@ -100,6 +100,7 @@ def set_up(form: LogForm, *, verbose: bool = False) -> logging.Handler:
     handler = logging.StreamHandler(sys.stderr)
     write_as(handler, form)
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # each glyph of each label, else
     return handler
 
 

@@ -18,6 +18,7 @@ from hub.edi.outbound import export
 from hub.edi.partners import Partner, partners_of, store_partner
 from hub.edi.profiles import read_profile
 from hub.identity.audit import NEWEST, note
+from hub.identity.tenants import expect_tenant
 from hub.orders.cli import refusing
 from hub.store.cli import configured_database, service_connection
 from protocols.edifact.problems import EdifactError
@@ -76,6 +77,7 @@ def import_files(
 def export_files(tenant: TenantOption, out: OutOption) -> None:
     """Write what waits for partners by EDI: calls, forecasts, and answers to their files."""
     with service_connection() as connection:
+        expect_tenant(connection, tenant)
         try:
             export(connection, tenant, utc_now())
         except EdifactError as error:
@@ -99,8 +101,9 @@ def watch(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     folders = Folders(tenant, incoming, out)
-    typer.echo(f"watching {incoming}")
     with configured_database() as database, database.connect("ingest", autocommit=True) as given:
+        expect_tenant(given, tenant)
+        typer.echo(f"watching {incoming}")
         folders.watch(given, stopping, every)
 
 
@@ -118,6 +121,7 @@ def profile(
 ) -> None:
     """Say how a partner by EDI is spoken with; without options, show it."""
     with refusing("refused"), service_connection() as connection:
+        expect_tenant(connection, tenant)
         if plant is None or our_id is None or their_id is None:
             if (plant, our_id, their_id) != (None, None, None):
                 typer.echo("--plant, --our-id and --their-id go together", err=True)
@@ -149,6 +153,7 @@ def log(
 ) -> None:
     """Print the latest messages, the newest first."""
     with service_connection() as connection:
+        expect_tenant(connection, tenant)
         found = messages_of(connection, tenant, NEWEST, limit)
     for each in found:
         typer.echo(

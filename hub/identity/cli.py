@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
-from psycopg import errors
 from rich.console import Console
 from rich.table import Table
 
 from hub.identity import audit
 from hub.identity.caller import ROLES
 from hub.identity.keys import list_keys, make_key, revoke_key
+from hub.identity.tenants import expect_tenant
 from hub.orders.problems import did_you_mean
 from hub.store.cli import service_connection
 
@@ -43,13 +43,8 @@ def add(
     expires_at = datetime.now(UTC) + timedelta(days=days)
     actor = _actor()
     with service_connection() as connection:
-        try:
-            key = make_key(connection, tenant, name, known, expires_at, actor)
-        except errors.ForeignKeyViolation:
-            connection.rollback()
-            tenants = [t for (t,) in connection.execute("SELECT id FROM tenant").fetchall()]
-            typer.echo(f"no tenant {tenant!r}{did_you_mean(tenant, tenants)}", err=True)
-            raise typer.Exit(1) from None
+        expect_tenant(connection, tenant)
+        key = make_key(connection, tenant, name, known, expires_at, actor)
         audit.note(connection, tenant, actor, "cli", f"keys add {name} --role {role}")
     typer.echo(key)
     typer.echo(f"expires {expires_at:%Y-%m-%d}; it is not shown again", err=True)
@@ -59,6 +54,7 @@ def add(
 def list_command(tenant: Tenant) -> None:
     """The tenant's keys, past and revoked ones too."""
     with service_connection() as connection:
+        expect_tenant(connection, tenant)
         found = list_keys(connection, tenant)
     table = Table("id", "name", "role", "made by", "expires", "last used", "state")
     now = datetime.now(UTC)
@@ -88,6 +84,8 @@ def audit_command(
 ) -> None:
     """What was changed, by whom, the newest first."""
     with service_connection() as connection:
+        if tenant is not None:
+            expect_tenant(connection, tenant)
         found = audit.entries(connection, tenant, limit=limit)
     for entry in found:
         typer.echo(f"{entry.at:%Y-%m-%d %H:%M:%S}  {entry.via}  {entry.actor}  {entry.what}")

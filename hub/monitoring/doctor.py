@@ -5,6 +5,7 @@ Everything is tried on the real thing as the hub itself would do it, and nothing
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,16 +16,19 @@ from hub.fleet.external import ExternalAuthority
 from hub.monitoring.broker_check import look_at_broker
 from hub.monitoring.database_check import look_at_database
 from hub.monitoring.findings import Finding
+from hub.orders.problems import nearest
 from hub.settings import HubSettings
 from hub.store import Database
 from protocols.traces import TraceSettings, why_untraced
 
+_PREFIX = "LINESIDE_HUB_"
 _FREE_BYTES = 2_000_000_000
 _LIST_ENDS_SOON = timedelta(days=2)
 
 
 def examine(settings: HubSettings, database: Database) -> Iterator[Finding]:
     """Look at everything in turn; what fails keeps nothing else from being looked at."""
+    yield from _strangers()
     yield from look_at_database(database)
     yield from look_at_broker("broker", settings.broker, settings.host_id)
     for number, broker in enumerate(settings.more_brokers, start=2):
@@ -35,6 +39,16 @@ def examine(settings: HubSettings, database: Database) -> Iterator[Finding]:
     if settings.trace.endpoint is not None:
         yield _traces(settings.trace)
     yield _disk(settings.data_dir)
+
+
+def _strangers() -> Iterator[Finding]:
+    """Variables of groups that there are none of, which nothing else would refuse."""
+    groups = [f"{_PREFIX}{name}".upper() for name in HubSettings.model_fields]
+    for name in sorted(os.environ):
+        group, _, rest = name.upper().partition("__")
+        if rest and group.startswith(_PREFIX) and group not in groups:
+            text = f"{name} is no setting and does nothing{nearest(group, groups)}"
+            yield Finding("settings", "warning", text, "correct its name, or take it away")
 
 
 def _external(cert_file: Path, crl_file: Path | None) -> Finding:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import psycopg
 import typer
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from hub.orders.problems import nearest
 from hub.settings import HubSettings
 from hub.store.connect import Database, open_database
 from hub.store.embedded import EmbeddedError
@@ -33,9 +34,29 @@ def register(app: typer.Typer) -> None:
 def misconfigured(error: ValidationError) -> typer.Exit:
     """Say which environment variables are wrong; raise what is returned to end the command."""
     for problem in error.errors(include_url=False, include_input=False):
-        name = "__".join(str(part) for part in problem["loc"]).upper()
-        typer.echo(f"LINESIDE_HUB_{name}: {problem['msg']}", err=True)
+        name = _variable(problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            text = f"is no setting{nearest(name, _beside(problem['loc']))}"
+        else:
+            text = problem["msg"]
+        typer.echo(f"{name}: {text}", err=True)
     return typer.Exit(2)
+
+
+def _variable(way: Iterable[int | str]) -> str:
+    return "LINESIDE_HUB_" + "__".join(str(part) for part in way).upper()
+
+
+def _beside(way: Sequence[int | str]) -> list[str]:
+    """The variables of the settings that are known beside this one."""
+    model: type[BaseModel] = HubSettings
+    for part in way[:-1]:
+        field = model.model_fields.get(str(part))
+        group = None if field is None else field.annotation
+        if not isinstance(group, type) or not issubclass(group, BaseModel):
+            return []
+        model = group
+    return [_variable((*way[:-1], name)) for name in model.model_fields]
 
 
 @contextmanager

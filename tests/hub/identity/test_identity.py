@@ -276,6 +276,8 @@ def test_keys_by_command(configured: None, database: Database) -> None:
     unknown = run("keys", "add", "carmakr", "mes")
     assert unknown.exit_code == 1
     assert "no tenant 'carmakr'; did you mean carmaker?" in unknown.output
+    assert "did you mean carmaker?" in run("keys", "list", "carmakr").output
+    assert "did you mean carmaker?" in run("audit", "carmakr").output
     assert "did you mean plant?" in run("keys", "add", "carmaker", "mes", "--role", "plan").output
     made = run("keys", "add", "carmaker", "mes", "--days", "10")
     key_id = made.stdout.split("_")[1]

@@ -131,3 +131,18 @@ def test_an_external_authority_whose_list_ends(environment: dict[str, str], tmp_
 def test_settings_that_are_wrong_are_named(environment: dict[str, str]) -> None:
     code, _ = doctor(environment | {"LINESIDE_HUB_API__HOST": "0.0.0.0"})
     assert code == 2
+    wrong = subprocess.run(
+        DOCTOR,
+        env=environment | {"LINESIDE_HUB_BROKER__PROT": "1"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    said = "LINESIDE_HUB_BROKER__PROT: is no setting; did you mean LINESIDE_HUB_BROKER__PORT?\n"
+    assert (wrong.returncode, wrong.stderr) == (2, said)
+
+
+def test_a_setting_of_a_group_that_there_is_none_of_is_named(environment: dict[str, str]) -> None:
+    _, found = verdicts(environment | {"LINESIDE_HUB_BROKR__HOST": "mq"})
+    assert found["settings"].verdict == "warning"
+    assert "did you mean LINESIDE_HUB_BROKER?" in found["settings"].text

@@ -350,3 +350,7 @@ def test_by_the_command(supply: Supply, database: Database, receiver: Receiver) 
     assert run("remove", webhook)[0] == 1
     code, told = run("add", "http://mes.example.org/", "--topic", "calls")
     assert (code, "endpoints are https" in told) == (1, True)
+    for command in (["add", url, "--topic", "calls"], ["list"]):
+        nobody = CliRunner().invoke(app, ["webhooks", *command, "--tenant", "carmakr"])
+        assert nobody.exit_code == 1
+        assert "no tenant 'carmakr'; did you mean carmaker?" in nobody.output
