@@ -24,7 +24,7 @@ from hub.api.problems import Problem
 from hub.api.settings import ApiSettings
 from hub.fleet.settings import Signing
 from hub.identity.audit import note
-from hub.identity.caller import Caller
+from hub.identity.caller import ALLOWS, Caller
 from hub.identity.keys import PREFIX, Keys
 from hub.identity.oidc import Oidc, ProviderAwayError, SignInError
 from hub.identity.policy import READING, permission_for
@@ -253,10 +253,11 @@ async def caller(
     route: APIRoute = request.scope["route"]
     wanted = permission_for(request.method, [str(tag) for tag in route.tags])
     if not found.may(wanted):
+        allowed = [role for role, permissions in ALLOWS.items() if wanted in permissions]
         raise Problem(
             HTTPStatus.FORBIDDEN,
             f"{found.actor} has the roles {', '.join(sorted(found.roles)) or 'none'}, and this "
-            f"wants one that may {wanted}",
+            f"wants one that may {wanted}: {' or '.join(allowed)}",
         )
     if wanted != "read" and request.method not in READING:
         ASKED.set(Asked(found, f"{request.method} {request.url.path}"))

@@ -18,6 +18,8 @@ from hub import fleet as inventory
 from hub.fleet import registry
 from hub.fleet.authority import Authority, AuthorityError, write_new
 from hub.fleet.broker_files import (
+    CERTIFICATE,
+    KEY,
     REVOCATIONS,
     authority_files,
     broker_files,
@@ -307,6 +309,11 @@ def config(
         typer.echo("let the broker read them: SIGHUP; a restart if its settings changed", err=True)
     else:
         typer.echo(f"{folder}: as {len(names)} gateways want it")
+    absent = [name for name in (CERTIFICATE, KEY) if out and not (folder / name).exists()]
+    if absent:
+        made = f"; lineside-hub ca issue {folder / 'broker'} --name HOST makes them" if own else ""
+        text = f"{' and '.join(absent)} of the broker are not in {folder}{made}"
+        typer.echo(f"{text}; the broker's user must be able to read both", err=True)
     if external is not None and external.listed_until is not None:
         until = f"{external.listed_until:%Y-%m-%d %H:%M} UTC"
         typer.echo(

@@ -41,7 +41,9 @@ def files(tmp_path: Path, configured: None, database: Database, authority: Ident
     make_world(database, cars=0)
     folder = tmp_path / "broker"
     port = free_port()
-    assert command("--for", "mosquitto", "--out", folder, "--port", str(port)).exit_code == 0
+    written = command("--for", "mosquitto", "--out", folder, "--port", str(port))
+    assert written.exit_code == 0
+    assert f"broker.crt and broker.key of the broker are not in {folder}" in written.output
     certificate, _ = authority.write(folder, "ca")
     certificate.rename(folder / "ca.crt")
     server = make_identity("broker", issuer=authority, curve=True)

@@ -54,7 +54,13 @@ def test_a_key_speaks_for_its_tenant_with_its_role_alone(hub: httpx.Client) -> N
     assert me["actor"].startswith("key of plant (")
     assert (me["roles"], me["may"]) == (["plant"], ["decide", "operate", "read", "sequence"])
     assert status(hub, key, "POST", PASSES, PASS) == HTTPStatus.CREATED
-    assert status(hub, key, "GET", "/v1/keys") == HTTPStatus.FORBIDDEN
+    refused = hub.get("/v1/keys", headers=bearer(key))
+    assert refused.status_code == HTTPStatus.FORBIDDEN
+    assert refused.json()["detail"].endswith("this wants one that may administer: admin")
+    unknown = hub.get("/v1/call", headers=bearer(key))
+    assert unknown.json()["detail"] == (
+        "there is no such path; /openapi.json describes all that there are"
+    )
 
 
 def test_roles_allow_what_they_say(hub: httpx.Client) -> None:
