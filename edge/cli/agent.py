@@ -17,6 +17,7 @@ from edge.cli.output import (
     data_dir_named,
     fail,
     helped,
+    printer,
     show_json,
 )
 from edge.cli.output import say as shared
@@ -47,15 +48,13 @@ def add_to(app: typer.Typer) -> None:
 
 def status(config: ConfigPath = DEFAULT_PATH, as_json: AsJson = False) -> None:
     """Print the agent's report."""
-    from rich.console import Console
-
     from edge.status.table import tables
 
     told = ask_agent(config, "GET", "/status.json", as_json=as_json)
     if as_json:
         show_json(told)
     else:
-        Console().print(tables(told, LANGUAGE))
+        printer().print(tables(told, LANGUAGE))
     raise typer.Exit(WELL if told["well"] else WRONG)
 
 

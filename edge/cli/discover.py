@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge.cli.output import AsJson, fail, helped, reason, show_json
+from edge.cli.output import AsJson, fail, helped, printer, reason, show_json
 from edge.cli.words import Catalogue
 
 if TYPE_CHECKING:
@@ -267,7 +267,7 @@ async def _opcua(
         fail(words("no_session", why=error), as_json=as_json)
     tags = _matching(suggest(tree), only, as_json)
     if not as_json:
-        _print(_tree(urls[0], tree))
+        _print(_tree(urls[0], tree, {tag["node"] for tag in tags} if only else None))
         if tree.cut_at_limit:
             typer.echo(words("cut_limit", limit=limit))
         if tree.cut_at_depth:
@@ -421,7 +421,8 @@ def _endpoints_table(endpoints: Iterable[Offer]) -> RenderableType:
     return table
 
 
-def _tree(url: str, tree: Tree) -> RenderableType:
+def _tree(url: str, tree: Tree, wanted: set[str] | None) -> RenderableType:
+    """What was found, or of it what is `wanted`, with what leads there."""
     from rich.text import Text
     from rich.tree import Tree as Shown
 
@@ -429,7 +430,15 @@ def _tree(url: str, tree: Tree) -> RenderableType:
 
     root = Shown(Text(url))
     at: dict[tuple[str, ...], Any] = {(): root}
+    ways = {
+        found.path[:length]
+        for found in tree.variables
+        if wanted is None or node_text(found.node, tree) in wanted
+        for length in range(1, len(found.path) + 1)
+    }
     for found in tree.nodes:
+        if wanted is not None and found.path not in ways:
+            continue
         label = Text(found.path[-1], "" if found.is_variable else "bold")
         if found.is_variable:
             label.append(f"  {found.type}", "cyan")
@@ -668,8 +677,6 @@ def _written(
 
 
 def _print(*parts: RenderableType) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False)
+    console = printer()
     for part in parts:
         console.print(part)

@@ -22,6 +22,7 @@ from edge.cli.output import (
     data_dir_named,
     fail,
     helped,
+    printer,
     reason,
     show_json,
 )
@@ -378,6 +379,4 @@ def _lines(stored: Stored, base: int, tags: dict[int, Tag]) -> Iterator[str]:
 
 
 def _print(table: Any) -> None:
-    from rich.console import Console
-
-    Console(highlight=False).print(table)
+    printer().print(table)

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from edge.cli.words import Catalogue
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 WELL, WRONG, NOT_RUNNING, WARNINGS = 0, 1, 2, 3
 """Exit codes. A wrong use of a command is 2 too."""
 DEFAULT_PATH = Path("edge.yaml")
+_UNBROKEN = 1000
+"""Columns of what no terminal shows."""
 
 say = Catalogue(
     {
@@ -91,6 +97,16 @@ def data_dir_named(config: Path, *, as_json: bool = False) -> Path:
         fail(say("no_config", path=config), as_json=as_json)
     except (LookupError, OSError) as error:
         fail(reason(error), as_json=as_json)
+
+
+def printer() -> Console:
+    """As wide as the terminal; what goes into a file or to another program is not broken."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _UNBROKEN
+    return console
 
 
 def show_json(told: Any) -> None:

@@ -135,6 +135,11 @@ async def test_what_is_found_is_put_into_the_file_once(file: Path) -> None:
         code, said = await asyncio.to_thread(invoke, "discover", "opcua", plc.endpoint)
         assert code == 0
         assert "Force  Double  1.5 kN" in said
+        assert "Secret" in said
+        only = ("--only", "Press/Deep/*")
+        code, said = await asyncio.to_thread(invoke, "discover", "opcua", plc.endpoint, *only)
+        assert code == 0
+        assert ("Count" in said, "Force" in said, "Secret" in said) == (True, False, False)
 
 
 async def test_the_results_of_a_vision_system_are_suggested_and_written_once(file: Path) -> None:
