@@ -90,7 +90,7 @@ async def test_a_slow_disk_does_not_slow_the_messages_down(tmp_path: Path) -> No
     path = tmp_path / "journal.sqlite"
     async with (
         run_plc(Force=0.0) as plc,
-        journal_at(path, commit_ms=1000) as journal,
+        journal_at(path, commit_ms=3000) as journal,
         source_on(journal, settings_for(plc.endpoint, "Force")) as got,
     ):
         await until(lambda: got.devices.heard == ["press online"])
