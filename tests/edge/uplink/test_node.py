@@ -19,6 +19,7 @@ import pytest
 
 from deploy.local.broker import LocalBroker
 from deploy.local.ports import free_port
+from edge import supervise
 from edge.journal import Gap, JournalSettings, SampleBatch, SampleClass, TelemetryJournal
 from edge.link import Link, LinkError, Message
 from edge.status import Figures, SourceFigures
@@ -380,8 +381,12 @@ async def test_an_old_copy_is_noticed_though_it_was_started_before_the_hub_answe
 
 
 async def test_two_gateways_with_one_identity(
-    tmp_path: Path, broker: LocalBroker, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    broker: LocalBroker,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(supervise, "STABLE_S", 30.0)  # who stands still meanwhile is not well
     caplog.set_level(logging.INFO)
     with Hub(broker.port, GROUP, NODE) as hub:
         async with gateway(tmp_path / "a", broker.port) as first:
