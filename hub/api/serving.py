@@ -34,6 +34,9 @@ logger = logging.getLogger(__name__)
 
 DRAIN_S = 3
 """How long a stop waits for requests under way."""
+_LOOK_S = 1.0
+"""A signal to a process that stands still may go to another thread than this one when it goes on,
+and wakes nobody: its handler runs at the next look."""
 
 
 def run(
@@ -64,7 +67,8 @@ def run(
             open_parts.enter_context(monitoring)
         if listener is None:
             typer.echo("ready")
-            stopping.wait()
+            while not stopping.wait(_LOOK_S):
+                pass
         elif not stopping.is_set():
             _serve_http(
                 create_app(

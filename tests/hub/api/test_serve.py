@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
 
 import httpx
 
@@ -11,7 +13,7 @@ from deploy.local.ports import free_port
 from hub.store import Database
 from protocols.mqtt.broker import BrokerSettings
 from tests.hub.calls.world import PLANT, Supplier, eventually, make_world
-from tests.hub.serving import refused, serve
+from tests.hub.serving import SERVE, refused, serve
 
 
 def test_all_parts_in_one_process(
@@ -44,6 +46,20 @@ def test_one_part_alone(environment: dict[str, str], database: Database) -> None
     with serve(environment, "--only", "api") as ready:
         health = httpx.get(ready.removeprefix("ready ") + "healthz", timeout=60).json()
         assert health == {"parts": {}}
+
+
+def test_told_to_stop_while_it_stands_still_it_stops(environment: dict[str, str]) -> None:
+    with subprocess.Popen(
+        [*SERVE, "--only", "calls"], env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        for number in (signal.SIGSTOP, signal.SIGTERM, signal.SIGCONT):
+            process.send_signal(number)
+        try:
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
 
 
 def test_what_keeps_it_from_serving_is_said(environment: dict[str, str]) -> None:
