@@ -300,6 +300,13 @@ def pumped(hub: psycopg.Connection, tag: str) -> list[float]:
     return [value for (value,) in found]
 
 
+def heard_of(hub: psycopg.Connection, *groups: str) -> None:
+    """Wait until whoever has these groups has dealt with all births of them said before."""
+    ((now,),) = rows(hub, "SELECT clock_timestamp()")
+    query = "SELECT count(*) FROM ingest_heard WHERE name = ANY(%s) AND heard_at > %s"
+    eventually(lambda: rows(hub, query, list(groups), now) == [(len(groups),)], "that it listens")
+
+
 @contextmanager
 def about_to_be_lost(
     workers: Workers, broker: LocalBroker, hub: psycopg.Connection, grace_s: float = 60.0
@@ -312,6 +319,7 @@ def about_to_be_lost(
     )
     first = workers.start(grace_s)
     eventually(lambda: workers.has("seatworks") == workers.has("trimworks") == first, "all its own")
+    heard_of(hub, "seatworks", "trimworks")
     with (
         Node(broker) as foreign,
         Node(broker, "seatworks", "gw-ours") as ours,
@@ -327,9 +335,7 @@ def about_to_be_lost(
         assert workers.has("seatworks") == first  # it lets go of the last by name
         trim.birth(4712)
         trim.answered(4712, 0)
-        ((listening,),) = rows(hub, "SELECT clock_timestamp()")
-        heard = "SELECT heard_at > %s FROM ingest_heard WHERE name = 'seatworks'"
-        eventually(lambda: rows(hub, heard, listening) == [(True,)], "that all births are stored")
+        heard_of(hub, "seatworks")
         foreign.forget_rebirths()
         ours.forget_rebirths()
         yield first, foreign, ours
