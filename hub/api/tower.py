@@ -26,7 +26,7 @@ from hub.api.problems import Problem
 from hub.web.board import colours_of, read_board, the_plant
 from hub.web.render import render
 from hub.web.stories import read_call, read_car, steps
-from hub.web.words import Language, language_of
+from hub.web.words import Language, language_of, words
 from protocols.jis.messages import CallKey
 
 router = APIRouter(prefix="/tower", include_in_schema=False)
@@ -59,7 +59,14 @@ async def tower(
         if x_part is not None or refused.status != HTTPStatus.UNAUTHORIZED:
             raise
         return _page(language, path, "", status=HTTPStatus.OK, asked=lang)
-    tenant = found.tenant or shared.tenant()
+    try:
+        tenant = found.tenant or shared.tenant()
+    except Problem as none:
+        if x_part is not None:  # asked again until there is one
+            raise
+        title = words(language)["not_set_up"]
+        said = render("missing", language, title=title, what=none.detail)
+        return _page(language, path, said, status=none.status, asked=lang)
     with shared.reading(tenant) as connection:
         content = _content(connection, path, language, request.query_params)
     status = HTTPStatus.OK

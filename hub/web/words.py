@@ -166,6 +166,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "show": ("Show", "显示"),
     "back": ("Control tower", "控制塔"),
+    "not_set_up": ("This hub is not set up yet", "中心尚未设置完成"),
     "not_found": ("Nothing is known of this", "未找到"),
 }
 _FIELDS: dict[str, tuple[str, str]] = {

@@ -354,6 +354,15 @@ def test_what_is_not_there_is_said(url: str) -> None:
         assert "Nothing is known of this" in answer.text
 
 
+def test_a_hub_without_a_plant_says_so_on_a_page(database: Database) -> None:
+    with serving(database, ApiSettings()) as url:
+        answer = httpx.get(f"{url}/tower", params={"lang": "en"}, timeout=60)
+    assert answer.status_code == 503
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "This hub is not set up yet" in answer.text
+    assert "lineside-hub plant load" in answer.text
+
+
 def test_names_from_outside_are_text_never_markup(url: str, supply: Supply) -> None:
     supply.pass_cars(1)
     supply.say(key(1), "missing", reason="<script>alert(1)</script>")
