@@ -210,9 +210,17 @@ def states_of(broker: LocalBroker) -> Iterator[queue.SimpleQueue[HostState]]:
         client.loop_stop()
 
 
+def heard_of(hub: psycopg.Connection, *groups: str) -> None:
+    """Wait until whoever has these groups has dealt with all births of them said before."""
+    ((now,),) = rows(hub, "SELECT clock_timestamp()")
+    query = "SELECT count(*) FROM ingest_heard WHERE name = ANY(%s) AND heard_at > %s"
+    eventually(lambda: rows(hub, query, list(groups), now) == [(len(groups),)], "that it listens")
+
+
 @contextmanager
-def born_nodes(broker: LocalBroker) -> Iterator[dict[str, Node]]:
+def born_nodes(broker: LocalBroker, hub: psycopg.Connection) -> Iterator[dict[str, Node]]:
     """Both registered gateways, born and answered."""
+    heard_of(hub, *EPOCHS)
     with (
         Node(broker, "seatworks", "gw-seat") as seat,
         Node(broker, "trimworks", "gw-trim") as trim,
@@ -244,7 +252,7 @@ def test_a_lost_worker_s_group_goes_on_without_a_rebirth(
     workers.start()
     workers.start()
     eventually(workers.divided, "each has a group")
-    with states_of(mosquitto) as states, born_nodes(mosquitto) as nodes:
+    with states_of(mosquitto) as states, born_nodes(mosquitto, hub) as nodes:
         assert states.get(timeout=WAIT_S).online
         lost = workers.has("STATE")
         assert lost is not None
@@ -300,13 +308,6 @@ def pumped(hub: psycopg.Connection, tag: str) -> list[float]:
     return [value for (value,) in found]
 
 
-def heard_of(hub: psycopg.Connection, *groups: str) -> None:
-    """Wait until whoever has these groups has dealt with all births of them said before."""
-    ((now,),) = rows(hub, "SELECT clock_timestamp()")
-    query = "SELECT count(*) FROM ingest_heard WHERE name = ANY(%s) AND heard_at > %s"
-    eventually(lambda: rows(hub, query, list(groups), now) == [(len(groups),)], "that it listens")
-
-
 @contextmanager
 def about_to_be_lost(
     workers: Workers, broker: LocalBroker, hub: psycopg.Connection, grace_s: float = 60.0
@@ -333,6 +334,7 @@ def about_to_be_lost(
         workers.start(grace_s)
         eventually(workers.divided, "each has a group")
         assert workers.has("seatworks") == first  # it lets go of the last by name
+        heard_of(hub, "trimworks")
         trim.birth(4712)
         trim.answered(4712, 0)
         heard_of(hub, "seatworks")
@@ -507,7 +509,7 @@ def test_a_stopped_worker_that_goes_on_doubles_nothing(
 ) -> None:
     first = workers.start()
     eventually(lambda: workers.has("seatworks") == workers.has("trimworks") == first, "all its own")
-    with born_nodes(mosquitto) as nodes:
+    with born_nodes(mosquitto, hub) as nodes:
         seat = nodes["seatworks"]
         hub.execute("BEGIN")
         hub.execute("SELECT FROM stream_cursor FOR UPDATE")
@@ -523,6 +525,7 @@ def test_a_stopped_worker_that_goes_on_doubles_nothing(
         second = workers.start()
         workers.expire(first)
         eventually(lambda: workers.has("seatworks") == second, "the group has moved")
+        heard_of(hub, "seatworks")
         seat.birth(EPOCHS["seatworks"], after=2)  # the second has not heard the first birth
         seat.answered(EPOCHS["seatworks"], 0)
         seat.record(0, [1.0])
