@@ -25,6 +25,9 @@ from protocols.jis.messages import Demand, Preview
 
 TELLING_STEPS: tuple[Step, ...] = ("forecast", "preview")
 """What a profile says of control points where the demand is told anew."""
+WHOLE_EVERY = 20
+"""Of a line that is told what differs, so many versions come to one that tells all: a gateway that
+could not use one, because it did not serve the line yet, is right again without anybody's help."""
 DEMANDS_PER_RECORD = 80
 WITHDRAWN_PER_RECORD = 100
 """So that one record of the longest names there may be is carried by a message."""
@@ -305,7 +308,8 @@ def _tell(
     if not (changed or withdrawn or whole):
         return None
     (version,) = connection.execute(_NEXT_VERSION, (line.plant, line.id)).fetchone() or (1,)
-    delta = profile.delivery == "delta" and version > 1 and not whole
+    whole = whole or version % WHOLE_EVERY == 1
+    delta = profile.delivery == "delta" and not whole
     told = changed if delta else list(fresh.values())
     with connection.cursor() as cursor:
         cursor.executemany(_DELETE, [(line.plant, line.id, *key) for key in withdrawn])

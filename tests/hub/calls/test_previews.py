@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from hub.calls.called import lock_plant
-from hub.calls.previews import records, refresh_demand
+from hub.calls.previews import WHOLE_EVERY, records, refresh_demand
 from hub.calls.release import release
 from hub.orders.profile import Profile
 from hub.store import Database
@@ -104,6 +104,15 @@ def test_a_delta_tells_what_differs_alone(connection: psycopg.Connection) -> Non
     assert delta.withdrawn == [("0000006", "DOOR-TRIM")]
     assert refresh(connection, whole=True) == {"TRIM1": 3}
     assert told(connection)[-1].based_on is None
+
+
+def test_now_and_then_a_version_is_whole(connection: psycopg.Connection) -> None:
+    """For a gateway that could not use one before, and every one that differs from it."""
+    agree(connection, forecast_days=30, preview_days=1, delivery="delta")
+    for n in range(2 * WHOLE_EVERY + 1):
+        refresh(connection, minutes=5 * n)
+    whole = [p.version for p in told(connection) if p.based_on is None]
+    assert whole == [1, WHOLE_EVERY + 1, 2 * WHOLE_EVERY + 1]
 
 
 def test_a_blocked_car_stands_aside_and_all_behind_it_move_up(
