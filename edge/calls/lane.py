@@ -245,6 +245,7 @@ class CallLane:
         self._figures.calls.beat()
         self._figures.calls.calls_open = counts.calls_open
         self._figures.calls.events_pending = counts.events_pending
+        self._figures.calls.quarantined = counts.quarantined
         self._figures.calls.set_aside = counts.set_aside
 
     async def _on_answer(self, writer: Writer, message: Message) -> Writer:

@@ -141,6 +141,8 @@ class CallFigures(_Alive):
     """Events not yet committed by the hub."""
     repeated: int = 0
     """Call records that had come before; they were answered, and changed nothing."""
+    quarantined: int = 0
+    """Records that could not be read or used and are kept raw; the log says why."""
     set_aside: int = 0
     """Damaged files set aside."""
 

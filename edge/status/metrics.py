@@ -59,6 +59,7 @@ GATEWAY = (
     Line("calls_open", "gauge", "calls.calls_open", "Calls not yet decided by a PLC."),
     Line("events_pending", "gauge", "calls.events_pending", "Events not yet at the hub."),
     Line("calls_repeated", "counter", "calls.repeated", "Call records that had come before."),
+    Line("calls_quarantined", "gauge", "calls.quarantined", "Call records that are of no use."),
     Line(
         "certificate_not_after_time_seconds",
         "gauge",

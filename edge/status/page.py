@@ -131,6 +131,7 @@ def _calls(calls: dict[str, Any], language: Language) -> list[tuple[str, str]]:
         ("connected", _yes(calls["connected"], language)),
         ("calls_open", f"{calls['calls_open']:,}"),
         ("events_pending", f"{calls['events_pending']:,}"),
+        *([("quarantined", f"{calls['quarantined']:,}")] if calls["quarantined"] else []),
     ]
 
 

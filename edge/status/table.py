@@ -65,7 +65,9 @@ def _parts(told: dict[str, Any], language: Language) -> Table:
     table.add_row(
         word("part.calls", language),
         _state("online" if calls["connected"] else "offline", language),
-        word("calls_details", language).format(calls["calls_open"], calls["events_pending"]),
+        word("calls_details", language).format(
+            calls["calls_open"], calls["events_pending"], calls["quarantined"]
+        ),
     )
     identity = told["identity"]
     if identity["not_after"] is not None:

@@ -56,6 +56,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "damaged": ("Damaged records", "损坏的记录"),
     # the calls
     "calls_open": ("Calls waiting for the PLC", "等待 PLC 处理的要货"),
+    "quarantined": ("Records of no use (see the log)", "无法使用的记录（见日志）"),
     "events_pending": ("Events waiting for the hub", "等待上传的事件"),
     # the table of the command line
     "part": ("Part", "部分"),
@@ -71,8 +72,8 @@ _WORDS: dict[str, tuple[str, str]] = {
         "{:,.1f} / {:,.0f} MB；{:,} 条等待上传；{:,} 条已丢弃",
     ),
     "calls_details": (
-        "{:,} calls wait for the PLC, {:,} events for the hub",
-        "{:,} 条要货等待 PLC，{:,} 个事件等待中心",
+        "{:,} calls wait for the PLC, {:,} events for the hub; {:,} records of no use",
+        "{:,} 条要货等待 PLC，{:,} 个事件等待中心；{:,} 条记录无法使用",
     ),
     "certificate": ("Certificate", "证书"),
     "certificate_details": ("good until {}", "有效期至 {}"),

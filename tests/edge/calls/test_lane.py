@@ -174,12 +174,13 @@ async def test_plc_that_dies_and_comes_back(tmp_path: Path, broker: LocalBroker)
 
 async def test_calls_that_cannot_be_taken(tmp_path: Path, broker: LocalBroker, plc: Plc) -> None:
     with Hub(broker.port, GROUP, NODE) as hub:
-        async with lane(tmp_path, broker.port, plc):
+        async with lane(tmp_path, broker.port, plc) as figures:
             hub.call(*calls(1, 1, line="SEAT9"), *calls(2, 1, part_group="ROOF"))
             hub.call_raw({"kind": "call", "key": "nonsense"}, "more of it")
             hub.call(*calls(3, 1))
             await until(lambda: kinds(hub.events)["accepted"] == 1, "the good call")
             await until(lambda: hub.calls_answer and hub.calls_answer.watermark == 5, "the cursor")
+            await until(lambda: figures.calls.quarantined == 2, "what is of no use to be shown")
     refused = {str(e.key): e.reason for e in hub.events if e.kind == "refused"}
     assert refused == {
         "P1/SEAT9/0000001/SEAT-FRONT/0": "this gateway serves no line P1/SEAT9",
