@@ -35,7 +35,7 @@ function single(work) {
 
 const loadPlant = single(async () => {
   const [first] = await get("/v1/plants");
-  if (!first) throw new Error("no plant is loaded yet");
+  if (!first) throw new Refused(503, "no plant is loaded yet: lineside-hub plant load");
   plant = first;
   showFacts(plant);
   showPoints(plant);
@@ -86,8 +86,10 @@ let retry = null;
 function show() {
   const error = trouble.stream ?? trouble.data;
   const outage = document.getElementById("outage");
+  const empty = !plant && error instanceof Refused; // the hub answers, and has nothing to show yet
+  const lost = empty ? "Nothing to show yet" : "No connection";
   document.body.dataset.connection = error ? "lost" : "live";
-  document.querySelector("#connection b").textContent = error ? "No connection" : "Live";
+  document.querySelector("#connection b").textContent = error ? lost : "Live";
   outage.hidden = !error;
   if (!error) {
     lostSince = null;
@@ -95,8 +97,8 @@ function show() {
   }
   lostSince ??= new Date();
   const why = error instanceof TypeError ? "the hub does not answer" : error.message;
-  outage.textContent = `No connection since ${clock(lostSince)}: ${why}. `
-    + "What you see is old. Trying again.";
+  outage.textContent = empty ? `${why}. Trying again.`
+    : `No connection since ${clock(lostSince)}: ${why}. What you see is old. Trying again.`;
 }
 
 function state(now, error) {

@@ -40,6 +40,13 @@ def test_a_pass_appears_by_itself(page: Page, url: str) -> None:
     assert errors == []
 
 
+def test_a_hub_without_a_plant_says_so(page: Page, database: Database) -> None:
+    with serving(database, ApiSettings()) as url:
+        page.goto(url)
+        page.wait_for_selector("#outage >> text=lineside-hub plant load")
+        assert page.locator("#connection b").inner_text() == "Nothing to show yet"
+
+
 def test_a_status_and_a_gateway_s_health_appear_by_themselves(
     page: Page, url: str, world: Database
 ) -> None:
