@@ -4,6 +4,7 @@
 import { Refused, follow } from "./api.js";
 
 const content = document.getElementById("content");
+const TOWER = document.title;
 const TOKEN = () => sessionStorage.getItem("token");
 let end = () => {};
 let wrong = null; // why what is shown may be old
@@ -37,6 +38,13 @@ function put(html) {
   }
   tick();
   lookAtAll();
+  nameTab();
+}
+
+// Several pages are open beside one another, and the history lists them.
+function nameTab() {
+  const heading = content.querySelector("h1")?.textContent.trim();
+  document.title = heading ? `${heading} \u00b7 ${TOWER}` : TOWER;
 }
 
 // Pictures are fetched, so that they come by the token too; they last as long as their page is shown.
@@ -277,5 +285,6 @@ document.addEventListener("submit", async (event) => {
 setInterval(tick, 1_000);
 tick();
 lookAtAll();
+nameTab();
 listen();
 if (!content.children.length) load();

@@ -68,6 +68,7 @@ def test_an_exception_appears_and_is_decided(page: Page, url: str, supply: Suppl
     look(supply.connection, passed_at(12))
     page.click(".exceptions .critical >> text=truck will be too late")
     page.wait_for_selector("h1 >> text=truck will be too late")
+    page.wait_for_function("document.title.toLowerCase().startsWith('truck will be too late')")
     page.fill("input[name=note]", "van ordered")
     page.click("button >> text=send a second truck")
     page.wait_for_selector(".decision >> text=van ordered")
