@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from edge.cli.output import DEFAULT_PATH, AsJson, ConfigPath, fail, helped, show_json, unlogged
+from edge.cli.output import say as shared
 from edge.cli.words import Catalogue
 
 words = Catalogue(
@@ -47,6 +48,8 @@ def support_bundle(
     from edge import support
     from edge.service.unit import NAME
 
+    if not config.exists():
+        fail(shared("no_config", path=config), as_json=as_json)
     redact = support.Redactor(support.secrets_in(config))
     parts: dict[str, Any] = {
         "config.yaml": support.config_text(config),

@@ -110,6 +110,16 @@ def test_a_file_that_cannot_be_read_as_yaml_hides_them_too(file: Path) -> None:
         assert b"left out" in zipped.read("config.yaml")
 
 
+def test_in_a_directory_without_a_file_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, said = invoke("support-bundle")
+    assert code == 1
+    assert "there is no edge.yaml here" in said
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_is_no_secret_stays() -> None:
     redact = Redactor(["abc", "12345"])
     text = "a: 1  # password\nsend_password_readable: false\npassword:\nnode: x\n"
