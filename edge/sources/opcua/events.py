@@ -87,6 +87,8 @@ class ResultEvents:
         self._last: str = kept.get("key", "")
         self._last_us: int = kept.get("made", 0)
         """Key and time of the newest result that was seen."""
+        self._fetched: frozenset[tuple[object, ...]] = frozenset()
+        """Results that were fetched: those made after the subscription come as events too."""
         self._source: str = kept.get("source", "")
         """Who told it."""
         self._queue: int = kept.get("queue", wanted.queue_size)
@@ -182,6 +184,7 @@ class ResultEvents:
         known = whole and bool(self._last) and any(r.key == self._last for r in found)
         fresh = [r for r in found if _us(r) >= from_us and r.key != self._last]
         self._see(fresh)
+        self._fetched = frozenset(map(_said, fresh))
         batches = self._results.batches(fresh, Origin.HISTORY)
         if known:
             return [*batches]
@@ -246,7 +249,8 @@ class ResultEvents:
         if overflowed:
             gaps.append(self._overflow(now_us))
         self._see(results)
-        return [*gaps, *self._results.batches(results)]
+        fresh = [result for result in results if _said(result) not in self._fetched]
+        return [*gaps, *self._results.batches(fresh)]
 
     def _overflow(self, now_us: int) -> Gap:
         since_us = min(self._heard_us, now_us) or None
@@ -283,6 +287,11 @@ class ResultEvents:
         else:
             self._fields.recover()
         return fields
+
+
+def _said(result: Result) -> tuple[object, ...]:
+    """What makes two tellings of a result the same: one that was judged anew since is another."""
+    return result.key, result.characteristic, result.value, result.verdict
 
 
 def _us(result: Result) -> int:

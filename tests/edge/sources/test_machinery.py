@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from edge.sources.opcua import OpcUaSettings
+from edge.sources.opcua.missed import held_results
 from protocols.inspection import RESULT, Result, parse_result
 from tests.edge.sources.reading import Reading, reading, run, settings_for, until
 from tests.fixtures.node_opcua import JOINING, URI, needs_node_opcua, run_node_opcua
@@ -125,6 +126,42 @@ def tightened(torque: float, **more: Any) -> dict[str, Any]:
             ]
         }
     }
+
+
+@needs_node_opcua
+def test_a_result_made_while_others_are_fetched_comes_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is an event already, and among those that the system holds."""
+
+    async def work() -> None:
+        async with (
+            run_node_opcua(nodesets=["machineryResult"]) as server,
+            reading(path, machine(server.endpoint, measured=[FORCE])) as got,
+        ):
+            waiting = [2]
+
+            async def make(number: int) -> None:
+                content = [{"type": "Double", "value": 10.0}]
+                await server.raise_machinery_results({"meta": meta(number), "content": content})
+
+            async def fetch(*asked: Any) -> Any:
+                while waiting:
+                    await make(waiting.pop())
+                return await held_results(*asked)
+
+            await until(lambda: got.figures.state == "online")
+            await make(1)
+            await until(lambda: parts(got)["SN0001"] == 1)
+            monkeypatch.setattr("edge.sources.opcua.subscription.held_results", fetch)
+            await server.restart()
+            await until(lambda: not waiting and parts(got)["SN0002"] == 1)
+            await make(3)
+            await until(lambda: parts(got)["SN0003"] == 1)
+            assert set(parts(got).values()) == {1}
+            assert got.gaps == []
+
+    run(work)
 
 
 @needs_node_opcua
