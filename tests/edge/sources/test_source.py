@@ -37,7 +37,9 @@ async def source_on(journal: TelemetryJournal, settings: OpcUaSettings) -> Async
 
 @asynccontextmanager
 async def journal_at(path: Path, commit_ms: int) -> AsyncIterator[TelemetryJournal]:
-    journal = TelemetryJournal.open(path, JournalSettings(commit_ms=commit_ms, keep_free_mb=0))
+    # Not checked: a disk may be slower than a journal may be told to wait.
+    settings = JournalSettings(keep_free_mb=0).model_copy(update={"commit_ms": commit_ms})
+    journal = TelemetryJournal.open(path, settings)
     try:
         yield journal
     finally:
