@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import mmap
-import struct
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,7 +21,7 @@ from firmware_sim.line.tags import TagBoard
 RUN = "Line.Counters.Run"
 """Boolean, writable: as long as it is false the counters stand; true at each start."""
 
-_NUMBER = struct.Struct("<q")
+_NUMBER_BYTES = 8
 
 _LAG_S = 1.0
 """The rate holds over such a time; a machine that is slower for longer counts less often."""
@@ -30,19 +29,25 @@ _LAG_S = 1.0
 
 class RetainedNumbers:
     """Numbers that outlive the process: the kernel has each as soon as it is set, so that a `kill`
-    at any moment loses none. A context manager; without a path they live as long as it does."""
+    at any moment loses none. A context manager; without a path they live as long as it does.
+
+    Each is set by one store of its eight bytes: `struct.pack_into` would clear them first, and a
+    `kill` in between would leave nothing.
+    """
 
     def __init__(self, path: Path | None, count: int) -> None:
         """Raises `OSError` if the file cannot be written."""
-        size = max(1, count) * _NUMBER.size
-        if path is None:
-            self._map = mmap.mmap(-1, size)
-            return
+        size = max(1, count) * _NUMBER_BYTES
+        self._map = mmap.mmap(-1, size) if path is None else self._kept_in(path, size)
+        self._numbers = memoryview(self._map).cast("q")
+
+    @staticmethod
+    def _kept_in(path: Path, size: int) -> mmap.mmap:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as file:
             file.truncate(max(size, file.tell()))
         with path.open("r+b") as file:
-            self._map = mmap.mmap(file.fileno(), size)
+            return mmap.mmap(file.fileno(), size)
 
     def __enter__(self) -> Self:
         return self
@@ -53,14 +58,14 @@ class RetainedNumbers:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._numbers.release()
         self._map.close()
 
     def __getitem__(self, index: int) -> int:
-        number: int = _NUMBER.unpack_from(self._map, index * _NUMBER.size)[0]
-        return number
+        return self._numbers[index]
 
     def __setitem__(self, index: int, number: int) -> None:
-        _NUMBER.pack_into(self._map, index * _NUMBER.size, number)
+        self._numbers[index] = number
 
 
 class Counters:
