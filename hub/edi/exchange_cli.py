@@ -18,7 +18,7 @@ from hub.edi.outbound import export
 from hub.edi.partners import Partner, partners_of, store_partner
 from hub.edi.profiles import read_profile
 from hub.identity.audit import NEWEST, note
-from hub.identity.tenants import expect_tenant
+from hub.identity.tenants import expect_tenant, tenant_connection
 from hub.orders.cli import refusing
 from hub.store.cli import configured_database, service_connection
 from protocols.edifact.problems import EdifactError
@@ -76,8 +76,7 @@ def import_files(
 
 def export_files(tenant: TenantOption, out: OutOption) -> None:
     """Write what waits for partners by EDI: calls, forecasts, and answers to their files."""
-    with service_connection() as connection:
-        expect_tenant(connection, tenant)
+    with tenant_connection(tenant) as connection:
         try:
             export(connection, tenant, utc_now())
         except EdifactError as error:
@@ -120,8 +119,7 @@ def profile(
     ] = None,
 ) -> None:
     """Say how a partner by EDI is spoken with; without options, show it."""
-    with refusing("refused"), service_connection() as connection:
-        expect_tenant(connection, tenant)
+    with refusing("refused"), tenant_connection(tenant) as connection:
         if plant is None or our_id is None or their_id is None:
             if (plant, our_id, their_id) != (None, None, None):
                 typer.echo("--plant, --our-id and --their-id go together", err=True)
@@ -152,8 +150,7 @@ def log(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="The latest so many.")] = 50,
 ) -> None:
     """Print the latest messages, the newest first."""
-    with service_connection() as connection:
-        expect_tenant(connection, tenant)
+    with tenant_connection(tenant) as connection:
         found = messages_of(connection, tenant, NEWEST, limit)
     for each in found:
         typer.echo(

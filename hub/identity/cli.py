@@ -13,7 +13,7 @@ from rich.table import Table
 from hub.identity import audit
 from hub.identity.caller import ROLES
 from hub.identity.keys import list_keys, make_key, revoke_key
-from hub.identity.tenants import expect_tenant
+from hub.identity.tenants import expect_tenant, tenant_connection
 from hub.orders.problems import did_you_mean
 from hub.store.cli import service_connection
 
@@ -42,8 +42,7 @@ def add(
         raise typer.Exit(2)
     expires_at = datetime.now(UTC) + timedelta(days=days)
     actor = _actor()
-    with service_connection() as connection:
-        expect_tenant(connection, tenant)
+    with tenant_connection(tenant) as connection:
         key = make_key(connection, tenant, name, known, expires_at, actor)
         audit.note(connection, tenant, actor, "cli", f"keys add {name} --role {role}")
     typer.echo(key)
@@ -53,8 +52,7 @@ def add(
 @keys.command("list")
 def list_command(tenant: Tenant) -> None:
     """The tenant's keys, past and revoked ones too."""
-    with service_connection() as connection:
-        expect_tenant(connection, tenant)
+    with tenant_connection(tenant) as connection:
         found = list_keys(connection, tenant)
     table = Table("id", "name", "role", "made by", "expires", "last used", "state")
     now = datetime.now(UTC)

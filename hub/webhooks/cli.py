@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from typing import Annotated
 
-import psycopg
 import typer
 
 from hub.calls.refused import RefusedError
 from hub.identity.audit import note
-from hub.identity.tenants import expect_tenant
+from hub.identity.tenants import tenant_connection
 from hub.settings import HubSettings
-from hub.store.cli import service_connection
 from hub.webhooks import store
 from hub.webhooks.targets import TargetError, Targets
 from protocols.logs import with_bare_addresses
@@ -44,7 +40,7 @@ def register(app: typer.Typer) -> None:
 @webhooks.command("list")
 def list_webhooks(tenant: TenantOption) -> None:
     """Print a tenant's webhooks, and how their endpoints answer."""
-    with _connection_of(tenant) as connection:
+    with tenant_connection(tenant) as connection:
         found = store.list_webhooks(connection, tenant)
     if not found:
         typer.echo(f"{tenant} has no webhooks", err=True)
@@ -69,7 +65,7 @@ def add_webhook(
     settings = HubSettings()
     try:
         Targets(settings.webhooks.allow, loopback=settings.api.is_open).check_url(url)
-        with _connection_of(tenant) as connection:
+        with tenant_connection(tenant) as connection:
             note(connection, tenant, _ACTOR, "cli", f"webhooks add {with_bare_addresses(url)}")
             added, secret = store.add_webhook(
                 connection, tenant, url, [t.value for t in topic], remark, _ACTOR
@@ -83,7 +79,7 @@ def add_webhook(
 @webhooks.command("rotate")
 def rotate(webhook: IdArgument, tenant: TenantOption) -> None:
     """Draw a new secret and print it; the old one signs beside it for a day."""
-    with _connection_of(tenant) as connection:
+    with tenant_connection(tenant) as connection:
         note(connection, tenant, _ACTOR, "cli", f"webhooks rotate {webhook}")
         secret = store.rotate_secret(connection, tenant, webhook)
         if secret is None:
@@ -94,7 +90,7 @@ def rotate(webhook: IdArgument, tenant: TenantOption) -> None:
 @webhooks.command("remove")
 def remove(webhook: IdArgument, tenant: TenantOption) -> None:
     """End a webhook, with all it has not been told."""
-    with _connection_of(tenant) as connection:
+    with tenant_connection(tenant) as connection:
         note(connection, tenant, _ACTOR, "cli", f"webhooks remove {webhook}")
         if not store.remove_webhook(connection, tenant, webhook):
             raise _unknown(webhook)
@@ -104,7 +100,7 @@ def remove(webhook: IdArgument, tenant: TenantOption) -> None:
 @webhooks.command("enable")
 def enable(webhook: IdArgument, tenant: TenantOption) -> None:
     """Try an endpoint again that was disabled, or fails."""
-    with _connection_of(tenant) as connection:
+    with tenant_connection(tenant) as connection:
         note(connection, tenant, _ACTOR, "cli", f"webhooks enable {webhook}")
         if not store.enable_webhook(connection, tenant, webhook):
             raise _unknown(webhook)
@@ -114,18 +110,11 @@ def enable(webhook: IdArgument, tenant: TenantOption) -> None:
 @webhooks.command("test")
 def test(webhook: IdArgument, tenant: TenantOption) -> None:
     """Write a test message; the hub that serves delivers it."""
-    with _connection_of(tenant) as connection:
+    with tenant_connection(tenant) as connection:
         message = store.send_test(connection, tenant, webhook)
         if message is None:
             raise _unknown(webhook)
     typer.echo(f"message {message} is written; `lineside-hub webhooks list` shows what waits")
-
-
-@contextmanager
-def _connection_of(tenant: str) -> Iterator[psycopg.Connection]:
-    with service_connection() as connection:
-        expect_tenant(connection, tenant)
-        yield connection
 
 
 def _unknown(webhook: str) -> typer.Exit:
