@@ -18,10 +18,10 @@ from typing import Any, Self
 
 import psycopg
 from asyncua import ua
-from asyncua.client.client import Client
 
 from deploy.local.broker import EmbeddedBroker, LocalBroker, Mosquitto
 from deploy.local.database import own_database
+from deploy.local.opcua import patient_client
 from deploy.local.ports import LOOPBACK, free_port, wait_listening
 from deploy.local.processes import Process, ProcessError
 from deploy.local.verify import LineTruth, Verdict, verify
@@ -163,8 +163,7 @@ class LocalStack:
 
     async def _end_shift(self) -> None:
         for endpoint in self._endpoints.values():
-            # A PLC that stands still for some seconds is not away.
-            async with Client(endpoint, timeout=60, watchdog_intervall=60) as client:
+            async with patient_client(endpoint) as client:
                 index = await client.get_namespace_index(NAMESPACE)
                 value = ua.DataValue(ua.Variant(True, ua.VariantType.Boolean))
                 node = client.get_node(f"ns={index};s={SHIP}")

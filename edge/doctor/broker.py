@@ -78,6 +78,11 @@ _STATE_S = 3.0
 _ANSWER_S = 10.0
 
 
+def _why(part: str, error: LinkError) -> str:
+    """Without the broker's name, which the finding says already."""
+    return str(error).removeprefix(f"{part}: ")
+
+
 async def look(config: EdgeConfig, settings: BrokerSettings) -> AsyncIterator[Finding]:
     """One broker."""
     part = f"broker {settings.place}"
@@ -86,7 +91,7 @@ async def look(config: EdgeConfig, settings: BrokerSettings) -> AsyncIterator[Fi
     try:
         link = Link(settings, client_id, clean_session=True)
     except LinkError as error:
-        yield failed(part, str(error).removeprefix(f"{part}: "), words("check_file"))
+        yield failed(part, _why(part, error), words("check_file"))
         return
     try:
         await link.connect()
@@ -95,8 +100,8 @@ async def look(config: EdgeConfig, settings: BrokerSettings) -> AsyncIterator[Fi
             yield finding
     except LinkError as error:
         refused = "refused: " in str(error)
-        why = str(error).removeprefix(f"{part}: ")
-        yield failed(part, why, words("check_user" if refused else "check_server"))
+        todo = words("check_user" if refused else "check_server")
+        yield failed(part, _why(part, error), todo)
         return
     finally:
         await link.close()

@@ -24,10 +24,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from asyncua import ua
-from asyncua.client.client import Client
 from ruamel.yaml import YAML
 
 from deploy.local.broker import EmbeddedBroker, LocalBroker, Mosquitto
+from deploy.local.opcua import patient_client
 from deploy.local.ports import LOOPBACK, free_port, wait_listening
 from deploy.local.processes import Process, ProcessError
 from deploy.local.verify import LineTruth
@@ -115,8 +115,7 @@ class Cell:
         """Let the line count no further, so that all can come in."""
 
         async def write() -> None:
-            plc = f"opc.tcp://{LOOPBACK}:{self.plc_port}/"
-            async with Client(plc, timeout=60, watchdog_intervall=60) as client:
+            async with patient_client(f"opc.tcp://{LOOPBACK}:{self.plc_port}/") as client:
                 index = await client.get_namespace_index(NAMESPACE)
                 node = client.get_node(f"ns={index};s={RUN}")
                 value = ua.DataValue(ua.Variant(False, ua.VariantType.Boolean))

@@ -24,12 +24,11 @@ def _reaches_host(qos: int) -> Test:
             arrived = Counter((m.topic, m.payload) for m in listener.heard)
             last_ms = listener.records[-1].at_ms
             for messages in _sent_to(recording, listener, qos):
-                is_late = False
-                """One that the same connection sent later has arrived."""
+                is_overtaken = False  # one that the same connection sent later has arrived
                 for message in reversed(messages):
                     there = arrived[message.topic, message.payload] > 0
-                    is_late |= there
-                    if is_late or message.record.at_ms < last_ms - UNDER_WAY_MS:
+                    is_overtaken |= there
+                    if is_overtaken or message.record.at_ms < last_ms - UNDER_WAY_MS:
                         yield Finding(message.record, "" if there else "it did not reach the host")
 
     return test

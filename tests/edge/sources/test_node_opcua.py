@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from asyncua import Client, ua
 
+from deploy.local.opcua import patient_client
 from tests.edge.waiting import until
 from tests.fixtures.node_opcua import NodeOpcua, NodeOpcuaError, needs_node_opcua, run_node_opcua
 
@@ -25,11 +26,6 @@ def anyio_backend() -> str:
 async def server() -> AsyncIterator[NodeOpcua]:
     async with run_node_opcua() as running:
         yield running
-
-
-def client_of(server: NodeOpcua) -> Client:
-    """A client for which the server may stand still: by itself one hangs up after a second."""
-    return Client(server.endpoint, timeout=60, watchdog_intervall=60)
 
 
 class Values:
@@ -79,7 +75,7 @@ async def subscribe(client: Client, server: NodeOpcua, name: str, queue: int) ->
 
 async def test_every_value_of_a_ramp_is_delivered(server: NodeOpcua) -> None:
     await server.add("Ramp", "Int32", 0)
-    async with client_of(server) as client:
+    async with patient_client(server.endpoint) as client:
         values = await subscribe(client, server, "Ramp", 5000)  # of ten seconds
         await server.ramp(["Ramp"], per_s=500)
         await until(lambda: len(values.values) > 100, "a hundred values")
@@ -91,7 +87,7 @@ async def test_every_value_of_a_ramp_is_delivered(server: NodeOpcua) -> None:
 
 async def test_a_queue_overflows_and_says_so(server: NodeOpcua) -> None:
     await server.add("Burst", "Int32", 0)
-    async with client_of(server) as client:
+    async with patient_client(server.endpoint) as client:
         values = await subscribe(client, server, "Burst", 10)
         assert await server.burst("Burst", 100) == 100
         await until(lambda: values.values[-1] == 100, "the last value")
@@ -108,7 +104,7 @@ async def test_history_outlives_a_restart_and_nodes_come_and_go(server: NodeOpcu
         await server.set(Past=i / 2, source_ms=first_ms + i)
     await server.delete("Gone")
     await server.restart()
-    async with client_of(server) as client:
+    async with patient_client(server.endpoint) as client:
         past = await client.get_node(server.node_id("Past")).read_raw_history(start)
         assert [value.Value and value.Value.Value for value in past] == [0.0, 0.5, 1.0, 1.5]
         with pytest.raises(ua.UaStatusCodeError, match="BadNodeIdUnknown"):
@@ -116,7 +112,7 @@ async def test_history_outlives_a_restart_and_nodes_come_and_go(server: NodeOpcu
 
 
 async def test_its_clock_can_be_set(server: NodeOpcua) -> None:
-    async with client_of(server) as client:
+    async with patient_client(server.endpoint) as client:
         await server.shift_clock(3_600_000)
         ahead = await client.nodes.server.get_child(["0:ServerStatus", "0:CurrentTime"])
         offset = (await ahead.read_value()).replace(tzinfo=UTC) - datetime.now(UTC)
@@ -127,7 +123,7 @@ async def test_its_clock_can_be_set(server: NodeOpcua) -> None:
 async def test_sessions_and_subscriptions_can_be_ended(server: NodeOpcua) -> None:
     await server.add("Ended", "Int32", 0)
     await server.has_no_sessions()
-    client = client_of(server)
+    client = patient_client(server.endpoint)
     await client.connect()
     try:
         await subscribe(client, server, "Ended", 10)

@@ -12,6 +12,7 @@ from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.ua.attribute_ids import AttributeIds
 
+from deploy.local.opcua import patient_client
 from protocols.opcua.line import (
     CALL_FIELDS,
     CALL_FREE,
@@ -121,7 +122,7 @@ class Gateway:
 
 @asynccontextmanager
 async def gateway(endpoint: str) -> AsyncIterator[Gateway]:
-    async with Client(endpoint, timeout=60, watchdog_intervall=60) as client:
+    async with patient_client(endpoint) as client:
         yield Gateway(client, await client.get_namespace_index(NAMESPACE))
 
 
