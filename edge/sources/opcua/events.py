@@ -3,7 +3,8 @@
 They come in the same subscription as values, and are acknowledged, asked for again and taken over
 with it. A subscription that is made anew does not bring the events of the time without one: that
 time is a gap, whether there were any or not; unless the system still holds the last result that
-was seen and all after it (`missed.py`).
+was seen and all after it (`missed.py`). Results come in about the order in which they were made:
+several may have been made at one time, and a slow one may come after those made since.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import logging
 import struct
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 from asyncua import Client, ua
@@ -52,6 +54,8 @@ _FILTER_REFUSALS = frozenset(
 )
 _MOST_TYPES = 100
 _HEARD_EVERY_US = 10_000_000
+_REMEMBERED = 50
+"""Results, of the last that were seen: by these a held one is known to be another."""
 _SLACK_US = 1_000_000
 _BROKEN = (ValueError, TypeError, AttributeError, LookupError, OverflowError, struct.error)
 
@@ -84,9 +88,8 @@ class ResultEvents:
         kept = json.loads(journal.bookmarks.get(self._bookmark) or "{}")
         self._heard_us: int = kept.get("heard", 0)
         """Until when nothing can have been missed; 0: nothing was subscribed before."""
-        self._last: str = kept.get("key", "")
-        self._last_us: int = kept.get("made", 0)
-        """Key and time of the newest result that was seen."""
+        self._seen: dict[str, int] = dict(kept.get("seen", ()))
+        """Key and time of each of the last results that were seen, the last one last."""
         self._fetched: frozenset[tuple[object, ...]] = frozenset()
         """Results that were fetched: those made after the subscription come as events too."""
         self._source: str = kept.get("source", "")
@@ -172,18 +175,25 @@ class ResultEvents:
         if not since_us:
             return []
         now = datetime.fromtimestamp(now_us / 1e6, UTC)
-        from_us = self._last_us or since_us
-        found: list[Result] = []
+        from_us = min(self._seen.values(), default=since_us)
+        last = next(reversed(self._seen), None)
+        found: list[list[Result]] = []
         for each in held:
             try:
-                found += self._of_held(each, now)
+                found.append(self._of_held(each, now))
             except (*_BROKEN, Unreadable) as error:
                 self._unreadable.fail(f"a result that the system holds: {str(error)[:200]}")
                 whole = False
-        found.sort(key=lambda result: result.measured_at)
-        known = whole and bool(self._last) and any(r.key == self._last for r in found)
-        fresh = [r for r in found if _us(r) >= from_us and r.key != self._last]
-        self._see(fresh)
+        told = sorted(filter(None, found), key=lambda results: results[0].measured_at)
+        known = whole and any(results[0].key == last for results in told)
+        missed = [
+            results
+            for results in told
+            if _us(results[0]) >= from_us and results[0].key not in self._seen
+        ]
+        for results in missed:
+            self._see(results[0])
+        fresh = [*chain.from_iterable(missed)]
         self._fetched = frozenset(map(_said, fresh))
         batches = self._results.batches(fresh, Origin.HISTORY)
         if known:
@@ -197,13 +207,14 @@ class ResultEvents:
         digest = hashlib.sha256(held.Body or b"").hexdigest()
         return self._findings.of(fields, now=now, sha256=digest)
 
-    def _see(self, results: Sequence[Result]) -> None:
-        """Remember the newest."""
-        for result in results:
-            if _us(result) >= self._last_us:
-                self._last, self._last_us = result.key, _us(result)
-                self._source = result.tool or self._source
-                self._unmarked = True
+    def _see(self, result: Result) -> None:
+        """Remember it as the last."""
+        self._seen.pop(result.key, None)
+        self._seen[result.key] = _us(result)
+        if len(self._seen) > _REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        self._source = result.tool or self._source
+        self._unmarked = True
 
     def hear(self, until_us: int) -> None:
         """The server has told all that it had until then."""
@@ -220,8 +231,7 @@ class ResultEvents:
         self._marked_us, self._unmarked = self._heard_us, False
         kept = {
             "heard": self._heard_us,
-            "key": self._last,
-            "made": self._last_us,
+            "seen": [*self._seen.items()],
             "source": self._source,
             "queue": self._queue,
         }
@@ -230,14 +240,14 @@ class ResultEvents:
     def take(self, events: Sequence[Any], now_us: int) -> list[SampleBatch | Gap]:
         """The records of some events, gaps first. One that cannot be read is a gap. So is it when
         they fill the server's queue: not all servers say that they dropped what came before."""
-        results: list[Result] = []
+        fresh: list[Result] = []
         gaps: list[Gap] = []
         now = datetime.fromtimestamp(now_us / 1e6, UTC)
         ours = [event for event in events if event.ClientHandle == self.position]
         overflowed = len(ours) >= self._queue
         for event in ours:
             try:
-                results += self._results_of(event.EventFields, now)
+                results = self._results_of(event.EventFields, now)
             except _OverflowError:
                 overflowed = True
             except _BROKEN as error:
@@ -246,10 +256,11 @@ class ResultEvents:
                 gaps.append(Gap(self._device, now_us, now_us, f"{self.model.what}: {what}"))
             else:
                 self._unreadable.recover()
+                fresh += [result for result in results if _said(result) not in self._fetched]
+                if results:
+                    self._see(results[0])
         if overflowed:
             gaps.append(self._overflow(now_us))
-        self._see(results)
-        fresh = [result for result in results if _said(result) not in self._fetched]
         return [*gaps, *self._results.batches(fresh)]
 
     def _overflow(self, now_us: int) -> Gap:

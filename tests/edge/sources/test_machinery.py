@@ -165,6 +165,43 @@ def test_a_result_made_while_others_are_fetched_comes_once(
 
 
 @needs_node_opcua
+def test_results_made_at_one_time_or_told_late_come_once(path: Path) -> None:
+    """By the time alone the last one's fellow would be new, and the late one known."""
+
+    async def work() -> None:
+        async with (
+            run_node_opcua(nodesets=["machineryResult"]) as server,
+            reading(path, machine(server.endpoint, measured=[FORCE])) as got,
+        ):
+            at_ms = int(time.time() * 1000)
+
+            async def make(**made_ms: int) -> None:
+                content = [{"type": "Double", "value": 10.0}]
+                await server.raise_machinery_results(
+                    *(
+                        {
+                            "meta": {"resultId": name, "partId": name, "creationTime": made},
+                            "content": content,
+                        }
+                        for name, made in made_ms.items()
+                    )
+                )
+
+            await until(lambda: got.figures.state == "online")
+            await make(first=at_ms, left=at_ms + 1000, right=at_ms + 1000)
+            await until(lambda: len(parts(got)) == 3)
+            await server.stop()
+            await server.start()
+            await make(late=at_ms + 500, next=at_ms + 2000)
+            await until(lambda: len(parts(got)) == 5)
+            await until(lambda: got.figures.state == "online")
+            assert set(parts(got).values()) == {1}
+            assert got.gaps == []
+
+    run(work)
+
+
+@needs_node_opcua
 def test_a_joining_system_tells_values_and_limits_itself(path: Path) -> None:
     """Alone, and as the results of two spindles within one. What only a joining system's metadata
     has is left out: node-opcua 2.182 begins to count its optional fields one bit late."""
