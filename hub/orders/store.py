@@ -47,7 +47,8 @@ def store_plant(connection: psycopg.Connection, plant: PlantFile) -> None:
     """Write what the file says; what is there already is brought in line with it.
 
     Nothing is removed, save rules of a bill of material that the file no longer has. Raises
-    `InputError` if something belongs to another tenant or plant.
+    `InputError` if something belongs to another tenant or plant, or if calls are numbered by what
+    would change.
     """
     with connection.transaction():
         for tenant in plant.tenants:
@@ -119,6 +120,7 @@ def _store_line(
     connection: psycopg.Connection, plant: PlantFile, line: LineEntry, gateway: GatewayEntry
 ) -> None:
     common = {"plant": plant.plant.id, "owner": plant.plant.owner, "partner": gateway.owner}
+    _refuse_other_numbers(connection, plant.plant.id, line)
     _store_owned(
         connection,
         f"line {line.id}",
@@ -156,6 +158,28 @@ def _store_line(
             _store_rules(
                 connection, plant.plant.id, plant.plant.owner, {group.id: gateway.owner}, rules
             )
+
+
+def _refuse_other_numbers(connection: psycopg.Connection, plant: str, line: LineEntry) -> None:
+    """Racks, slots and sequence numbers follow from a call's place in its line by these: with
+    others the calls to come would get what earlier ones have. Raises `InputError`."""
+    row = connection.execute(
+        "SELECT rack_slots, load_order, sequence_wrap FROM supplier_line "
+        "WHERE plant = %s AND id = %s AND next_call_no > 1 FOR NO KEY UPDATE",
+        [plant, line.id],
+    ).fetchone()
+    if row is None:
+        return
+    names = ("rack_slots", "load_order", "sequence_wrap")
+    wanted = (line.rack_slots, line.loads, line.sequence_wrap)
+    others = [
+        f"line {line.id}: {name} is {known}, and calls are numbered by it; for {new} add a line "
+        "of another id and move the part groups to it"
+        for name, known, new in zip(names, row, wanted, strict=True)
+        if known != new
+    ]
+    if others:
+        raise InputError(others)
 
 
 def _jsonb(entry: BaseModel | None) -> Jsonb | None:

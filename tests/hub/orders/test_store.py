@@ -147,6 +147,26 @@ def test_what_belongs_to_another_tenant_is_left_alone(
     assert plant.execute("SELECT takt_s FROM plant").fetchone() == (60.0,)
 
 
+def test_racks_and_numbers_of_a_line_with_calls_stay_as_they_are(
+    plant: psycopg.Connection, tmp_path: Path
+) -> None:
+    """With eight slots a rack and not twelve the next call would get an earlier one's slot."""
+    path = tmp_path / "plant.yaml"
+    text = SAMPLE_PLANT.read_text()
+    assert text.count("rack_slots: 12") == 1
+    path.write_text(text.replace("rack_slots: 12", "rack_slots: 8"))
+    store_plant(plant, read_plant(path))
+    store_plant(plant, read_plant(SAMPLE_PLANT))  # there are no calls yet
+    plant.execute("UPDATE supplier_line SET next_call_no = 2")
+    store_plant(plant, read_plant(SAMPLE_PLANT))
+    with pytest.raises(InputError, match="line SEAT1: rack_slots is 12, and calls are numbered"):
+        store_plant(plant, read_plant(path))
+    path.write_text(path.read_text().replace("SEAT1", "SEAT2"))  # as the refusal advises
+    store_plant(plant, read_plant(path))
+    moved = "SELECT DISTINCT line FROM part_group WHERE id LIKE 'SEAT%'"
+    assert plant.execute(moved).fetchall() == [("SEAT2",)]
+
+
 def test_a_sequence_is_stored_in_order(plant: psycopg.Connection) -> None:
     import_book(plant, "P1", read_folder(SAMPLE_DAY))
     chain = make_sequence(load_book(plant, "P1").instance())
