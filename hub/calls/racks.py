@@ -38,7 +38,8 @@ WHERE id = %s AND packed_rack IS NOT NULL
 _LOCK = """
 SELECT r.status, r.slots, r.kind, r.owner, r.partner, r.kind = 'regular' AND EXISTS (
     SELECT FROM rack later WHERE later.plant = r.plant AND later.line = r.line
-        AND later.kind = 'regular' AND later.opened_at > r.opened_at) AS followed
+        AND later.kind = 'regular'
+        AND (length(later.rack), later.rack) > (length(r.rack), r.rack)) AS followed
 FROM rack r WHERE r.plant = %s AND r.line = %s AND r.rack = %s FOR UPDATE OF r
 """
 _CONTENT = """
@@ -65,14 +66,15 @@ _EMERGENCY = """
 SELECT r.rack, r.slots, coalesce(max(c.slot), 0) AS last_slot
 FROM rack r LEFT JOIN jis_call c ON c.plant = r.plant AND c.line = r.line AND c.rack = r.rack
 WHERE r.plant = %s AND r.line = %s AND r.kind = 'emergency' AND r.status = 'open'
-GROUP BY r.rack, r.slots, r.opened_at ORDER BY r.opened_at DESC LIMIT 1
+GROUP BY r.rack, r.slots ORDER BY length(r.rack) DESC, r.rack DESC LIMIT 1
 """
 _OPEN_EMERGENCY = """
 INSERT INTO rack (plant, line, rack, owner, partner, slots, load_order, kind)
-SELECT l.plant, l.id, l.id || '-E' || lpad((SELECT count(*) + 1 FROM rack
-        WHERE plant = l.plant AND line = l.id AND kind = 'emergency')::text, 4, '0'),
+SELECT l.plant, l.id, l.id || '-E' || lpad(next.n, greatest(4, length(next.n)), '0'),
     l.owner, l.partner, l.rack_slots, l.load_order, 'emergency'
-FROM supplier_line l WHERE l.plant = %s AND l.id = %s
+FROM supplier_line l, LATERAL (SELECT (count(*) + 1)::text AS n FROM rack
+    WHERE plant = l.plant AND line = l.id AND kind = 'emergency') AS next
+WHERE l.plant = %s AND l.id = %s
 RETURNING rack
 """
 

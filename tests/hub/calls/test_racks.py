@@ -86,10 +86,25 @@ def test_a_rack_without_a_part_to_come_is_not_complete() -> None:
     assert is_complete("R", 3, [gone, call(2, 2)], followed=True)
 
 
+def test_a_rack_is_followed_by_those_of_higher_numbers_alone(supply: Supply) -> None:
+    """Whatever the clock said when they were opened: it may have been set back in between."""
+    supply.pass_cars(1, 2, 3)
+    set_back(supply, "SEAT1-00002")
+    supply.pack(seat(3), seat(3, "SEAT-REAR"))
+    assert supply.rack("SEAT1-00002") == "open"  # with two slots for the next car
+
+
+def set_back(supply: Supply, rack: str) -> None:
+    """Have it opened an hour before, by the clock."""
+    supply.connection.execute(
+        "UPDATE rack SET opened_at = opened_at - interval '1 hour' WHERE rack = %s", (rack,)
+    )
+
+
 def test_what_follows_out_of_order_goes_into_emergency_racks(supply: Supply) -> None:
-    supply.pass_cars(1, 2, 3, 4, 5)
+    supply.pass_cars(1, 2, 3, 4, 5, 6)
     places = []
-    for number in range(1, 6):
+    for number in range(1, 7):
         rack, slot = emergency_place(supply.connection, PLANT, "SEAT1")
         supply.connection.execute(
             "UPDATE jis_call SET rack = %s, slot = %s WHERE production_no = %s"
@@ -97,7 +112,9 @@ def test_what_follows_out_of_order_goes_into_emergency_racks(supply: Supply) -> 
             (rack, slot, f"{number:07d}"),
         )
         places.append((rack, slot))
+        set_back(supply, "SEAT1-E0002")
     assert places == [
         *[("SEAT1-E0001", slot) for slot in (1, 2, 3, 4)],
         ("SEAT1-E0002", 1),
+        ("SEAT1-E0002", 2),
     ]
