@@ -51,7 +51,8 @@ _PASSED = """
 SELECT production_no FROM control_point_pass WHERE plant = %s AND control_point = %s
 """
 _LAST_AT = """
-SELECT max(passed_at) FROM control_point_pass WHERE plant = %s AND control_point = %s
+SELECT passed_at FROM control_point_pass WHERE plant = %s AND control_point = %s
+ORDER BY pass_no DESC LIMIT 1
 """
 _CALLED = """
 SELECT production_no, part_group FROM jis_call

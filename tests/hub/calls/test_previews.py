@@ -83,6 +83,14 @@ def test_what_is_in_sequence_is_planned_and_the_rest_forecast(
     assert {d.part_no for d in preview.demands} == {"DT-RED"}
 
 
+def test_what_comes_is_timed_from_the_last_pass(connection: psycopg.Connection) -> None:
+    """One pass that a wrong clock put an hour ahead does not put off all days to come."""
+    release(connection, OWNER, PLANT, POINT, "0000001", passed_at(60))
+    release(connection, OWNER, PLANT, POINT, "0000002", passed_at(1))
+    refresh(connection, minutes=1, whole=True)
+    assert cars(told(connection)[-1].demands)[0] == (3, 3, 12)
+
+
 def test_what_does_not_differ_is_not_told_again(connection: psycopg.Connection) -> None:
     refresh(connection)
     assert refresh(connection, minutes=0.5) == {}  # within the tolerance
