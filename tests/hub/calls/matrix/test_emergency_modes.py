@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from hub.calls.decisions import decide
@@ -47,6 +49,17 @@ def test_emergency_modes_are_recorded_and_told(supply: Supply) -> None:
     assert [(r["mode"], r["takt_s"], r["stopped"]) for r in told] == [
         ("buffer", 60, False),
         ("normal", 60, False),
+    ]
+
+
+def test_a_mode_can_be_left_though_the_clock_was_set_back(supply: Supply) -> None:
+    supply.set_profile(emergency_stock=20)
+    put(supply, "buffer", 60)
+    put(supply, "normal", 1)
+    rows = supply.connection.execute("SELECT mode, since FROM line_mode ORDER BY id").fetchall()
+    assert rows == [
+        ("buffer", passed_at(60)),
+        ("normal", passed_at(60) + timedelta(microseconds=1)),
     ]
 
 
