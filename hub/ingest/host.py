@@ -90,9 +90,9 @@ class PrimaryHost:
         """Say that the host is offline, then leave. The inbox must be closed or still be taken."""
         self._leaving = True
         if self._client.is_connected():
-            said = self._client.publish(
-                self._state_topic, HostState(False, _now_ms()).dump(), 1, retain=True
-            )
+            # Edges pass over what is older than the birth, and the clock may have been set back.
+            state = HostState(False, max(_now_ms(), self._born_ms))
+            said = self._client.publish(self._state_topic, state.dump(), 1, retain=True)
             try:
                 said.wait_for_publish(timeout=2)
             except (RuntimeError, ValueError):
