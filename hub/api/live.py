@@ -54,6 +54,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class _Numbered:
+    mark: str
     number: int
     change: Change
     tag: int | None = None
@@ -132,7 +133,7 @@ class Live:
         self._watchers.add(watcher)
         try:
             if missed is None:
-                yield Told(self._id(self._number), "reset", {})
+                yield self._reset()
             for item in missed or ():
                 watcher.tell(item)
             while not self._closed:
@@ -142,7 +143,7 @@ class Live:
                 anew, watcher.missed = watcher.missed, False
                 told, watcher.waiting = list(watcher.waiting.values()), {}
                 if anew:
-                    yield Told(self._id(self._number), "reset", {})
+                    yield self._reset()
                 for item in told:
                     yield self._told(item)
         finally:
@@ -157,13 +158,13 @@ class Live:
         known_from = self._remembered[0].number if self._remembered else self._number + 1
         return missed if int(number) + 1 >= known_from else None
 
-    def _id(self, number: int) -> str:
-        return f"{self._mark}-{number}"
+    def _reset(self) -> Told:
+        return Told(f"{self._mark}-{self._number}", "reset", {})
 
     def _told(self, item: _Numbered) -> Told:
         known = {"plant": item.change.plant, "line": item.change.line, "tag": item.tag}
         data = {key: value for key, value in known.items() if value is not None}
-        return Told(self._id(item.number), item.change.topic, data)
+        return Told(f"{item.mark}-{item.number}", item.change.topic, data)
 
     def _tell(self, change: Change, tag: int | None = None) -> None:
         """From the thread: let the watchers know."""
@@ -186,7 +187,7 @@ class Live:
 
     def _spread(self, change: Change, tag: int | None) -> None:
         self._number += 1
-        item = _Numbered(self._number, change, tag)
+        item = _Numbered(self._mark, self._number, change, tag)
         self._remembered.append(item)
         for watcher in self._watchers:
             watcher.tell(item)
