@@ -40,4 +40,6 @@ class ReportByException:
         return value == last
 
     def _overdue(self, time_us: int) -> bool:
-        return self._heartbeat_us is not None and time_us - self._time_us >= self._heartbeat_us
+        # A clock that goes back must not silence the tag until it has caught up.
+        heartbeat_us = self._heartbeat_us
+        return heartbeat_us is not None and not 0 <= time_us - self._time_us < heartbeat_us

@@ -43,8 +43,9 @@ class RateLimit:
         return ()
 
     def due(self, now_us: int) -> tuple[Sample, ...]:
-        """What was held for an interval by the gateway's clock."""
-        if self.held is None or now_us - self._held_at_us < self._interval_us:
+        """What was held for an interval by the gateway's clock, or since before that was set back:
+        for how long is not known."""
+        if self.held is None or 0 <= now_us - self._held_at_us < self._interval_us:
             return ()
         return self.flush()
 

@@ -42,7 +42,8 @@ class SwingingDoor:
         start, last = self._start, self.held or self._start
         if start is None or last is None:
             return self._let_through(sample)
-        overdue = sample.time_us - start.time_us >= self._heartbeat_us
+        # A clock that goes back must not silence the tag until it has caught up.
+        overdue = not 0 <= sample.time_us - start.time_us < self._heartbeat_us
         a, b = _number(start.value), _number(sample.value)
         if sample.quality != last.quality or a is None or b is None:
             same = sample.quality == last.quality and sample.value == last.value
@@ -64,8 +65,9 @@ class SwingingDoor:
         return out
 
     def due(self, now_us: int) -> tuple[Sample, ...]:
-        """What was held for long enough by the gateway's clock."""
-        if self.held is None or now_us - self._held_at_us < self._heartbeat_us:
+        """What was held for long enough by the gateway's clock, or since before that was set back:
+        for how long is not known."""
+        if self.held is None or 0 <= now_us - self._held_at_us < self._heartbeat_us:
             return ()
         return self.flush()
 

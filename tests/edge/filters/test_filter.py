@@ -85,6 +85,37 @@ def test_heartbeat_lets_a_value_pass_when_the_last_sample_is_old() -> None:
     assert passed(settings, *samples) == [0, 1, 2]
 
 
+@pytest.mark.parametrize("kind", [{"deadband": 5}, {"swinging_door": 5}])
+@given(times_s=st.lists(st.integers(0, 100)))
+def test_a_heartbeat_comes_whatever_the_source_s_clock_is_set_to(
+    kind: dict[str, float], times_s: list[int]
+) -> None:
+    it = Filter(FilterSettings.model_validate({**kind, "heartbeat_s": 10}))
+    last_us = 0
+    for time_us in (at * 1_000_000 for at in times_s):
+        for sample in it.apply("running", time_us, GOOD):
+            last_us = sample.time_us
+        assert 0 <= time_us - last_us < 10_000_000
+
+
+@pytest.mark.parametrize("kind", [{"at_most_every_s": 5}, {"swinging_door": 1, "heartbeat_s": 5}])
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from([0, 0, 0, 1, 3, 8, 100]))))
+def test_nothing_is_held_for_longer_whatever_the_gateway_s_clock_is_set_back_by(
+    kind: dict[str, float], seconds: list[tuple[bool, int]]
+) -> None:
+    """What each second brings: whether a value, and by how much the clock is set back."""
+    it = Filter(FilterSettings.model_validate(kind))
+    held, since_s, clock_s = None, 0, 10**9
+    for at_s, (comes, back_s) in enumerate([*seconds, *[(False, 0)] * 5]):
+        clock_s += 1 - back_s
+        if comes:
+            it.apply(1.0, at_s * 1_000_000, GOOD, now_us=clock_s * 1_000_000)
+        it.due(clock_s * 1_000_000)
+        if back_s or it.held is not held:
+            held, since_s = it.held, at_s
+        assert held is None or at_s - since_s < 5
+
+
 def test_a_change_of_quality_passes() -> None:
     it = Filter(FilterSettings(deadband=5))
     assert one(it, 1.0, 0, GOOD) == 1.0

@@ -50,6 +50,14 @@ def test_a_clock_set_back_does_not_silence_the_tag() -> None:
     assert limit.take(sample(5.5), 0) == ()
 
 
+def test_what_is_held_when_the_gateway_s_clock_is_set_back_comes_at_once() -> None:
+    limit = RateLimit(1.0)
+    limit.take(sample(0), 3600 * SECOND)
+    limit.take(sample(0.5, 1.0), 3600 * SECOND)
+    assert limit.due(3600 * SECOND) == ()
+    assert limit.due(0) == (sample(0.5, 1.0),)
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 30), st.sampled_from([GOOD, GOOD, GOOD, BAD])), min_size=1),
     st.integers(1, 20),
