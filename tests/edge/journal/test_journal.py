@@ -674,7 +674,8 @@ def test_figures_count_what_goes(path: Path) -> None:
             assert figures.evicted == journal.evicted > 0
             assert figures.corrupt == 1
             assert figures.appended == 80_001
-            assert figures.commits == 81
+            # What could not be read is taken note of with the next record, or before it.
+            assert figures.commits in (81, 82)
             assert figures.records == 81
             assert 0 < figures.bytes <= figures.quota_bytes == 1024 * 1024
 

@@ -58,10 +58,9 @@ async def test_a_source_begun_anew_goes_on_where_the_one_before_it_was(tmp_path:
             await until(lambda: got.devices.heard == ["press online"])
             await plc.set("Force", 1.0, at_ms=1)
             # Taken, and not durable yet, when the source is stopped.
-            await until(lambda: got.figures.last_sample_us is not None)
-            before = got.figures.last_sample_us
+            await until(lambda: got.figures.last_sample_us == us(1))
             await plc.set("Force", 2.0, at_ms=2)
-            await until(lambda: got.figures.last_sample_us != before)
+            await until(lambda: got.figures.last_sample_us == us(2))
         await plc.set("Force", 3.0, at_ms=3)
         async with source_on(journal, settings) as got:
             await plc.set("Force", 4.0, at_ms=4)

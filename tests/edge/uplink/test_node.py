@@ -219,7 +219,7 @@ async def test_gaps_travel_in_their_place(tmp_path: Path, broker: LocalBroker) -
 
 async def test_rebirth_on_command_and_for_a_new_tag(tmp_path: Path, broker: LocalBroker) -> None:
     with Hub(broker.port, GROUP, NODE) as hub:
-        async with gateway(tmp_path, broker.port) as gw:
+        async with gateway(tmp_path, broker.port, resend_after_s=PATIENT_S) as gw:
             await gw.append()
             await until(lambda: hub.samples, "the sample")
             asked_at = time.monotonic()

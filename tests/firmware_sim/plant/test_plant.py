@@ -139,7 +139,7 @@ def test_a_hub_that_goes_away_gets_the_passes_late_with_their_time() -> None:
             FaultProxy("127.0.0.1", port) as proxy,
         ):
             plant = asyncio.create_task(
-                run_plant(settings(proxy.port, takt_s=0.05, speed=1), lambda _text: None)
+                run_plant(settings(proxy.port, takt_s=0.1, speed=1), lambda _text: None)
             )
             while len(hub.passes) < 5:  # noqa: ASYNC110  the hub has no event to wait for
                 await asyncio.sleep(0.01)

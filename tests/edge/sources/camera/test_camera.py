@@ -111,9 +111,9 @@ async def test_of_what_is_known_late_there_is_none(tmp_path: Path) -> None:
     ):
         await got.find("1", "nok", late_s=3600)
         (told,) = await got.tells(1)
+        await until(lambda: list(got.folder.iterdir()) == [])
     assert told.state == "missed"
     assert "late_s" in told.reason
-    assert list(got.folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("take", ["picture", "clip"])
