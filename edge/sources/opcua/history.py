@@ -3,7 +3,8 @@
 A tag's history is believed to be whole between the last sample before the loss and the first one
 after it if it has both of these, or has one no further from each than the tag is sampled apart;
 what is not covered so becomes the gap. Samples at those two instants are known and not stored
-again; another value of the very same microsecond is not told from them.
+again; another value of the very same microsecond is not told from them, nor from the last one that
+an earlier session has read of a debt.
 """
 
 from __future__ import annotations
@@ -137,6 +138,9 @@ class Backfill:
         # With filters of its own: those of the live values have gone on.
         self._intake = Intake(settings, journal, hold=False)
         self._nodes_per_request = _NODES_PER_REQUEST
+        self._newest: dict[str, list[ua.DataValue]] = {}
+        """By tag of the debt that is read: what was stored of the instant that it has reached. The
+        next answer may begin with more of the same microsecond, and with these again."""
 
     async def run(self) -> None:
         """Read what is owed, and what will be, until cancelled. Raises if the session is lost."""
@@ -154,6 +158,7 @@ class Backfill:
 
     async def _settle(self, name: str, debt: Debt) -> None:
         """Read one debt, some tags at a time; what history does not have becomes a gap."""
+        self._newest.clear()
         for tag in [tag for tag in debt.tags if tag not in self._gaps.kept]:
             debt.lost[tag] = debt.tags.pop(tag)
         for tries_left in range(_LATE_TRIES, -1, -1):
@@ -245,20 +250,27 @@ class Backfill:
         """Those of a tag's values, in order of time, that were lost; notes how far they reach."""
         from_us, to_us = debt.tags[tag]
         reached_us = from_us
+        before = self._newest.get(tag)
+        newest = [*(before or ())]
         items = []
         for value in values:
             time_us = time_of(value, -1)
-            if not from_us <= time_us <= to_us:
+            if not reached_us <= time_us <= to_us:
                 continue
             if tag not in begun:
                 begun.add(tag)
                 if time_us - from_us > self._step_us(tag):
                     debt.lost[tag] = (from_us, time_us)
-            if reached_us < time_us < to_us or (time_us == reached_us > from_us):
-                items.append(
-                    ua.MonitoredItemNotification(ClientHandle=self._positions[tag], Value=value)
-                )
-            reached_us = max(reached_us, time_us)
+            if time_us > reached_us:
+                reached_us, before, newest = time_us, [], []
+            if before is None or value in before or time_us == to_us:
+                continue
+            newest.append(value)
+            items.append(
+                ua.MonitoredItemNotification(ClientHandle=self._positions[tag], Value=value)
+            )
+        if before is not None:
+            self._newest[tag] = newest
         debt.tags[tag] = (reached_us, to_us)
         return items
 

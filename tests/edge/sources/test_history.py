@@ -1,9 +1,12 @@
 """What is lost is filled in from the history of asyncua's own server, which ends its answers
-without a word when they are as long as asked for."""
+without a word when they are as long as asked for, and says how to go on when they are as long as it
+gives them."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ import pytest
 
 from edge.journal import SampleBatch
 from edge.journal.records import Origin
-from tests.edge.sources.plc import run_plc
+from tests.edge.sources.plc import Plc, run_plc
 from tests.edge.sources.reading import reading, settings_for, until
 
 pytestmark = pytest.mark.anyio
@@ -23,33 +26,49 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@asynccontextmanager
+async def kept(*names: str) -> AsyncIterator[Plc]:
+    """A server that keeps the history of these variables, each 0 at first."""
+    async with run_plc() as plc:
+        for name in names:
+            await plc.add(name, 0.0)
+            period = timedelta(days=10_000)  # the values are of a day long past
+            await plc.server.historize_node_data_change(plc.nodes[name], period)
+        yield plc
+
+
+@asynccontextmanager
+async def unheard(plc: Plc) -> AsyncIterator[None]:
+    """The source's subscription is lost, and meanwhile it gets no other one."""
+    service = plc.server.iserver.subscription_service
+    own = plc.server.iserver.isession.session_id
+    create, may_create = service.create_subscription, asyncio.Event()
+
+    async def create_later(*asked: Any, **more: Any) -> Any:
+        await may_create.wait()
+        return await create(*asked, **more)
+
+    service.create_subscription = create_later  # type: ignore[method-assign]
+    lost = [n for n, of in service.subscriptions.items() if of.session_id != own]
+    await service.delete_subscriptions(lost)
+    yield
+    may_create.set()
+
+
 async def test_a_lost_subscription_is_filled_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edge.sources.opcua.history.VALUES_PER_NODE", 7)
     monkeypatch.setattr("edge.sources.opcua.source._SILENCE_S", 1.0)
-    async with run_plc(Force=0.0, Torque=0.0) as plc:
-        for name in ("Force", "Torque"):
-            period = timedelta(days=10_000)  # the values are of a day long past
-            await plc.server.historize_node_data_change(plc.nodes[name], period)
-        service = plc.server.iserver.subscription_service
-        historians = set(service.subscriptions)
+    async with kept("Force", "Torque") as plc:
         settings = settings_for(plc.endpoint, "Force", "Torque", timeout_s=30)
         async with reading(tmp_path / "journal.sqlite", settings) as got:
             await until(lambda: got.values("Torque") == [0.0])
-            create, all_set = service.create_subscription, asyncio.Event()
-
-            async def create_later(*asked: Any, **more: Any) -> Any:
-                await all_set.wait()
-                return await create(*asked, **more)
-
-            service.create_subscription = create_later  # type: ignore[method-assign]
-            await service.delete_subscriptions([*service.subscriptions.keys() - historians])
-            for n in range(1, 60):
-                await plc.set("Force", float(n), at_ms=1000 * n)
-                if n % 10 == 0:
-                    await plc.set("Torque", float(n), at_ms=1000 * n)
-            all_set.set()
+            async with unheard(plc):
+                for n in range(1, 60):
+                    await plc.set("Force", float(n), at_ms=1000 * n)
+                    if n % 10 == 0:
+                        await plc.set("Torque", float(n), at_ms=1000 * n)
             await until(lambda: len(got.devices.heard) == 3)
             for name in ("Force", "Torque"):
                 await plc.set(name, 60.0, at_ms=60_000)
@@ -59,4 +78,28 @@ async def test_a_lost_subscription_is_filled_in(
             old = [r for r in got.records if isinstance(r, SampleBatch) and len(r)]
             filled = [r for r in old if r.origin is Origin.HISTORY]
             assert sum(map(len, filled)) == got.figures.backfilled > 40
+            assert not got.gaps
+
+
+@pytest.mark.parametrize("tells", [False, True], ids=["cut off", "continued"])
+async def test_values_of_one_instant_in_two_answers_are_each_there_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tells: bool
+) -> None:
+    monkeypatch.setattr("edge.sources.opcua.source._SILENCE_S", 1.0)
+    async with kept("Force") as plc:
+        if tells:
+            plc.server.iserver.history_manager.storage.max_history_data_response_size = 7
+        else:
+            monkeypatch.setattr("edge.sources.opcua.history.VALUES_PER_NODE", 7)
+        settings = settings_for(plc.endpoint, "Force", timeout_s=30)
+        async with reading(tmp_path / "journal.sqlite", settings) as got:
+            await until(lambda: got.values("Force") == [0.0])
+            async with unheard(plc):
+                for n in range(1, 30):
+                    # The last of each answer, with which the next one begins, and one more.
+                    await plc.set("Force", float(n), at_ms=1000 * (n - (n > 1 and n % 6 == 1)))
+            await until(lambda: len(got.devices.heard) == 3)
+            await plc.set("Force", 30.0, at_ms=30_000)
+            await until(lambda: 30.0 in got.values("Force") and len(got.values("Force")) >= 31)
+            assert sorted(got.values("Force")) == [float(n) for n in range(31)]
             assert not got.gaps
