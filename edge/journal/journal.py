@@ -456,7 +456,7 @@ class TelemetryJournal:
             for name, text in bookmarks.items():
                 store.set_bookmark(name, text)
             if self._full_since_us is not None:
-                gap = Gap(None, self._full_since_us, now_us, "gateway disk full")
+                gap = Gap.ended(None, self._full_since_us, now_us, "gateway disk full")
                 store.append(row_of(gap, now_us), now_us)
             keep_free_mb = max(settings.keep_free_mb, 2 * settings.reserve_mb)
             evicted = store.evict(settings.quota_mb * _MEGABYTE, keep_free_mb * _MEGABYTE, incoming)

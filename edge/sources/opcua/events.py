@@ -199,7 +199,7 @@ class ResultEvents:
         if known:
             return [*batches]
         cause = f"{self.model.what}: {self._gaps.interruption}"
-        return [Gap(self._device, min(since_us, now_us), now_us, cause), *batches]
+        return [Gap.ended(self._device, since_us, now_us, cause), *batches]
 
     def _of_held(self, held: ua.ExtensionObject, now: datetime) -> list[Result]:
         fields = self.model.held(jsonable(held, self.types.expand))

@@ -84,7 +84,7 @@ class GapWatch:
         gaps = [*self._resumption_gap(before_us), *self._overflow_gap()]
         for what in self._missed:
             from_us = None if before_us is None else before_us - self._slack_us
-            gaps.append(Gap(self._device, from_us, newest_us or now_us, what))
+            gaps.append(Gap.ended(self._device, from_us, newest_us or now_us, what))
         self._missed.clear()
         return gaps
 

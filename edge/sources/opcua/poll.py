@@ -157,4 +157,4 @@ class Poller:
     def _miss(self, group: _Group, cycles: int, last_us: int) -> None:
         what = f"polling every {group.interval_s:g} s: {cycles} cycles missed"
         self._condition.fail(f"the server or the disk is slower than {group.interval_s:g} s")
-        self._report(Gap(self._settings.device, last_us, time.time_ns() // 1000, what))
+        self._report(Gap.ended(self._settings.device, last_us, time.time_ns() // 1000, what))

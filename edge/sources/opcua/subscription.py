@@ -242,7 +242,7 @@ class Subscription:
                 since_us, why = known.pop(position)
                 what = self._refusal(position, why)
                 logger.info("source %s: %s: well again", self._settings.device, what)
-                gaps.append(Gap(self._settings.device, since_us, now_us, what))
+                gaps.append(Gap.ended(self._settings.device, since_us, now_us, what))
         self._figures.refused_nodes = len(known)
         if gaps:
             self._figures.gaps += len(gaps)

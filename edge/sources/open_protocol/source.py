@@ -275,7 +275,7 @@ class OpenProtocolSource:
         if self._heard_us is None:
             return []
         cause = f"connection lost: {self._why_away}"
-        return [Gap(self.device, min(self._heard_us, now_us), now_us, cause)]
+        return [Gap.ended(self.device, self._heard_us, now_us, cause)]
 
     # What comes.
 

@@ -43,7 +43,7 @@ class Outages:
             return None
         since_us, cause = known
         logger.info("source %s: %s: well again", self._device, cause)
-        return Gap(self._device, min(since_us, now_us), now_us, cause)
+        return Gap.ended(self._device, since_us, now_us, cause)
 
     def end_strangers(self, subjects: Collection[str], now_us: int) -> list[Gap]:
         """End what concerns nothing that is read any more."""

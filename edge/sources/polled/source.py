@@ -264,7 +264,7 @@ class PolledSource:
             cause = f"the device or the disk is slower than {group.interval_s:g} s"
             group.slow.fail(cause)
         what = f"polling every {group.interval_s:g} s: {cycles} missed: {cause}"
-        return [Gap(self.device, min(group.read_us, now_us), now_us, what)]
+        return [Gap.ended(self.device, group.read_us, now_us, what)]
 
     async def _watch(self, session: _Session) -> None:
         """Keep the link alive between rare polls, and let through what filters have held."""
@@ -330,8 +330,9 @@ class PolledSource:
             # Of an interval that is new the tags were read in another one: the earliest is safe.
             group.read_us = read.get(group.name, min(read.values(), default=None))
             if group.read_us is not None:
-                away_s = max(0.0, (now_us - group.read_us) / 1e6)
-                group.missed = max(0, int(away_s / group.interval_s) - 1)
+                away_s = (now_us - group.read_us) / 1e6
+                # With the clock set back it may have been any time: one poll at least.
+                group.missed = max(0, int(away_s / group.interval_s) - 1) if away_s >= 0 else 1
         return {subject: (since, cause) for subject, (since, cause) in told.get("out", {}).items()}
 
 

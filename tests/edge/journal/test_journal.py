@@ -348,6 +348,29 @@ def test_a_full_disk_holds_appends_back_until_there_is_room(
     assert "written again" in said[1]
 
 
+def test_of_a_disk_that_was_full_while_the_clock_was_set_back_it_is_not_known_since_when(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_us = NOW_US
+    monkeypatch.setattr("edge.journal.journal._now_us", lambda: now_us)
+
+    async def work() -> None:
+        nonlocal now_us
+        free = 10**12
+        journal = TelemetryJournal.open(path, SETTINGS, free=lambda _: free)
+        free = 0
+        waiting = journal.submit(batch(0))
+        await until(lambda: journal.full, "a full disk")
+        now_us -= 3_600_000_000
+        free = 10**12
+        await waiting
+        gap = journal.read(1, 2)[0].record
+        assert gap == Gap(None, None, now_us, "gateway disk full")
+        await journal.close()
+
+    asyncio.run(work())
+
+
 def test_closing_on_a_full_disk_refuses_what_waits(path: Path) -> None:
     async def work() -> None:
         journal = TelemetryJournal.open(path, SETTINGS)

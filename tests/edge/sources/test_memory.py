@@ -127,3 +127,9 @@ def test_debts_are_small_each() -> None:
         watch.resumed(name, 40, 60)
     assert watch.take_out(60, 0) == []
     assert [len(debt.tags) for debt in watch.debts] == [DEBT_TAGS, DEBT_TAGS, 1]
+
+
+def test_what_was_missed_while_the_plc_s_clock_was_set_back_has_no_known_beginning() -> None:
+    watch = GapWatch("press", 100, 1_000_000_000)
+    watch.missed("messages 4 to 6 missed")
+    assert watch.take_out(5_000, 0) == [Gap("press", None, 5_000, "messages 4 to 6 missed")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import math
 import shutil
@@ -10,6 +11,7 @@ import uuid
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -175,6 +177,30 @@ def test_a_filter_drops_what_is_not_worth_a_sample(path: Path) -> None:
                 assert got.values("Force") == [0.0, 0.5, 1.0, 0.0]
                 types = {t.name: t.datatype for t in got.journal.tags()}
                 assert types == {"Force": DataType.Double, "Done": DataType.Int64}
+
+    run(work)
+
+
+def test_of_a_refusal_during_which_the_clock_was_set_back_the_beginning_is_not_known(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backwards = SimpleNamespace(time_ns=itertools.count(10**18, -(10**9)).__next__)
+    monkeypatch.setattr("edge.sources.opcua.subscription.time", backwards)
+
+    async def work() -> None:
+        async with (
+            run_plc() as plc,
+            reading(path, settings_for(plc.endpoint, "Late")) as got,
+        ):
+            await until(lambda: len(got.gaps) == 1)
+            await plc.add("Late", 5.0)
+            await until(lambda: len(got.gaps) == 2)
+            refused, healed = got.gaps
+            assert healed.cause == refused.cause
+            assert refused.from_us is not None
+            assert healed.from_us is None
+            assert healed.to_us is not None
+            assert healed.to_us < refused.from_us
 
     run(work)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from deploy.local.ports import free_port
+from edge.journal import JournalSettings, TelemetryJournal
 from edge.sources.modbus import ModbusSettings
 from firmware_sim.device.faults import MisbehaveCommand
 from firmware_sim.device.settings import DeviceSettings
@@ -225,6 +228,28 @@ def test_each_count_of_a_unit_that_comes_and_goes_is_there_once_or_in_a_gap(
             settings = settings_for(proxy.port, *tags, poll_s=0.04, timeout_s=0.5)
             async with reading(path, settings) as got:
                 await each_count_is_there_or_in_a_gap(got, proxy, ledger)
+
+    run(work)
+
+
+def test_a_start_with_the_clock_behind_names_what_was_not_polled(path: Path) -> None:
+    later_us = time.time_ns() // 1000 + 3_600_000_000
+
+    async def work() -> None:
+        journal = TelemetryJournal.open(path, JournalSettings(commit_ms=1, keep_free_mb=0))
+        mark = json.dumps({"read": {"0.05": later_us}, "out": {}})
+        await journal.submit(bookmarks={"oven/polled": mark})
+        await journal.close()
+        async with (
+            run_modbus(STILL) as device,
+            reading(path, settings_for(device.port, "coil:1")) as got,
+        ):
+            await until(lambda: bool(got.gaps))
+            first = got.gaps[0]
+            assert first.cause.endswith(" missed: agent stopped")
+            assert first.from_us is None
+            assert first.to_us is not None
+            assert first.to_us < later_us
 
     run(work)
 

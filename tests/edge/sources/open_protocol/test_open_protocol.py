@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from deploy.local.ports import free_port
+from edge.journal import JournalSettings, TelemetryJournal
 from edge.sources.open_protocol import OpenProtocolSettings
 from firmware_sim.device.faults import MisbehaveCommand
 from firmware_sim.open_protocol import (
@@ -276,6 +279,23 @@ def test_a_clock_that_jumps_costs_no_result(path: Path) -> None:
             await until_has(got, *range(1, 10))
             assert not lost(got)
             assert all(gap.from_us <= gap.to_us for gap in got.gaps if gap.from_us and gap.to_us)
+
+    run(work)
+
+
+def test_a_start_with_the_clock_behind_names_what_was_not_told(path: Path) -> None:
+    later_us = time.time_ns() // 1000 + 3_600_000_000
+
+    async def work() -> None:
+        journal = TelemetryJournal.open(path, JournalSettings(commit_ms=1, keep_free_mb=0))
+        await journal.submit(bookmarks={"nut/tightenings": json.dumps({"heard": later_us})})
+        await journal.close()
+        async with station(path) as (got, _, _):
+            (gap,) = got.gaps
+            assert gap.cause.endswith("connection lost: agent stopped")
+            assert gap.from_us is None
+            assert gap.to_us is not None
+            assert gap.to_us < later_us
 
     run(work)
 

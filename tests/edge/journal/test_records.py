@@ -1,0 +1,18 @@
+"""Gaps by a clock that people set."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.journal import Gap
+
+
+@given(st.none() | st.integers(0, 9), st.integers(0, 9))
+def test_a_gap_that_is_over_ends_no_earlier_than_it_begins(
+    since_us: int | None, until_us: int
+) -> None:
+    gap = Gap.ended("press", since_us, until_us, "away")
+    assert (gap.device, gap.to_us, gap.cause) == ("press", until_us, "away")
+    set_back = since_us is not None and since_us > until_us
+    assert gap.from_us == (None if set_back else since_us)
