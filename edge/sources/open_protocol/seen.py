@@ -120,11 +120,12 @@ class Seen:
         self.holes = left
 
     def _is_last(self, tightening_id: int, at_us: int | None) -> bool:
-        """Whether it is the newest that was seen, and no later one with the same number."""
+        """Whether it is the newest that was seen, and not another one with the same number."""
         if not tightening_id:
             return False  # the controller has no ids
-        later = at_us is not None and self.last_us is not None and at_us > self.last_us
-        return tightening_id == self.last and not later
+        return tightening_id == self.last and (
+            at_us is None or self.last_us is None or at_us == self.last_us
+        )
 
     def _go_on(self, tightening_id: int, at_us: int | None) -> None:
         self.last = tightening_id

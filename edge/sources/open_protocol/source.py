@@ -39,6 +39,7 @@ from protocols.open_protocol import (
     Message,
     Tightening,
     Value,
+    is_after,
     make,
     newest,
     read,
@@ -229,18 +230,23 @@ class OpenProtocolSource:
         tightening, _ = latest
         if not tightening.id:
             return
-        given_up = [] if await self._is_the_same(session) else self._seen.begin_anew()
+        anew = await self._has_begun_anew(session, tightening.id)
+        given_up = self._seen.begin_anew() if anew else []
         given_up += self._seen.note_latest(tightening.id, self._us(tightening))
         await self._submit(self._gaps(given_up))
         self._missing.set()
 
-    async def _is_the_same(self, session: _Session) -> bool:
-        """Whether the controller has under the newest id that was seen what was seen, as far as it
-        still knows: else it has begun its numbers anew, and has gone past that one."""
-        if not self._seen.last or self._seen.last_us is None:
-            return True
-        known = await self._ask_old(session, self._seen.last)
-        return known is None or self._us(known[0]) in (None, self._seen.last_us)
+    async def _has_begun_anew(self, session: _Session, latest_id: int) -> bool:
+        """Whether the controller's numbers go from 1 again: it has under the newest id that was
+        seen something else; or nothing, though it has not come to it. Its clock may have begun anew
+        with them, so that the time of its newest result says nothing."""
+        last, last_us = self._seen.last, self._seen.last_us
+        if not last:
+            return False
+        known = await self._ask_old(session, last)
+        if known is None:
+            return latest_id != last and not is_after(last, latest_id)
+        return last_us is not None and self._us(known[0]) not in (None, last_us)
 
     async def _subscribe(self, session: _Session) -> None:
         """Results, and what else the controller has. Raises `RefusedError` if not even results."""

@@ -265,6 +265,26 @@ def test_ids_wrap_and_begin_anew(path: Path) -> None:
     run(work)
 
 
+def test_a_controller_that_lost_results_and_clock_is_asked_for_what_it_has_made_since(
+    path: Path,
+) -> None:
+    async def work() -> None:
+        async with over_proxy(path) as (got, controller, proxy):
+            press(controller, True, True, True)
+            await until_has(got, 1, 2, 3)
+            await proxy.make("cut", seconds=0.3)
+            controller.ahead_s = -86_400.0
+            controller.forget(restart_at=1)
+            press(controller, True, True)
+            await until_has(got, 1, 1, 2, 2, 3)
+            await until(lambda: got.figures.state == "online")
+            press(controller, True, True)
+            await until_has(got, 1, 1, 2, 2, 3, 3, 4)
+            assert not lost(got)
+
+    run(work)
+
+
 def test_a_clock_that_jumps_costs_no_result(path: Path) -> None:
     async def work() -> None:
         async with over_proxy(path) as (got, controller, proxy):

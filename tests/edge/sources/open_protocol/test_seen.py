@@ -81,6 +81,16 @@ def test_the_newest_of_numbers_that_began_anew_is_missing_too() -> None:
     assert seen.holes == [Hole(1, 2, 1000, 2000)]
 
 
+def test_a_result_of_another_time_under_the_last_number_is_another_one() -> None:
+    for at_us, state in (
+        (999, "new"),  # a clock may begin anew with the numbers
+        (1001, "new"),
+        (1000, "again"),
+        (None, "again"),
+    ):
+        assert Seen(last=3, last_us=1000).note(3, at_us)[0] == state
+
+
 def test_at_first_what_is_there_counts_as_seen() -> None:
     seen = Seen()
     assert seen.note_latest(700, 10) == []
