@@ -49,7 +49,8 @@ class Noted:
     """An event of which there is, or was to be, a picture."""
 
     name: str
-    """Of its files, without suffix: when it was noted, and its key."""
+    """Of its files, without suffix: when it was noted, or right after the one before if the clock
+    was set back, and its key. They sort as they were noted."""
     camera: str
     """Device that took it."""
     picture: Picture
@@ -83,6 +84,8 @@ class PictureStore:
         self._kept: dict[str, Noted] = {}
         """By key, the oldest first; those whose reference the journal may not have too."""
         self._wanted: dict[str, Noted] = {}
+        self._newest_us = 0
+        """When the newest was noted, as its name says."""
         self._bytes = 0
         self.making_room = asyncio.Lock()
         """Held until a picture has the room that was made for it: else two would let the same one
@@ -126,7 +129,8 @@ class PictureStore:
 
     def note(self, camera: str, picture: Picture, now_us: int) -> Noted:
         """Something has happened of which a picture is to be taken. Raises `OSError`."""
-        noted = Noted(f"{now_us:016d}-{picture.key}", camera, picture)
+        self._newest_us = max(now_us, self._newest_us + 1)
+        noted = Noted(f"{self._newest_us:016d}-{picture.key}", camera, picture)
         self._write_note(noted)
         self._wanted[noted.key] = noted
         return noted
@@ -215,6 +219,7 @@ class PictureStore:
                 noted = self._without_file(noted, told=told)
             self._wanted[noted.key] = noted
         known = {n.name for n in (*self._kept.values(), *self._wanted.values())}
+        self._newest_us = max((int(name.partition("-")[0]) for name in known), default=0)
         files = {n.file for n in self._kept.values()}
         for name in names:
             stem, _, suffix = name.partition(".")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge.pictures import Noted, PictureSettings, PictureStore
@@ -20,7 +20,7 @@ TAKEN = {"state": "kept", "reason": "", "media_type": "image/jpeg", "frames": 1,
          "taken_from": AT, "taken_to": AT}  # fmt: skip
 
 
-def noted_in(store: PictureStore, number: int, camera: str = "camera-1") -> Noted:
+def noted_in(store: PictureStore, number: int, at_us: int = 1_000_000) -> Noted:
     picture = Picture(
         key=f"{number:032x}",
         event="nok",
@@ -30,11 +30,11 @@ def noted_in(store: PictureStore, number: int, camera: str = "camera-1") -> Note
         state="missed",
         reason=STOPPED,
     )
-    return store.note(camera, picture, 1_000_000 + number)
+    return store.note("camera-1", picture, at_us)
 
 
-def put_in(store: PictureStore, number: int, data: bytes) -> Noted:
-    noted = noted_in(store, number)
+def put_in(store: PictureStore, number: int, data: bytes, at_us: int = 1_000_000) -> Noted:
+    noted = noted_in(store, number, at_us)
     return store.put(noted, noted.picture.model_copy(update=TAKEN), data)
 
 
@@ -101,8 +101,11 @@ def test_a_note_that_cannot_be_read_stops_nothing(tmp_path: Path) -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.lists(st.integers(1, 30), max_size=12))
-def test_the_oldest_go_and_the_quota_holds(sizes: list[int]) -> None:
+@given(st.lists(st.tuples(st.integers(1, 30), st.integers(0, 5), st.booleans()), max_size=12))
+@example([(30, 5, False), (30, 0, False), (30, 0, True)])  # the clock was set back
+def test_the_oldest_go_and_the_quota_holds(pictures: list[tuple[int, int, bool]]) -> None:
+    """Of each picture its size, what the clock says then, and whether the gateway began anew before
+    it."""
     one = 16 * 1024
     quota = PictureSettings.model_construct(
         quota_mb=1, keep_free_mb=0
@@ -110,7 +113,9 @@ def test_the_oldest_go_and_the_quota_holds(sizes: list[int]) -> None:
     with tempfile.TemporaryDirectory() as name:
         store = PictureStore(Path(name), quota)
         kept: list[int] = []
-        for number, size in enumerate(sizes):
+        for number, (size, now_us, began_anew) in enumerate(pictures):
+            if began_anew:
+                store = PictureStore(Path(name), quota)
             going = store.over_quota(size * one)
             assert [noted.key for noted in going] == [f"{n:032x}" for n in kept[: len(going)]]
             room = store.size
@@ -119,7 +124,7 @@ def test_the_oldest_go_and_the_quota_holds(sizes: list[int]) -> None:
                 room -= noted.picture.size or 0
                 store.drop(noted)
             kept = [*kept[len(going) :], number]
-            put_in(store, number, bytes(size * one))
+            put_in(store, number, bytes(size * one), now_us)
             assert store.size <= 64 * one
         again = PictureStore(Path(name), quota)
         assert (again.size, again.count) == (store.size, len(kept))
