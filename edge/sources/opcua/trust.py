@@ -167,8 +167,10 @@ class TrustList:
         if not path.exists():
             try:
                 path.write_bytes(certificate.public_bytes(serialization.Encoding.DER))
-                kept = sorted(self._files(_REJECTED), key=lambda file: file.stat().st_mtime)
-                for old in kept[:-_REJECTED_KEPT]:
+                # The one just written may be the oldest by a clock that was set back.
+                others = [file for file in self._files(_REJECTED) if file != path]
+                others.sort(key=lambda file: file.stat().st_mtime)
+                for old in others[: 1 - _REJECTED_KEPT]:
                     old.unlink(missing_ok=True)
             except OSError as error:
                 raise CertificateError(

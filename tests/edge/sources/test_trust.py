@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,21 @@ def test_rejected_ones_cannot_fill_the_disk(tmp_path: Path) -> None:
     assert len(kept) == 50
     assert "old-59.der" in kept
     assert "old-10.der" not in kept
+
+
+def test_a_rejected_one_stays_for_whoever_is_told_to_move_it(tmp_path: Path) -> None:
+    rejected = tmp_path / "rejected"
+    rejected.mkdir()
+    ahead = time.time() + 3600  # the clock was set back since
+    for n in range(60):
+        (rejected / f"old-{n}.der").write_bytes(b"x")
+        os.utime(rejected / f"old-{n}.der", (ahead + n, ahead + n))
+    said = refusal(tmp_path, SERVER)
+    kept = {file.name: file for file in rejected.iterdir()}
+    assert len(kept) == 50
+    assert "old-10.der" not in kept
+    (mine,) = (file for file in kept.values() if file.read_bytes() == SERVER.der)
+    assert f"mv '{mine}' " in said
 
 
 def test_a_name_that_leads_out_of_the_folder(tmp_path: Path) -> None:
