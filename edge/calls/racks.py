@@ -20,6 +20,12 @@ INSERT INTO rack_part VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET rack = excluded.rack, slot = excluded.slot,
     serial = excluded.serial, shipment = excluded.shipment, stored_us = excluded.stored_us
 """
+# Trucks stand in the order in which they were told: the clock of a PLC may be set back, and by one
+# that counts in seconds several may leave at one time.
+_DEPART = """
+INSERT OR REPLACE INTO truck VALUES (?1, ?2, max(?3, coalesce(
+    (SELECT max(departed_us) + 1 FROM truck WHERE line_key = ?1), ?3)), ?4, ?5)
+"""
 _TAKEN_OUT = frozenset({"unpacked", "parked", "stocked", "scrapped", "dropped"})
 
 
@@ -93,7 +99,7 @@ def depart(
         "DELETE FROM closed_rack WHERE line_key = ? AND rack = ?", [(line, name) for name in names]
     )
     database.execute(
-        "INSERT OR REPLACE INTO truck VALUES (?, ?, ?, ?, ?)",
+        _DEPART,
         (line, shipment, departed_us, eta and eta.isoformat(), json.dumps(names)),
     )
     database.execute(

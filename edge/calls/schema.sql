@@ -108,7 +108,7 @@ CREATE TABLE closed_rack (
 CREATE TABLE truck (
     line_key TEXT NOT NULL,
     shipment TEXT NOT NULL,
-    departed_us INTEGER NOT NULL,
+    departed_us INTEGER NOT NULL,               -- later than of each that was told before
     eta      TEXT,
     racks    TEXT NOT NULL,                     -- names, JSON
     PRIMARY KEY (line_key, shipment)
