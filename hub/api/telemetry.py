@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import psycopg
 from fastapi import APIRouter, Path, Query
+from psycopg import sql
 from psycopg.rows import class_row
 from pydantic import AwareDatetime, Field
 
@@ -17,6 +18,7 @@ from hub import fleet
 from hub.api import models
 from hub.api.context import Shared, Tenant
 from hub.api.problems import Problem, described
+from hub.fleet.completeness import TOLD_AGAIN
 from hub.store.samples import latest_samples, read_samples
 from hub.store.trends import read_trend
 
@@ -35,9 +37,10 @@ TagIds = Annotated[
 ]
 
 _CALLS_UNDER_WAY = "SELECT gateway, next_offset - watermark FROM call_stream WHERE NOT closed"
-_LATEST_GAPS = """
-SELECT device, from_time, to_time, cause FROM gap WHERE gateway = %s ORDER BY id DESC LIMIT %s
-"""
+_LATEST_GAPS = sql.SQL("""
+SELECT device, from_time, to_time, cause FROM gap p WHERE gateway = %s AND NOT {told_again}
+ORDER BY id DESC LIMIT %s
+""").format(told_again=TOLD_AGAIN)
 _TAGS = """
 SELECT t.id, g.group_id || '/' || g.node_id AS gateway, d.name AS device, t.name, t.unit, t.datatype
 FROM tag t JOIN device d ON d.id = t.device JOIN gateway g ON g.id = d.gateway

@@ -6,16 +6,23 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg
+from psycopg import sql
 
-_MISSING = """
+TOLD_AGAIN = sql.SQL("""(p.to_time IS NULL AND EXISTS (
+    SELECT FROM gap q WHERE q.gateway = p.gateway AND q.device = p.device AND q.stream = p.stream
+        AND q.cause = p.cause AND q.to_time IS NOT NULL
+        AND (q.from_time = p.from_time OR q.from_time IS NULL AND q.id > p.id)))""")
+"""Whether a gap `p` says nothing that another one does not: what is missing from now on is told at
+its beginning, and once more with its end (that alone if a clock was set back meanwhile)."""
+_MISSING = sql.SQL("""
 SELECT p.device, p.from_time, p.to_time, p.cause
 FROM gap p
-WHERE p.stream = 'telemetry' AND p.gateway = %(gateway)s
+WHERE p.stream = 'telemetry' AND p.gateway = %(gateway)s AND NOT {told_again}
     AND (p.device IS NULL OR p.device = %(device)s)
     AND coalesce(p.from_time, '-infinity') < %(to)s
     AND coalesce(p.to_time, 'infinity') > %(from)s
 ORDER BY p.from_time NULLS FIRST, p.id
-"""
+""").format(told_again=TOLD_AGAIN)
 # The last two say whether something may still come: the gateway is away, or its backlog is.
 _SUBJECT = """
 SELECT g.id, d.name, coalesce(s.delivery, 'unknown') = 'stream',

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
-from hub.fleet import Completeness, MissingSpan, completeness
+from hub.fleet import Completeness, MissingSpan, completeness, gateways
 from hub.store import Database
 
 
@@ -64,6 +64,18 @@ def test_gaps_that_touch_the_interval_are_named(conn: psycopg.Connection) -> Non
         MissingSpan(None, at(9), None, "queue overflow"),
     )
     assert not said(conn).complete
+
+
+def test_a_gap_without_an_end_ends_when_it_is_told_again_with_it(conn: psycopg.Connection) -> None:
+    gap(conn, "line", at(2), at(3))
+    gap(conn, "line", at(2), None)  # of a backlog, which comes newest first
+    gap(conn, "line", at(4), None)
+    gap(conn, None, at(4), at(5))  # not of the device alone
+    assert said(conn).missing == (MissingSpan("line", at(4), None, "queue overflow"),)
+    gap(conn, "line", None, at(3))  # the clock was set back meanwhile
+    assert said(conn).complete
+    (view,) = gateways(conn)
+    assert view.gap_count == 3
 
 
 def test_backlog_is_pending(conn: psycopg.Connection) -> None:
