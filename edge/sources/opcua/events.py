@@ -88,6 +88,8 @@ class ResultEvents:
         kept = json.loads(journal.bookmarks.get(self._bookmark) or "{}")
         self._heard_us: int = kept.get("heard", 0)
         """Until when nothing can have been missed; 0: nothing was subscribed before."""
+        self._began_us: int = kept.get("began", self._heard_us)
+        """When it was first subscribed: what was made before is not asked for."""
         self._seen: dict[str, int] = dict(kept.get("seen", ()))
         """Key and time of each of the last results that were seen, the last one last."""
         self._fetched: frozenset[tuple[object, ...]] = frozenset()
@@ -173,9 +175,12 @@ class ResultEvents:
         what was forgotten."""
         since_us, self._heard_us = self._heard_us, now_us
         if not since_us:
+            self._began_us = now_us
             return []
         now = datetime.fromtimestamp(now_us / 1e6, UTC)
         from_us = min(self._seen.values(), default=since_us)
+        if len(self._seen) < _REMEMBERED:  # these are all: one made before them may still come
+            from_us = min(from_us, self._began_us)
         last = next(reversed(self._seen), None)
         found: list[list[Result]] = []
         for each in held:
@@ -231,6 +236,7 @@ class ResultEvents:
         self._marked_us, self._unmarked = self._heard_us, False
         kept = {
             "heard": self._heard_us,
+            "began": self._began_us,
             "seen": [*self._seen.items()],
             "source": self._source,
             "queue": self._queue,

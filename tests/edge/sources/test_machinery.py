@@ -165,14 +165,19 @@ def test_a_result_made_while_others_are_fetched_comes_once(
 
 
 @needs_node_opcua
-def test_results_made_at_one_time_or_told_late_come_once(path: Path) -> None:
-    """By the time alone the last one's fellow would be new, and the late one known."""
+@pytest.mark.parametrize(
+    "heard", [{"first": 0, "left": 1000, "right": 1000}, {"only": 1000}], ids=["several", "one"]
+)
+def test_results_made_at_one_time_or_told_late_come_once(path: Path, heard: dict[str, int]) -> None:
+    """By the time alone the last one's fellow would be new, and the late one known; even if it was
+    made before all that were heard."""
 
     async def work() -> None:
         async with (
             run_node_opcua(nodesets=["machineryResult"]) as server,
             reading(path, machine(server.endpoint, measured=[FORCE])) as got,
         ):
+            await until(lambda: got.figures.state == "online")
             at_ms = int(time.time() * 1000)
 
             async def make(**made_ms: int) -> None:
@@ -180,20 +185,23 @@ def test_results_made_at_one_time_or_told_late_come_once(path: Path) -> None:
                 await server.raise_machinery_results(
                     *(
                         {
-                            "meta": {"resultId": name, "partId": name, "creationTime": made},
+                            "meta": {
+                                "resultId": name,
+                                "partId": name,
+                                "creationTime": at_ms + made,
+                            },
                             "content": content,
                         }
                         for name, made in made_ms.items()
                     )
                 )
 
-            await until(lambda: got.figures.state == "online")
-            await make(first=at_ms, left=at_ms + 1000, right=at_ms + 1000)
-            await until(lambda: len(parts(got)) == 3)
+            await make(**heard)
+            await until(lambda: len(parts(got)) == len(heard))
             await server.stop()
             await server.start()
-            await make(late=at_ms + 500, next=at_ms + 2000)
-            await until(lambda: len(parts(got)) == 5)
+            await make(late=500, next=2000)
+            await until(lambda: len(parts(got)) == len(heard) + 2)
             await until(lambda: got.figures.state == "online")
             assert set(parts(got).values()) == {1}
             assert got.gaps == []
