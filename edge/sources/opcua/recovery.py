@@ -44,7 +44,9 @@ class Memory:
     keepalive_s: float = 0.0
     """How long the server may say nothing of it."""
     refused: dict[int, tuple[int, str]] = field(default_factory=dict)
-    """Position of each tag whose node the server refuses: since when (µs), and why."""
+    """Position of each tag whose node the server refuses: since when (µs), and the gap's cause."""
+    former: list[tuple[int, str]] = field(default_factory=list)
+    """Gaps that are open of what is not known to be asked for any more: since when, and cause."""
     transferable: bool = True
     """The server has not said that it cannot let another session go on with a subscription."""
     items: dict[int, int] = field(default_factory=dict)
@@ -88,7 +90,7 @@ class Memory:
                     "subscription": self.receipts.subscription_id,
                     "keepalive_s": self.keepalive_s,
                     "mending": self.mending,
-                    "refused": [[p, us, why] for p, (us, why) in self.refused.items()],
+                    "refused": [[p, us, cause] for p, (us, cause) in self.refused.items()],
                 }
             )
             marks[f"{device}/items"] = json.dumps(list(self.items.items()))
@@ -106,9 +108,10 @@ class Memory:
         memory.server = kept["server"]
         if kept["of"] != memory.of or kept["mending"]:
             memory.outdated = kept["subscription"]
+            memory.former = [(us, cause) for _, us, cause in kept["refused"]]
         else:
             memory.keepalive_s = kept["keepalive_s"]
-            memory.refused = {p: (us, why) for p, us, why in kept["refused"]}
+            memory.refused = {p: (us, cause) for p, us, cause in kept["refused"]}
             memory.items = dict(json.loads(bookmarks[f"{settings.device}/items"]))
             memory.receipts.begin(kept["subscription"])
             memory.receipts.taken = int(taken)

@@ -203,6 +203,7 @@ class _Session:
         subscription = Subscription(
             client, settings, self._journal, self._intake, memory, self._figures, self._items
         )
+        await subscription.end_former()
         await self._items.prepare(client, await subscription.nodes([*range(len(settings.tags))]))
         if self._intake.events is not None:
             await self._intake.events.prepare(client)

@@ -57,6 +57,16 @@ class Subscription:
         self._namespaces: list[str] = []
         self._tags = len(settings.tags)
 
+    async def end_former(self) -> None:
+        """End the gaps that former settings left open: what is refused of these is told anew."""
+        if former := self._memory.former:
+            now_us = time.time_ns() // 1000
+            device = self._settings.device
+            gaps = [Gap.ended(device, since_us, now_us, cause) for since_us, cause in former]
+            self._figures.gaps += len(gaps)
+            former.clear()
+            await self._journal.submit(*gaps, bookmarks=self._memory.marks(device))
+
     async def create(self, server: str) -> None:
         """Make it, with all tags the server accepts. `server` says which one it is."""
         settings = self._settings
@@ -228,8 +238,8 @@ class Subscription:
         gaps = []
         for position, why in refused:
             if position not in known:
-                known[position] = (now_us, why)
                 what = self._refusal(position, why)
+                known[position] = (now_us, what)
                 logger.warning(
                     "source %s: %s; it is tried again every %g s, the other tags go on",
                     self._settings.device,
@@ -239,8 +249,7 @@ class Subscription:
                 gaps.append(Gap(self._settings.device, now_us, None, what))
         for position in accepted:
             if position in known:
-                since_us, why = known.pop(position)
-                what = self._refusal(position, why)
+                since_us, what = known.pop(position)
                 logger.info("source %s: %s: well again", self._settings.device, what)
                 gaps.append(Gap.ended(self._settings.device, since_us, now_us, what))
         self._figures.refused_nodes = len(known)

@@ -26,7 +26,7 @@ def kept() -> Memory:
     memory = Memory.load({}, SETTINGS)
     memory.items = {0: 11, 1: 12}
     memory.begin("opc.tcp://x:1 2026", 78, 2.0)
-    memory.refused = {1: (5, "BadNodeIdUnknown")}
+    memory.refused = {1: (5, "tag Torque: refused")}
     memory.receipts.taken = 41
     memory.changed()
     return memory
@@ -36,7 +36,7 @@ def test_a_subscription_is_known_again() -> None:
     memory = Memory.load(kept().marks("press"), SETTINGS)
     assert (memory.receipts.subscription_id, memory.receipts.taken) == (78, 41)
     assert (memory.server, memory.keepalive_s) == ("opc.tcp://x:1 2026", 2.0)
-    assert memory.refused == {1: (5, "BadNodeIdUnknown")}
+    assert (memory.refused, memory.former) == ({1: (5, "tag Torque: refused")}, [])
     assert memory.items == {0: 11, 1: 12}
     assert memory.loaded
     assert not memory.outdated
@@ -54,7 +54,7 @@ def test_only_what_has_changed_is_written_each_time() -> None:
 def test_a_subscription_of_other_settings_is_outdated() -> None:
     memory = Memory.load(kept().marks("press"), OTHERS)
     assert (memory.receipts.subscription_id, memory.outdated) == (0, 78)
-    assert memory.refused == {}
+    assert (memory.refused, memory.former) == ({}, [(5, "tag Torque: refused")])
 
 
 def test_a_subscription_whose_items_are_in_doubt_is_outdated() -> None:

@@ -86,6 +86,24 @@ async def test_a_source_of_other_settings_has_the_subscription_before_it_forgott
             assert not got.gaps
 
 
+async def test_the_gap_of_a_node_that_was_wrong_ends_with_the_settings_that_named_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "journal.sqlite"
+    async with run_plc(Force=0.0) as plc, journal_at(path, commit_ms=1) as journal:
+        wrong = settings_for(plc.endpoint, "Force", "Farce")
+        async with source_on(journal, wrong) as got:
+            await until(lambda: got.figures.refused_nodes == 1)
+            await until(lambda: got.values("Force") == [0.0])
+        for _ in range(2):
+            async with source_on(journal, settings_for(plc.endpoint, "Force")) as got:
+                await until(lambda: got.devices.heard == ["press online"])
+                begun, ended = got.gaps
+                assert (begun.from_us, begun.cause) == (ended.from_us, ended.cause)
+                assert begun.to_us is None
+                assert ended.to_us is not None
+
+
 async def test_a_slow_disk_does_not_slow_the_messages_down(tmp_path: Path) -> None:
     """Each message is taken before the next value is set, so that none waits for a commit."""
     path = tmp_path / "journal.sqlite"
