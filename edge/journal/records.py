@@ -73,10 +73,11 @@ class Gap:
 
     @classmethod
     def ended(cls, device: str | None, since_us: int | None, until_us: int, cause: str) -> Gap:
-        """One that is over. If it began later than it ended, the clock was set back in between, and
-        by that clock it is not known when it began."""
-        known = since_us is not None and since_us <= until_us
-        return cls(device, since_us if known else None, until_us, cause)
+        """One that is over. If it began later than it ended, the clock was set back in between:
+        then it is of the times that this clock gives twice."""
+        if since_us is not None and since_us > until_us:
+            since_us, until_us = until_us, since_us
+        return cls(device, since_us, until_us, cause)
 
 
 @dataclass(frozen=True, slots=True)

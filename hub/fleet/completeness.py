@@ -8,12 +8,15 @@ from datetime import datetime
 import psycopg
 from psycopg import sql
 
-TOLD_AGAIN = sql.SQL("""(p.to_time IS NULL AND EXISTS (
-    SELECT FROM gap q WHERE q.gateway = p.gateway AND q.device = p.device AND q.stream = p.stream
-        AND q.cause = p.cause AND q.to_time IS NOT NULL
-        AND (q.from_time = p.from_time OR q.from_time IS NULL AND q.id > p.id)))""")
+TOLD_AGAIN = sql.SQL("""(p.to_time IS NULL AND (
+    EXISTS (SELECT FROM gap q WHERE q.gateway = p.gateway AND q.device = p.device
+        AND q.stream = p.stream AND q.cause = p.cause
+        AND q.from_time = p.from_time AND q.to_time IS NOT NULL)
+    OR EXISTS (SELECT FROM gap q WHERE q.gateway = p.gateway AND q.device = p.device
+        AND q.stream = p.stream AND q.cause = p.cause
+        AND q.from_time < p.from_time AND q.to_time = p.from_time)))""")
 """Whether a gap `p` says nothing that another one does not: what is missing from now on is told at
-its beginning, and once more with its end (that alone if a clock was set back meanwhile)."""
+its beginning, and once more with its end (the other way round if a clock was set back in it)."""
 _MISSING = sql.SQL("""
 SELECT p.device, p.from_time, p.to_time, p.cause
 FROM gap p

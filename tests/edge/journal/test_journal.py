@@ -348,7 +348,7 @@ def test_a_full_disk_holds_appends_back_until_there_is_room(
     assert "written again" in said[1]
 
 
-def test_of_a_disk_that_was_full_while_the_clock_was_set_back_it_is_not_known_since_when(
+def test_a_disk_that_was_full_while_the_clock_was_set_back_is_a_gap_of_the_times_given_twice(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now_us = NOW_US
@@ -365,7 +365,7 @@ def test_of_a_disk_that_was_full_while_the_clock_was_set_back_it_is_not_known_si
         free = 10**12
         await waiting
         gap = journal.read(1, 2)[0].record
-        assert gap == Gap(None, None, now_us, "gateway disk full")
+        assert gap == Gap(None, now_us, NOW_US, "gateway disk full")
         await journal.close()
 
     asyncio.run(work())

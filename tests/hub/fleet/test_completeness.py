@@ -72,7 +72,7 @@ def test_a_gap_without_an_end_ends_when_it_is_told_again_with_it(conn: psycopg.C
     gap(conn, "line", at(4), None)
     gap(conn, None, at(4), at(5))  # not of the device alone
     assert said(conn).missing == (MissingSpan("line", at(4), None, "queue overflow"),)
-    gap(conn, "line", None, at(3))  # the clock was set back meanwhile
+    gap(conn, "line", at(3), at(4))  # the clock was set back meanwhile
     assert said(conn).complete
     (view,) = gateways(conn)
     assert view.gap_count == 3

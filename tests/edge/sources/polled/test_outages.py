@@ -14,6 +14,6 @@ def test_an_outage_ends_once_and_is_a_gap_both_times() -> None:
     assert outages.end("unit 2", 300) is None
 
 
-def test_of_an_outage_in_which_the_clock_was_set_back_the_beginning_is_not_known() -> None:
+def test_an_outage_in_which_the_clock_was_set_back_is_of_the_times_given_twice() -> None:
     outages = Outages("oven", {"unit 2": (3_600_000_000, "unit 2: no answer")})
-    assert outages.end("unit 2", 5) == Gap("oven", None, 5, "unit 2: no answer")
+    assert outages.end("unit 2", 5) == Gap("oven", 5, 3_600_000_000, "unit 2: no answer")
