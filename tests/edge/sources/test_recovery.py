@@ -165,6 +165,7 @@ async def test_a_lost_subscription_is_filled_in_from_history(
             await until(lambda: len(got.devices.heard) == 1)
             await lose(server, proxy, got, values=100)
             await until(lambda: got.figures.backfilled == 2 * 99)  # the newest: live
+            await until(lambda: len(got.devices.heard) == 3)
             await server.restart(pause_ms=200)
             await until(lambda: len(got.devices.heard) == 5)
             await server.ramp(NAMES, per_s=200)
