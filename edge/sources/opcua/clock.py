@@ -1,9 +1,9 @@
 """The clocks: how far the server's is from ours, and when one of the two steps.
 
-Both are held against the monotonic clock, which nobody sets. The offset is the median of a few
-reads of the server's current time, each taken to be of the middle of its round trip. A step is a
-gap: the times that it leaves out or gives twice are not a record of what happened. What the
-server's clock said last is kept over restarts, since it may be set while nobody looks.
+Both are held against the monotonic clock, which nobody sets (`edge.sources.clock`). The offset is
+the median of a few reads of the server's current time, each taken to be of the middle of its round
+trip. What the server's clock said last is kept over restarts, since it may be set while nobody
+looks.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from asyncua import Client, ua
 
 from edge.journal import Gap
+from edge.sources.clock import OwnClock
 from edge.sources.opcua.values import EPOCH, microseconds
 from edge.status import SourceFigures
 
@@ -30,8 +31,6 @@ TICK_S = 1.0
 ROUND_S = 30.0
 READS = 5
 """Reads of a round; the median of their offsets counts."""
-OWN_STEP_US = 250_000
-"""So much in a tick is no slewing: that is 0.5 ms a second at most."""
 SERVER_STEP_US = 1_000_000
 """Servers' clocks tick as coarsely as a tenth of a second, and round trips are not even."""
 _DRIFT = 5000
@@ -52,26 +51,17 @@ class Reading:
     """The monotonic clock then."""
 
 
-class ClockWatch:
-    """What is known of the clocks of one source. No I/O; outlives sessions."""
+class ClockWatch(OwnClock):
+    """What is known of the clocks of one source. Outlives sessions."""
 
     def __init__(self, device: str) -> None:
-        self._device = device
+        super().__init__(device)
         self.offset_ms: float | None = None
         """The server's clock less ours."""
-        self._own: tuple[int, int] | None = None
-        """Our clock and the monotonic one at the last tick."""
         self._server: tuple[int, int] | None = None
         """The server's clock and the monotonic one at the last round."""
         self._wall_us = 0
         """Our clock then."""
-
-    def tick(self, wall_us: int, steady_us: int) -> Gap | None:
-        """Our own clock: to be told every second or so. A gap if it has stepped."""
-        before, self._own = self._own, (wall_us, steady_us)
-        if before is None:
-            return None
-        return self._step(before, self._own, OWN_STEP_US, "this PC")
 
     def mark(self, boot: str) -> str:
         """What `recall` has to know of the last round; `boot` says for which start of this PC its
@@ -104,20 +94,6 @@ class ClockWatch:
         least_us = max(SERVER_STEP_US, (steady_us - before[1]) // _DRIFT)
         return self._step(before, self._server, least_us, "the PLC")
 
-    def _step(
-        self, before: tuple[int, int], now: tuple[int, int], least_us: int, whose: str
-    ) -> Gap | None:
-        """Where between two looks it stepped is not known: the gap is all that it may have left out
-        or given twice."""
-        passed_us = now[1] - before[1]
-        step_us = now[0] - before[0] - passed_us
-        if abs(step_us) < least_us:
-            return None
-        from_us = min(before[0], before[0] + step_us)
-        to_us = max(now[0], now[0] - step_us)
-        cause = f"clock of {whose} stepped by {step_us / 1e6:+.3f} s"
-        return Gap(self._device, from_us, to_us, cause)
-
 
 async def watch_clocks(
     client: Client,
@@ -132,7 +108,7 @@ async def watch_clocks(
     """
     next_round: float | None = time.monotonic()
     while True:
-        found = [watch.tick(time.time_ns() // 1000, time.monotonic_ns() // 1000)]
+        found = [watch.look()]
         mark = ""
         if next_round is not None and time.monotonic() >= next_round:
             readings = await read_clock(client)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from edge.backoff import Backoff
 from edge.journal import Gap, JournalError, SampleBatch, TelemetryJournal
 from edge.sources.base import DeviceListener
+from edge.sources.clock import OwnClock
 from edge.sources.polled.groups import Group, by_interval
 from edge.sources.polled.intake import Intake
 from edge.sources.polled.link import Device, Link, LinkError, Read, Refused, Silent
@@ -267,12 +268,18 @@ class PolledSource:
         return [Gap.ended(self.device, group.read_us, now_us, what)]
 
     async def _watch(self, session: _Session) -> None:
-        """Keep the link alive between rare polls, and let through what filters have held."""
+        """Keep the link alive between rare polls, let through what filters have held, and look at
+        the clock that values get their times from."""
         quiet_s = self._settings.silence_s / 4
+        clock = OwnClock(self.device)
+        clock.look()
         while True:
             await asyncio.sleep(min(_TICK_S, quiet_s))
             self._figures.beat()
-            records = self._intake.due(time.time_ns() // 1000)
+            records: list[SampleBatch | Gap] = [*self._intake.due(time.time_ns() // 1000)]
+            if (step := clock.look()) is not None:
+                logger.warning("source %s: %s", self.device, step.cause)
+                records.append(step)
             if records:
                 self._submit(records)
             if time.monotonic() - session.read_at > quiet_s:

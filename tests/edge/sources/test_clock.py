@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.journal import Gap
-from edge.sources.opcua.clock import OWN_STEP_US, SERVER_STEP_US, ClockWatch, Reading, watch_clocks
+from edge.sources.clock import OWN_STEP_US
+from edge.sources.opcua.clock import SERVER_STEP_US, ClockWatch, Reading, watch_clocks
 from edge.status import SourceFigures
 from tests.edge.waiting import until
 from tests.fixtures.node_opcua import needs_node_opcua, run_node_opcua

@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -228,6 +229,35 @@ def test_each_count_of_a_unit_that_comes_and_goes_is_there_once_or_in_a_gap(
             settings = settings_for(proxy.port, *tags, poll_s=0.04, timeout_s=0.5)
             async with reading(path, settings) as got:
                 await each_count_is_there_or_in_a_gap(got, proxy, ledger)
+
+    run(work)
+
+
+def test_a_step_of_the_clock_is_a_gap(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values that are polled have their times from it."""
+    ahead_us = 0
+
+    def shifted_ns() -> int:
+        return time.time_ns() + 1000 * ahead_us
+
+    clocks = SimpleNamespace(time_ns=shifted_ns, monotonic_ns=time.monotonic_ns)
+    monkeypatch.setattr("edge.sources.clock.time", clocks)
+    monkeypatch.setattr("edge.sources.polled.source._TICK_S", 0.02)
+
+    async def work() -> None:
+        nonlocal ahead_us
+        async with (
+            run_modbus(STILL) as device,
+            reading(path, settings_for(device.port, "coil:1")) as got,
+        ):
+            await until(lambda: got.devices.heard == ["oven online"])
+            ahead_us = 3_600_000_000
+            await until(lambda: any("clock of this PC" in cause for cause, _ in causes(got)))
+            (step,) = [gap for gap in got.gaps if "clock of this PC" in gap.cause]
+            assert step.cause.startswith("clock of this PC stepped by +3")
+            assert step.from_us is not None
+            assert step.to_us is not None
+            assert step.to_us - step.from_us >= ahead_us
 
     run(work)
 
