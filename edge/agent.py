@@ -104,7 +104,7 @@ class _Agent:
                         files.recover()
                         self._parts = parts
                         if not opened:
-                            self._begin_helpers()
+                            await self._begin_helpers()
                         opened = True
                         await parts.work(self._stop)
                 except (JournalError, OSError, sqlite3.OperationalError) as error:
@@ -147,8 +147,11 @@ class _Agent:
 
     # Beside the parts.
 
-    def _begin_helpers(self) -> None:
-        self._help(self._endpoint.serve_locally(self._config.data_dir))
+    async def _begin_helpers(self) -> None:
+        local = self._help(self._endpoint.serve_locally(self._config.data_dir))
+        tried = self._help(self._endpoint.tried.wait())
+        # Whoever is told that the gateway is ready may ask it at once.
+        await asyncio.wait((local, tried), return_when=asyncio.FIRST_COMPLETED)
         self._help(self._tell_status())
         self._help(self._feed())
         if self._path is not None:

@@ -56,6 +56,8 @@ class StatusEndpoint:
         self._reload = reload
         self._alive = alive
         self._server = HttpServer("status", CONTENT_SECURITY_POLICY, MAX_CLIENTS)
+        self.tried = asyncio.Event()
+        """Set once the local socket answers, or cannot be made for now."""
 
     async def serve_locally(self, directory: Path) -> None:
         """Serve on a socket in the data directory, for its owner alone, until cancelled. The caller
@@ -64,11 +66,14 @@ class StatusEndpoint:
             accept = self._server.accepting(self._answer_owner, only_here=False)
 
             async def listen() -> asyncio.Server:
-                path.unlink(missing_ok=True)
-                listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-                listener.bind(str(path))
-                path.chmod(0o600)  # nobody can connect before it listens
-                return await asyncio.start_unix_server(accept, sock=listener)
+                try:
+                    path.unlink(missing_ok=True)
+                    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                    listener.bind(str(path))
+                    path.chmod(0o600)  # nobody can connect before it listens
+                    return await asyncio.start_unix_server(accept, sock=listener)
+                finally:
+                    self.tried.set()
 
             try:
                 await self._server.serve(str(directory / SOCKET_NAME), listen)

@@ -26,6 +26,7 @@ from edge.config import EdgeConfig
 from edge.journal import SampleBatch, TelemetryJournal
 from edge.link import Link, Message
 from edge.status.client import ask
+from edge.status.endpoint import SOCKET_NAME
 from firmware_sim.camera import HttpCameraSettings, run_http_camera
 from protocols.inspection import RESULT
 from tests.edge.hub import Hub
@@ -268,6 +269,22 @@ async def test_the_watchdog_gets_nothing_while_a_part_hangs(
     await until(lambda: "WATCHDOG=1" in manager, "a sign of life again")
     os.kill(os.getpid(), signal.SIGTERM)
     await running
+
+
+async def test_it_answers_once_it_says_that_it_is_ready(
+    tmp_path: Path, broker: LocalBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config_of(tmp_path, broker, {})
+    answers: list[bool] = []
+    monkeypatch.setattr(
+        "edge.agent.ServiceManager.ready",
+        lambda _: answers.append((config.data_dir / SOCKET_NAME).exists()),
+    )
+    running = asyncio.create_task(run(config))
+    await until(lambda: answers, "that it is ready")
+    os.kill(os.getpid(), signal.SIGTERM)
+    await running
+    assert answers == [True]
 
 
 async def until_silent(manager: Manager) -> None:
