@@ -18,7 +18,7 @@ from hub import fleet
 from hub.api import models
 from hub.api.context import Shared, Tenant
 from hub.api.problems import Problem, described
-from hub.fleet.completeness import TOLD_AGAIN
+from hub.fleet.completeness import ONCE
 from hub.store.samples import latest_samples, read_samples
 from hub.store.trends import read_trend
 
@@ -37,10 +37,14 @@ TagIds = Annotated[
 ]
 
 _CALLS_UNDER_WAY = "SELECT gateway, next_offset - watermark FROM call_stream WHERE NOT closed"
+# Of those that begin among the last ones told, the ends are among these too.
 _LATEST_GAPS = sql.SQL("""
-SELECT device, from_time, to_time, cause FROM gap p WHERE gateway = %s AND NOT {told_again}
-ORDER BY id DESC LIMIT %s
-""").format(told_again=TOLD_AGAIN)
+WITH found AS (
+    SELECT id, device, from_time, to_time, cause FROM gap WHERE gateway = %(gateway)s
+    ORDER BY id DESC LIMIT 2 * %(most)s
+), once AS ({once})
+SELECT device, from_time, to_time, cause FROM once ORDER BY id DESC LIMIT %(most)s
+""").format(once=ONCE)
 _TAGS = """
 SELECT t.id, g.group_id || '/' || g.node_id AS gateway, d.name AS device, t.name, t.unit, t.datatype
 FROM tag t JOIN device d ON d.id = t.device JOIN gateway g ON g.id = d.gateway
@@ -272,4 +276,4 @@ def completeness_of(
 
 def _latest_gaps(connection: psycopg.Connection, gateway: int) -> list[models.Gap]:
     with connection.cursor(row_factory=class_row(models.Gap)) as cursor:
-        return cursor.execute(_LATEST_GAPS, (gateway, LATEST_GAPS)).fetchall()
+        return cursor.execute(_LATEST_GAPS, {"gateway": gateway, "most": LATEST_GAPS}).fetchall()

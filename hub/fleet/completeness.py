@@ -8,24 +8,28 @@ from datetime import datetime
 import psycopg
 from psycopg import sql
 
-TOLD_AGAIN = sql.SQL("""(p.to_time IS NULL AND (
-    EXISTS (SELECT FROM gap q WHERE q.gateway = p.gateway AND q.device = p.device
-        AND q.stream = p.stream AND q.cause = p.cause
-        AND q.from_time = p.from_time AND q.to_time IS NOT NULL)
-    OR EXISTS (SELECT FROM gap q WHERE q.gateway = p.gateway AND q.device = p.device
-        AND q.stream = p.stream AND q.cause = p.cause
-        AND q.from_time < p.from_time AND q.to_time = p.from_time)))""")
-"""Whether a gap `p` says nothing that another one does not: what is missing from now on is told at
-its beginning, and once more with its end (the other way round if a clock was set back in it)."""
+ONCE = sql.SQL("""
+SELECT id, device, from_time, to_time, cause FROM (
+    SELECT *, sum(ends) OVER (PARTITION BY device, cause, at) AS ended FROM (
+        SELECT *, from_time AS at, true AS told,
+            CASE WHEN to_time IS NULL THEN -1 ELSE 1 END AS ends FROM found
+        UNION ALL SELECT *, to_time, false, 1 FROM found WHERE to_time > from_time
+    ) AS each
+) AS held WHERE told AND (to_time IS NOT NULL OR ended < 0)
+""")
+"""Gaps `found`, without those of which another one says more. What is missing from now on is told
+at its beginning, and once more with its end; the other way round if a clock was set back in it. The
+same beginning may be told again for the next time, so ends are held against beginnings."""
 _MISSING = sql.SQL("""
-SELECT p.device, p.from_time, p.to_time, p.cause
-FROM gap p
-WHERE p.stream = 'telemetry' AND p.gateway = %(gateway)s AND NOT {told_again}
-    AND (p.device IS NULL OR p.device = %(device)s)
-    AND coalesce(p.from_time, '-infinity') < %(to)s
-    AND coalesce(p.to_time, 'infinity') > %(from)s
-ORDER BY p.from_time NULLS FIRST, p.id
-""").format(told_again=TOLD_AGAIN)
+WITH found AS (
+    SELECT id, device, from_time, to_time, cause FROM gap
+    WHERE stream = 'telemetry' AND gateway = %(gateway)s
+        AND (device IS NULL OR device = %(device)s)
+        AND coalesce(from_time, '-infinity') < %(to)s
+), once AS ({once})
+SELECT device, from_time, to_time, cause FROM once
+WHERE coalesce(to_time, 'infinity') > %(from)s ORDER BY from_time NULLS FIRST, id
+""").format(once=ONCE)
 # The last two say whether something may still come: the gateway is away, or its backlog is.
 _SUBJECT = """
 SELECT g.id, d.name, coalesce(s.delivery, 'unknown') = 'stream',

@@ -7,21 +7,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
-from psycopg import sql
 from psycopg.rows import dict_row
 
-from hub.fleet.completeness import TOLD_AGAIN
-
-_GATEWAYS = sql.SQL("""
+_GATEWAYS = """
 SELECT g.id, g.group_id AS group, g.node_id AS node, g.owner, g.partner,
     coalesce(s.online, false) AS online, s.since, s.conflict,
-    coalesce(s.delivery, 'unknown') AS delivery, coalesce(s.metrics, '{{}}') AS metrics,
-    c.epoch, coalesce(c.watermark, 0) AS watermark, coalesce(c.ahead, '{{}}') AS ahead,
+    coalesce(s.delivery, 'unknown') AS delivery, coalesce(s.metrics, '{}') AS metrics,
+    c.epoch, coalesce(c.watermark, 0) AS watermark, coalesce(c.ahead, '{}') AS ahead,
     c.moved_at AS committed_at,
     CASE WHEN s.online THEN greatest(s.heard_at, c.moved_at)
         ELSE greatest(s.heard_at, c.moved_at, s.since) END AS heard_at,
     s.clock_offset_ms, g.shut_out_at, k.not_after AS certificate_issued_until,
-    (SELECT count(*) FROM gap p WHERE p.gateway = g.id AND NOT {told_again}) AS gap_count
+    (SELECT count(*) FROM gap p WHERE p.gateway = g.id) AS gap_count
 FROM gateway g
 LEFT JOIN gateway_status s ON s.gateway = g.id
 LEFT JOIN stream_cursor c ON c.gateway = g.id AND c.stream = 'telemetry' AND NOT c.closed
@@ -31,7 +28,7 @@ LEFT JOIN LATERAL (
 ) k ON true
 WHERE %(group)s::text IS NULL OR (g.group_id, g.node_id) = (%(group)s, %(node)s)
 ORDER BY g.group_id, g.node_id
-""").format(told_again=TOLD_AGAIN)
+"""
 _TRAFFIC = """
 SELECT gateway, messages, records, samples, duplicates, quarantined, refused FROM gateway_traffic
 """
