@@ -164,18 +164,18 @@ def _refuse_other_numbers(connection: psycopg.Connection, plant: str, line: Line
     """Racks, slots and sequence numbers follow from a call's place in its line by these: with
     others the calls to come would get what earlier ones have. Raises `InputError`."""
     row = connection.execute(
-        "SELECT rack_slots, load_order, sequence_wrap FROM supplier_line "
-        "WHERE plant = %s AND id = %s AND next_call_no > 1 FOR NO KEY UPDATE",
+        "SELECT next_call_no, rack_slots, load_order, sequence_wrap FROM supplier_line "
+        "WHERE plant = %s AND id = %s FOR NO KEY UPDATE",
         [plant, line.id],
     ).fetchone()
-    if row is None:
+    if row is None or row[0] == 1:
         return
     names = ("rack_slots", "load_order", "sequence_wrap")
     wanted = (line.rack_slots, line.loads, line.sequence_wrap)
     others = [
-        f"line {line.id}: {name} is {known}, and calls are numbered by it; for {new} add a line "
-        "of another id and move the part groups to it"
-        for name, known, new in zip(names, row, wanted, strict=True)
+        f"line {line.id}: {name} is {known}, and calls are numbered by it; leave it at that "
+        f"({name}: {known}), or for {new} add a line of another id and move the part groups to it"
+        for name, known, new in zip(names, row[1:], wanted, strict=True)
         if known != new
     ]
     if others:
