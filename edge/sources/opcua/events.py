@@ -270,9 +270,8 @@ class ResultEvents:
         return [*gaps, *self._results.batches(fresh)]
 
     def _overflow(self, now_us: int) -> Gap:
-        since_us = min(self._heard_us, now_us) or None
         cause = f"{self.model.what}: the server's queue of {self._queue} was full"
-        return Gap(self._device, since_us, now_us, cause)
+        return Gap.ended(self._device, self._heard_us or None, now_us, cause)
 
     def _results_of(self, values: Sequence[ua.Variant], now: datetime) -> list[Result]:
         if len(values) != len(self._said):

@@ -234,9 +234,9 @@ class Subscription:
         """Once per node, not per try: a line in the log, and a gap, whose end is open while the
         node is refused."""
         known = self._memory.refused
-        now_us = time.time_ns() // 1000
         gaps = []
         for position, why in refused:
+            now_us = time.time_ns() // 1000  # of each, since its end is known by its beginning
             if position not in known:
                 what = self._refusal(position, why)
                 known[position] = (now_us, what)
@@ -247,6 +247,7 @@ class Subscription:
                     self._settings.retry_nodes_s,
                 )
                 gaps.append(Gap(self._settings.device, now_us, None, what))
+        now_us = time.time_ns() // 1000
         for position in accepted:
             if position in known:
                 since_us, what = known.pop(position)

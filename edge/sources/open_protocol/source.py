@@ -483,10 +483,10 @@ class OpenProtocolSource:
     def _gaps(self, lost: Sequence[tuple[Hole, str]]) -> list[Record]:
         gaps: list[Record] = []
         for hole, why in lost:
-            from_us, to_us = hole.from_us, hole.to_us
-            if from_us is not None and to_us is not None:
-                from_us = min(from_us, to_us)
-            gaps.append(Gap(self.device, from_us, to_us, f"tightening {hole}: {why}"))
+            # Where the controller tells no time: before we know of it.
+            until_us = time.time_ns() // 1000 if hole.to_us is None else hole.to_us
+            cause = f"tightening {hole}: {why}"
+            gaps.append(Gap.ended(self.device, hole.from_us, until_us, cause))
         return gaps
 
     # All of it.

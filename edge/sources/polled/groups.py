@@ -37,6 +37,11 @@ class Group:
         """For bookmarks."""
         return f"{self.interval_s:g}"
 
+    def read_before(self, now_us: int) -> int:
+        """When the tags were read last before now, as far as is known: the clock may have been set
+        back since."""
+        return now_us if self.read_us is None else min(self.read_us, now_us)
+
     def advance(self) -> None:
         """The poll that was due has begun, or was tried in vain: the next one is on the grid."""
         now = time.monotonic()

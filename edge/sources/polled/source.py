@@ -78,6 +78,8 @@ class PolledSource:
         """Tags that cannot be read, and the outage that says so."""
         self._silent: dict[str, tuple[float, Backoff]] = {}
         """Parts of the device that do not answer: when they are asked again."""
+        self._clock = OwnClock(settings.device)
+        self._clock.look()
         self._marked_at = 0.0
         self._sessions = 0
 
@@ -181,9 +183,9 @@ class PolledSource:
                     if tag is not None:
                         refused[tag] = outcome.reason
                 else:
-                    records += self._fell_silent(portion, outcome, group.read_us or asked_us)
+                    records += self._fell_silent(portion, outcome, group.read_before(asked_us))
             portions = again
-        records += self._tags_lost(refused, group.read_us or time.time_ns() // 1000)
+        records += self._tags_lost(refused, group.read_before(time.time_ns() // 1000))
         if good_us is not None and begun_us is not None:
             records = [*self._missed(group, good_us), *records]
             group.read_us = begun_us
@@ -271,13 +273,11 @@ class PolledSource:
         """Keep the link alive between rare polls, let through what filters have held, and look at
         the clock that values get their times from."""
         quiet_s = self._settings.silence_s / 4
-        clock = OwnClock(self.device)
-        clock.look()
         while True:
             await asyncio.sleep(min(_TICK_S, quiet_s))
             self._figures.beat()
             records: list[SampleBatch | Gap] = [*self._intake.due(time.time_ns() // 1000)]
-            if (step := clock.look()) is not None:
+            if (step := self._clock.look()) is not None:
                 logger.warning("source %s: %s", self.device, step.cause)
                 records.append(step)
             if records:

@@ -264,9 +264,16 @@ def test_a_server_that_says_that_its_queue_overflowed_leaves_a_gap(
     events = ResultEvents(of_device, VISION, vision, journal, watch, SourceFigures("camera"))
     said = [ua.Variant(ua.NodeId.from_string("i=3035"))]
     said += [ua.Variant(None)] * (len(RESULT_FIELDS) + 4)
-    (gap,) = events.take([ua.EventFieldList(ua.UInt32(0), said)], 1_800_000_000_000_000)
+    overflow = [ua.EventFieldList(ua.UInt32(0), said)]
+    cause = "machine vision results: the server's queue of 1000 was full"
+    at_us = 1_800_000_000_000_000
+    assert events.take(overflow, at_us) == [Gap("camera", None, at_us, cause)]
+    events.hear(at_us + 60_000_000)  # and then the clock is set back
+    (gap,) = events.take(overflow, at_us)
     assert isinstance(gap, Gap)
-    assert gap.cause == "machine vision results: the server's queue of 1000 was full"
+    assert gap.from_us == at_us
+    assert gap.to_us is not None
+    assert gap.to_us > at_us
 
 
 def _variant(value: Any) -> ua.Variant:

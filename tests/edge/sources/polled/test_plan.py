@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.sources.polled.link import Link
 from edge.sources.polled.plan import Plan, Portion
 from protocols.plc import Field, Item, Kind, Space, group
 
@@ -21,7 +22,7 @@ class Memory:
         self.bad = bad
         self.asked = 0
 
-    async def connect(self) -> None:
+    async def connect(self) -> Link:
         raise NotImplementedError
 
     def max_gap(self, _space: Space) -> int:
@@ -66,7 +67,7 @@ class Memory:
 def test_who_is_to_blame_is_found_and_heals(found: list[tuple[int, int]], bad: set[int]) -> None:
     items = [Item(("DB", 1), start, size, n) for n, (start, size) in enumerate(found)]
     memory = Memory(items, bad)
-    plan = Plan(memory, items, RETRY_S)  # type: ignore[arg-type]  # nobody connects
+    plan = Plan(memory, items, RETRY_S)
     plan.begin(lambda _: MAX_SIZE)
     good = [i.tag for i in items if memory.readable(i.start, i.size)]
     assert memory.poll(plan, 0.0) == good  # at the first poll, all the others are read
@@ -91,7 +92,7 @@ def test_who_is_to_blame_is_found_and_heals(found: list[tuple[int, int]], bad: s
 def test_a_hole_between_two_tags_is_not_read_again() -> None:
     items = [Item(("M", 0), 0, 4, 0), Item(("M", 0), 8, 4, 1)]
     memory = Memory(items, {5})
-    plan = Plan(memory, items, RETRY_S)  # type: ignore[arg-type]  # nobody connects
+    plan = Plan(memory, items, RETRY_S)
     plan.begin(lambda _: MAX_SIZE)
     assert memory.poll(plan, 0.0) == [0, 1]
     assert not list(plan.refused)
@@ -102,7 +103,7 @@ def test_a_hole_between_two_tags_is_not_read_again() -> None:
 
 def test_a_refused_tag_is_tried_ever_more_seldom() -> None:
     memory = Memory([Item(("M", 0), 0, 4, 0)], {0})
-    plan = Plan(memory, memory.items, RETRY_S)  # type: ignore[arg-type]  # nobody connects
+    plan = Plan(memory, memory.items, RETRY_S)
     plan.begin(lambda _: MAX_SIZE)
     asked = []
     for second in range(1000):
@@ -116,7 +117,7 @@ def test_a_refused_tag_is_tried_ever_more_seldom() -> None:
 def test_a_new_link_tries_all_and_keeps_what_it_knows() -> None:
     items = [Item(("M", 0), n * 4, 4, n) for n in range(10)]
     memory = Memory(items, {5})
-    plan = Plan(memory, items, RETRY_S)  # type: ignore[arg-type]  # nobody connects
+    plan = Plan(memory, items, RETRY_S)
     plan.begin(lambda _: MAX_SIZE)
     memory.poll(plan, 0.0)
     plan.begin(lambda _: MAX_SIZE)
