@@ -92,6 +92,11 @@ class ResultEvents:
         """When it was first subscribed: what was made before is not asked for."""
         self._seen: dict[str, int] = dict(kept.get("seen", ()))
         """Key and time of each of the last results that were seen, the last one last."""
+        self._before: tuple[int, dict[str, int]] | None = None
+        """What was heard and seen before the monitored item was made, until `resume` has accounted
+        for the time between: messages that come meanwhile say nothing of that time."""
+        if before := kept.get("before"):
+            self._before = (before[0], dict(before[1]))
         self._fetched: frozenset[tuple[object, ...]] = frozenset()
         """Results that were fetched: those made after the subscription come as events too."""
         self._source: str = kept.get("source", "")
@@ -161,11 +166,14 @@ class ResultEvents:
     def accepted(self, queue_size: int) -> None:
         """The server has the monitored item, with a queue of so many events."""
         self._queue = queue_size or self._wanted
+        # If the session was lost before that time was accounted for, it goes on.
+        self._before = self._before or (self._heard_us, dict(self._seen))
 
     @property
     def resumes(self) -> bool:
         """Whether there is a time without a subscription to account for."""
-        return bool(self._heard_us)
+        heard_us, _ = self._before or (self._heard_us, None)
+        return bool(heard_us)
 
     def resume(
         self, held: Sequence[ua.ExtensionObject], now_us: int, *, whole: bool
@@ -173,15 +181,17 @@ class ResultEvents:
         """The records of a time without a subscription, of the results that the system holds, and
         whether those are all that it holds. Without the last one seen among them it is not known
         what was forgotten."""
-        since_us, self._heard_us = self._heard_us, now_us
+        since_us, seen = self._before or (self._heard_us, dict(self._seen))
+        self._before, self._heard_us = None, now_us
         if not since_us:
             self._began_us = now_us
             return []
         now = datetime.fromtimestamp(now_us / 1e6, UTC)
-        from_us = min(self._seen.values(), default=since_us)
-        if len(self._seen) < _REMEMBERED:  # these are all: one made before them may still come
+        from_us = min(seen.values(), default=since_us)
+        if len(seen) < _REMEMBERED:  # these are all: one made before them may still come
             from_us = min(from_us, self._began_us)
-        last = next(reversed(self._seen), None)
+        last = next(reversed(seen), None)
+        seen |= self._seen
         found: list[list[Result]] = []
         for each in held:
             try:
@@ -192,9 +202,7 @@ class ResultEvents:
         told = sorted(filter(None, found), key=lambda results: results[0].measured_at)
         known = whole and any(results[0].key == last for results in told)
         missed = [
-            results
-            for results in told
-            if _us(results[0]) >= from_us and results[0].key not in self._seen
+            results for results in told if _us(results[0]) >= from_us and results[0].key not in seen
         ]
         for results in missed:
             self._see(results[0])
@@ -241,6 +249,9 @@ class ResultEvents:
             "source": self._source,
             "queue": self._queue,
         }
+        if self._before is not None:
+            heard_us, seen = self._before
+            kept["before"] = [heard_us, [*seen.items()]]
         return {self._bookmark: json.dumps(kept)}
 
     def take(self, events: Sequence[Any], now_us: int) -> list[SampleBatch | Gap]:

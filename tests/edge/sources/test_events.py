@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from pathlib import Path
@@ -9,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from edge.journal import Gap
 from edge.sources.opcua import OpcUaSettings
+from edge.sources.opcua.events import ResultEvents
+from edge.sources.opcua.missed import held_results
 from firmware_sim.proxy.proxy import FaultProxy
 from protocols.inspection import RESULT, Result, parse_result
 from tests.edge.sources.plc import run_plc
@@ -159,6 +163,63 @@ def test_what_was_not_heard_is_fetched_or_a_gap_that_names_the_results(path: Pat
             await until(lambda: parts(got)["SN0012"] == 1)
 
     run(work)
+
+
+@needs_node_opcua
+@pytest.mark.parametrize("broken_off", [False, True], ids=["at once", "after a restart"])
+def test_what_comes_while_the_time_before_is_accounted_for_does_not_stand_for_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch, broken_off: bool
+) -> None:
+    """The node was refused at first, so that the session is under way when its events come."""
+    monkeypatch.setattr("edge.sources.opcua.events._SLACK_US", 0)
+    request = ResultEvents.request
+    refusing, waiting = False, [3]
+
+    def refused(events: ResultEvents, namespaces: list[str]) -> Any:
+        if refusing:
+            raise ValueError("the server has not come so far")
+        return request(events, namespaces)
+
+    async def work() -> None:
+        nonlocal refusing
+        async with run_node_opcua(nodesets=["machineVision"]) as server:
+
+            async def fetch(*asked: Any) -> Any:
+                while waiting:
+                    await server.raise_results(a_result(waiting.pop()))
+                    await until(lambda: parts(got)["SN0003"] == 1)
+                    if broken_off:
+                        await asyncio.Event().wait()
+                return await held_results(*asked)
+
+            async with reading(path, camera(server.endpoint)) as got:
+                await until(lambda: got.figures.state == "online")
+                await server.raise_results(a_result(1))
+                await until(lambda: parts(got)["SN0001"] == 1)
+                monkeypatch.setattr(ResultEvents, "request", refused)
+                monkeypatch.setattr("edge.sources.opcua.subscription.held_results", fetch)
+                refusing = True
+                await server.restart()
+                await until(lambda: got.figures.refused_nodes == 1)
+                refused_us = time.time_ns() // 1000
+                await server.raise_results(a_result(2))
+                await server.forget_results()
+                refusing = False
+                await until(lambda: parts(got)["SN0003"] == 1)
+                if not broken_off:
+                    await until(lambda: bool(told_missing(got)))
+            async with reading(path, camera(server.endpoint)) as got:
+                await until(lambda: bool(told_missing(got)))
+                (gap,) = told_missing(got)
+                assert gap.from_us is not None
+                assert gap.from_us < refused_us
+                assert parts(got) == {"SN0001": 1, "SN0003": 1}
+
+    run(work)
+
+
+def told_missing(got: Reading) -> list[Gap]:
+    return [gap for gap in got.gaps if gap.cause.startswith("machine vision results: ")]
 
 
 @needs_node_opcua
