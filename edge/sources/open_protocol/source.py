@@ -95,6 +95,9 @@ class OpenProtocolSource:
         self._seen = Seen.recall(kept.get("seen", ""))
         self._locked: bool = kept.get("locked", False)
         self._heard_us: int | None = kept.get("heard")
+        """When it was heard last while all was subscribed; a session that does not come so far
+        leaves it, since what was missed until then is not told yet."""
+        self._subscribed = False
         self._why_away = "agent stopped"
         self._missing = asyncio.Event()
         self._unreadable = Condition(logger, f"source {settings.device}: results")
@@ -154,7 +157,7 @@ class OpenProtocolSource:
                 self._listener.device_offline(self.device, reason)
 
     async def _work(self, session: _Session, connected: Callable[[], None]) -> None:
-        away = self._away()
+        self._subscribed = False
         await self._begin(session)
         await self._look_at_clock(session.link)
         await self._ask_tool(session.link)
@@ -163,7 +166,8 @@ class OpenProtocolSource:
             await self._find_latest(session)
         await self._subscribe(session)
         told = ", ".join(session.others)
-        gaps = [replace(gap, cause=f"{told}: {gap.cause}") for gap in away if told]
+        gaps = [replace(gap, cause=f"{told}: {gap.cause}") for gap in self._away() if told]
+        self._subscribed = True
         await self._submit([*gaps, *self._values.take_out()])
         session.online = True
         self._figures.enter("online")
@@ -508,7 +512,8 @@ class OpenProtocolSource:
 
     def _hand_over(self, records: Sequence[Record]) -> asyncio.Future[int]:
         """`_submit` without waiting; what is handed over first is durable first."""
-        self._heard_us = self._figures.last_heard_us
+        if self._subscribed:
+            self._heard_us = self._figures.last_heard_us
         kept = {"seen": self._seen.dump(), "locked": self._locked, "heard": self._heard_us}
         mark = json.dumps(kept, separators=(",", ":"))
         durable = self._journal.submit(*records, bookmarks={self._bookmark: mark})

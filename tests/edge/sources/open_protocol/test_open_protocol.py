@@ -15,6 +15,8 @@ import pytest
 from deploy.local.ports import free_port
 from edge.journal import JournalSettings, TelemetryJournal
 from edge.sources.open_protocol import OpenProtocolSettings
+from edge.sources.open_protocol.source import OpenProtocolSource
+from edge.sources.polled.link import LinkError
 from firmware_sim.device.faults import MisbehaveCommand
 from firmware_sim.open_protocol import (
     Controller,
@@ -200,6 +202,35 @@ def test_a_gateway_that_was_off_goes_on_where_it_was(path: Path) -> None:
                 await until_has(got, 3, 4, 5)
                 await until(lambda: got.figures.state == "online")
                 assert not lost(got)
+
+    run(work)
+
+
+def test_a_session_that_ends_before_it_is_told_all_leaves_the_gap_to_the_next(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscribe = OpenProtocolSource._subscribe
+    dropping = ["dropped while it subscribes"]
+
+    async def drop(source: OpenProtocolSource, session: Any) -> None:
+        if dropping:
+            raise LinkError(dropping.pop())
+        await subscribe(source, session)
+
+    async def work() -> None:
+        async with over_proxy(path) as (got, controller, proxy):
+            press(controller, True)
+            await until_has(got, 1)
+            monkeypatch.setattr(OpenProtocolSource, "_subscribe", drop)
+            await proxy.make("cut")
+            await until(lambda: got.figures.state == "offline")
+            away_us = time.time_ns() // 1000
+            await proxy.make("none")
+            await until(lambda: not dropping)
+            await until(lambda: got.figures.state == "online")
+            gap = next(gap for gap in got.gaps if gap.cause.startswith("programme, job, "))
+            assert gap.from_us is not None
+            assert gap.from_us <= away_us
 
     run(work)
 
