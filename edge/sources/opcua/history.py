@@ -138,7 +138,7 @@ class Backfill:
         # With filters of its own: those of the live values have gone on.
         self._intake = Intake(settings, journal, hold=False)
         self._nodes_per_request = _NODES_PER_REQUEST
-        self._newest: dict[str, list[ua.DataValue]] = {}
+        self._newest: dict[str, list[tuple[object, ...]]] = {}
         """By tag of the debt that is read: what was stored of the instant that it has reached. The
         next answer may begin with more of the same microsecond, and with these again."""
 
@@ -263,9 +263,12 @@ class Backfill:
                     debt.lost[tag] = (from_us, time_us)
             if time_us > reached_us:
                 reached_us, before, newest = time_us, [], []
-            if before is None or value in before or time_us == to_us:
+            if before is None or time_us == to_us:
                 continue
-            newest.append(value)
+            same = _same(value)
+            if same in before:
+                continue
+            newest.append(same)
             items.append(
                 ua.MonitoredItemNotification(ClientHandle=self._positions[tag], Value=value)
             )
@@ -324,6 +327,12 @@ def _is_cut_off(result: ua.HistoryReadResult) -> bool:
     """Whether the server gave as many values as it was asked for at most, and no way to go on. Some
     give none although they have more (asyncua's): it is asked again from where it has come."""
     return not result.ContinuationPoint and len(_values(result)) >= VALUES_PER_NODE
+
+
+def _same(value: ua.DataValue) -> tuple[object, ...]:
+    """What is the same of a value that is given again: a server may stamp it anew, and NaN is not
+    equal to itself."""
+    return repr(value.Value), value.StatusCode, value.SourceTimestamp, value.SourcePicoseconds
 
 
 def _values(result: ua.HistoryReadResult) -> list[ua.DataValue]:

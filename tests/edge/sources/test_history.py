@@ -5,9 +5,12 @@ gives them."""
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ import pytest
 
 from edge.journal import SampleBatch
 from edge.journal.records import Origin
-from tests.edge.sources.plc import Plc, run_plc
+from tests.edge.sources.plc import START, Plc, run_plc, us
 from tests.edge.sources.reading import reading, settings_for, until
 
 pytestmark = pytest.mark.anyio
@@ -102,4 +105,35 @@ async def test_values_of_one_instant_in_two_answers_are_each_there_once(
             await plc.set("Force", 30.0, at_ms=30_000)
             await until(lambda: 30.0 in got.values("Force") and len(got.values("Force")) >= 31)
             assert sorted(got.values("Force")) == [float(n) for n in range(31)]
+            assert not got.gaps
+
+
+@pytest.mark.parametrize("stamps", [False, True], ids=["NaN", "stamped anew"])
+async def test_a_value_that_two_answers_have_comes_once_though_it_is_not_equal_to_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stamps: bool
+) -> None:
+    monkeypatch.setattr("edge.sources.opcua.history.VALUES_PER_NODE", 7)
+    monkeypatch.setattr("edge.sources.opcua.source._SILENCE_S", 1.0)
+    async with kept("Force") as plc:
+        storage = plc.server.iserver.history_manager.storage
+        read, answers = storage.read_node_history, itertools.count(1)
+
+        async def stamped(*asked: Any) -> Any:
+            values, more = await read(*asked)
+            at: Any = START + timedelta(seconds=next(answers))
+            return [replace(value, ServerTimestamp=at) for value in values], more
+
+        if stamps:
+            monkeypatch.setattr(storage, "read_node_history", stamped)
+        settings = settings_for(plc.endpoint, "Force", timeout_s=30)
+        async with reading(tmp_path / "journal.sqlite", settings) as got:
+            await until(lambda: got.values("Force") == [0.0])
+            async with unheard(plc):
+                for n in range(1, 30):
+                    await plc.set("Force", float(n) if stamps else nan, at_ms=1000 * n)
+            await until(lambda: len(got.devices.heard) == 3)
+            await plc.set("Force", 30.0, at_ms=30_000)
+            await until(lambda: 30.0 in got.values("Force") and len(got.values("Force")) >= 31)
+            times_us = sorted(time_us for time_us, _, _ in got.samples("Force"))
+            assert times_us == [us(1000 * n) for n in range(31)]
             assert not got.gaps
