@@ -52,10 +52,13 @@ async def unheard(plc: Plc) -> AsyncIterator[None]:
         return await create(*asked, **more)
 
     service.create_subscription = create_later  # type: ignore[method-assign]
-    lost = [n for n, of in service.subscriptions.items() if of.session_id != own]
-    await service.delete_subscriptions(lost)
-    yield
-    may_create.set()
+    try:
+        lost = [n for n, of in service.subscriptions.items() if of.session_id != own]
+        await service.delete_subscriptions(lost)
+        yield
+    finally:
+        service.create_subscription = create  # type: ignore[method-assign]
+        may_create.set()
 
 
 async def test_a_lost_subscription_is_filled_in(
