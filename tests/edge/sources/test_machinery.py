@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from edge.journal import Origin, SampleBatch
 from edge.sources.opcua import OpcUaSettings
 from edge.sources.opcua.missed import held_results
+from edge.sources.opcua.subscription import Subscription
 from protocols.inspection import RESULT, Result, parse_result
 from tests.edge.sources.reading import Reading, reading, run, settings_for, until
 from tests.fixtures.node_opcua import JOINING, URI, needs_node_opcua, run_node_opcua
@@ -49,6 +52,16 @@ def told(got: Reading) -> dict[tuple[str | None, str], Result]:
 
 def parts(got: Reading) -> Counter[str | None]:
     return Counter(r.serial for r in results(got) if r.characteristic == "Result")
+
+
+def fetched(got: Reading) -> set[str | None]:
+    """The parts whose results did not come as events."""
+    return {
+        parse_result(str(text)).serial
+        for record in got.records
+        if isinstance(record, SampleBatch) and record.origin is Origin.HISTORY
+        for text in record.others.values()
+    }
 
 
 FORCE = {"name": "Force", "value": "ResultContent.0", "unit": "kN", "lower": 8, "upper": 12}
@@ -168,7 +181,9 @@ def test_a_result_made_while_others_are_fetched_comes_once(
 @pytest.mark.parametrize(
     "heard", [{"first": 0, "left": 1000, "right": 1000}, {"only": 1000}], ids=["several", "one"]
 )
-def test_results_made_at_one_time_or_told_late_come_once(path: Path, heard: dict[str, int]) -> None:
+def test_results_made_at_one_time_or_told_late_come_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch, heard: dict[str, int]
+) -> None:
     """By the time alone the last one's fellow would be new, and the late one known; even if it was
     made before all that were heard."""
 
@@ -198,12 +213,20 @@ def test_results_made_at_one_time_or_told_late_come_once(path: Path, heard: dict
 
             await make(**heard)
             await until(lambda: len(parts(got)) == len(heard))
-            await server.stop()
-            await server.start()
-            await make(late=500, next=2000)
+            create, may_create = Subscription.create, asyncio.Event()
+
+            async def create_later(subscription: Subscription, told_by: str) -> None:
+                await may_create.wait()
+                await create(subscription, told_by)
+
+            monkeypatch.setattr(Subscription, "create", create_later)
+            await server.restart()
+            await make(late=500, next=2000)  # while nothing is subscribed
+            may_create.set()
             await until(lambda: len(parts(got)) == len(heard) + 2)
             await until(lambda: got.figures.state == "online")
             assert set(parts(got).values()) == {1}
+            assert fetched(got) == {"late", "next"}
             assert got.gaps == []
 
     run(work)
