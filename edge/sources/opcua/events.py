@@ -55,7 +55,8 @@ _FILTER_REFUSALS = frozenset(
 _MOST_TYPES = 100
 _HEARD_EVERY_US = 10_000_000
 _REMEMBERED = 50
-"""Results, of the last that were seen: by these a held one is known to be another."""
+"""Results, of the last that were seen: by these a held one is known to be another. One of an old
+time among them has those made since fetched again, which the hub counts once."""
 _SLACK_US = 1_000_000
 _BROKEN = (ValueError, TypeError, AttributeError, LookupError, OverflowError, struct.error)
 
