@@ -56,7 +56,7 @@ day: build
 	  $(if $(BROKER),--broker $(BROKER))
 
 # Shared out among so many processes, file by file: the tests wait more than they work.
-TESTERS ?= 3
+TESTERS ?= 4
 .PHONY: test
 test: lint
 	@$(BIN)/pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(ARGS)
