@@ -76,7 +76,7 @@ def test_a_press_becomes_events_once_and_a_cut_hub_stops_nobody(
     page.click("#rack li.filled[data-slot='9']")
     page.click("#nok >> text=Scrap it")
     page.wait_for_selector("#rack li.filled[data-slot='9']", state="detached")
-    page.wait_for_function("!document.body.classList.contains('dead')")  # the gateway is there
+    page.wait_for_selector("body:not(.dead)")  # the gateway is there
     broker.forget()
     with Hub(broker.port, GROUP, NODE) as again:
         again.events_in.cursor = hub.events_in.cursor

@@ -70,7 +70,7 @@ def kept(gateway: Gateway) -> list[Result]:
 
 def expect_focus(page: Page) -> None:
     """What is typed next goes into the first field: the page's script has put the focus there."""
-    page.wait_for_function("document.activeElement?.name === 'serial'")
+    page.wait_for_selector("input[name=serial]:focus")
 
 
 def test_a_part_is_entered_by_keyboard_and_kept_before_it_is_said(

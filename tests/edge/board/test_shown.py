@@ -120,9 +120,7 @@ def test_how_long_is_left_counts_down_and_turns(
         at_ms = int(shown.get_attribute("data-at") or 0)
         assert at_ms == int(soon.required_at.timestamp() * 1000)
         before = shown.locator("b").inner_text()
-        page.wait_for_function(
-            "old => document.querySelector('#next .due.soon b').textContent !== old", arg=before
-        )
+        page.wait_for_selector(f'#next .due.soon b:not(:text-is("{before}"))')
         # A line stop: the plant tells it, and with it another time.
         again = due_in(late, FAR).model_copy(update={"revision": 2})
         say(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -58,6 +59,8 @@ def test_a_pass_and_its_calls_appear_by_themselves(page: Page, url: str, supply:
 
 
 def test_an_exception_appears_and_is_decided(page: Page, url: str, supply: Supply) -> None:
+    from playwright.sync_api import expect
+
     errors = open_tower(page, url)
     page.wait_for_selector("text=Nothing wants attention")
     supply.set_profile(**TIMES, emergency_stock=3)
@@ -68,7 +71,7 @@ def test_an_exception_appears_and_is_decided(page: Page, url: str, supply: Suppl
     look(supply.connection, passed_at(12))
     page.click(".exceptions .critical >> text=truck will be too late")
     page.wait_for_selector("h1 >> text=truck will be too late")
-    page.wait_for_function("document.title.toLowerCase().startsWith('truck will be too late')")
+    expect(page).to_have_title(re.compile("^truck will be too late", re.I), timeout=60_000)
     page.fill("input[name=note]", "van ordered")
     page.click("button >> text=send a second truck")
     page.wait_for_selector(".decision >> text=van ordered")
