@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import psycopg
 from psycopg.types.json import Jsonb
 
-from hub.calls.called import By, CalledCall, LineRow, find_calls, lock_plant
+from hub.calls.called import AT_SUPPLIER, By, CalledCall, LineRow, find_calls, lock_plant
 from hub.calls.calling import LATE, flag_late
 from hub.calls.clock import PlantClock, load_clock
 from hub.calls.exceptions import close_exception
@@ -221,7 +221,9 @@ def _retime_line(
         for call in calls
         if call.asked is None and abs(required[call.id] - call.required_at) > tolerance
     }
-    keep_order(placed, required, moves)
+    # What waits for an answer is left alone; and of a car that was out and came back, a part on a
+    # truck or beyond stands where it stood.
+    keep_order([c for c in placed if c.asked is None and c.part in AT_SUPPLIER], required, moves)
     for call in (*placed, *alone):
         if call.id not in moves:
             done.kept += 1
@@ -242,14 +244,14 @@ def keep_order(
     placed: Sequence[CalledCall], required: dict[int, datetime], moves: set[int]
 ) -> None:
     """Add to `moves` the calls that must be told too, lest told times stand in another order than
-    places. What waits for an answer is left alone."""
+    places."""
     again = True
     while again:
         again = False
         told = [required[c.id] if c.id in moves else c.required_at for c in placed]
         for n in range(1, len(placed)):
             if told[n - 1] > told[n]:
-                pair = {c.id for c in placed[n - 1 : n + 1] if c.asked is None}
+                pair = {c.id for c in placed[n - 1 : n + 1]}
                 again |= not pair <= moves
                 moves |= pair
 
