@@ -282,12 +282,16 @@ class Store:
 
     def bury_tail(self, frames: int) -> None:
         """What the last `frames` frames of the write-ahead log brought cannot be read: a tombstone
-        stands for at least as many offsets, so that none of them is given a second time."""
-        first, now_us = self.position.next, time.time_ns() // 1000
+        stands for at least as many offsets, so that none of them is given a second time.
+
+        What the log had been folded into may have it all the same, beyond where the log now says
+        that the journal ends."""
+        now_us = time.time_ns() // 1000
+        last, from_us = self._db.execute(
+            "SELECT offset, appended_us FROM record ORDER BY offset DESC LIMIT 1"
+        ).fetchone() or (-1, None)
+        first = max(self.position.next, last + 1)
         after = first + frames * _MOST_ROWS_A_FRAME
-        (from_us,) = self._db.execute(
-            "SELECT appended_us FROM record ORDER BY offset DESC LIMIT 1"
-        ).fetchone() or (None,)
         self.reflect()
         self.position = replace(self.position, next=after, reflected=after)
         self._entomb(first, after, TORN, from_us, now_us)

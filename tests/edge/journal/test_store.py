@@ -310,6 +310,22 @@ class JournalFile(RuleBasedStateMachine):
         self.directory.cleanup()
 
 
+def test_what_a_damaged_log_had_been_folded_into_is_read_all_the_same() -> None:
+    """The log says that the journal ends before it: the tombstone stands behind it."""
+    life = JournalFile()
+    try:
+        life.tags()
+        life.crash()
+        life.begin_epoch()
+        life.append_gap(device="press", to_us=1_700_000_000_000_000)
+        life.crash()
+        life.crash_with_a_damaged_log(share=0.25, bit=0)
+        life.everything_is_there_once()
+        life.position_is_the_models()
+    finally:
+        life.teardown()
+
+
 TestJournalFile = JournalFile.TestCase
 TestJournalFile.settings = hypothesis_settings(
     max_examples=25, stateful_step_count=25, deadline=None
