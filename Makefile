@@ -132,12 +132,13 @@ EXAMPLES ?= 100
 # doubles, reorders and delays: both sides must end as over a perfect one.
 .PHONY: fuzz-calls
 fuzz-calls: build
-	@FUZZ_CALLS_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q --timeout 0 tests/e2e/calls
+	@FUZZ_CALLS_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q --timeout 0 --hypothesis-profile=search tests/e2e/calls
 
 # Requests drawn from the API's own description, EXAMPLES of each operation and role.
 .PHONY: fuzz-api
 fuzz-api: build
-	@FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q --timeout 0 tests/hub/api/test_fuzz.py
+	@FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q --timeout 0 --hypothesis-profile=search \
+	  tests/hub/api/test_fuzz.py
 
 # Spoiled messages for every decoder of what comes over the network, INPUTS in all by SEED: each is
 # read or refused. Every decoder has a process of its own, with 512 MiB and a time for each input.
