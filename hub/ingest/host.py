@@ -59,6 +59,9 @@ class PrimaryHost:
         self._outdo_ms = 0
         """The next birth must be newer than that."""
         self._leaving = False
+        self._told = False
+        """Whether this connection has told STATE, which comes before all else; paho's own word for
+        it is connected earlier."""
         self._reach = Reach(broker)
         self._client = make_client(
             broker,
@@ -113,12 +116,13 @@ class PrimaryHost:
 
     def command(self, commands: Sequence[Command]) -> None:
         """Send NCMDs. Lost if there is no connection: whoever waits for one asks again."""
-        if self._client.is_connected():
+        if self._told and self._client.is_connected():
             self._client.publish_together(commands)
 
     def _before_connect(self, client: mqtt.Client, _userdata: object) -> None:
         # Birth and will of one connection bear the same timestamp, and a later one than those of
         # the connection before, so that a will that comes late is known to be old.
+        self._told = False
         self._born_ms = max(_now_ms(), self._born_ms + 1, self._outdo_ms + 1)
         delay = None
         if self._will_delay_s:
@@ -143,6 +147,7 @@ class PrimaryHost:
             self._inbox.put(Connected())
         client.subscribe([(topic, 1) for topic in self._subscriptions])
         self._say_online()
+        self._told = True
 
     def _not_connected(self, _client: mqtt.Client, _userdata: object) -> None:
         self._reach.lost("cannot be reached")

@@ -13,6 +13,8 @@ import pytest
 
 from deploy.local.broker import LocalBroker
 from hub.ingest import Ingest
+from hub.ingest.host import PrimaryHost
+from hub.ingest.reach import Command
 from hub.store import Database
 from protocols.mqtt.broker import make_client
 from protocols.sparkplug import DataSet, DataType, Metric, Payload, Property, encode
@@ -202,6 +204,34 @@ def test_two_gateways_with_one_identity(
     conflict = "two gateways speak as seatworks/gw-seat"
     eventually(lambda: rows(hub, told, conflict) == [()], "it")  # each hears both's answers
     assert len([r for r in caplog.records if "two gateways speak" in r.message]) == 1
+
+
+def test_no_command_goes_before_the_state(
+    broker: LocalBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker's thread may have one to send as soon as the connection is there again."""
+    host = PrimaryHost(broker_settings(broker), "lineside-hub", None)
+    early, late = (("spBv1.0/seatworks/NCMD/gw-seat", text) for text in (b"early", b"late"))
+    sent: list[Command] = []
+    say = host._say_online
+
+    def say_late() -> None:
+        host.command([early])
+        say()
+
+    monkeypatch.setattr(host._client, "publish_together", sent.extend)
+    monkeypatch.setattr(host, "_say_online", say_late)
+    host.start()
+    try:
+
+        def goes() -> bool:
+            host.command([late])
+            return bool(sent)
+
+        eventually(goes, "a command")
+    finally:
+        host.stop()
+    assert set(sent) == {late}
 
 
 def test_device_birth_of_another_epoch_is_refused(hub: psycopg.Connection, node: Node) -> None:
