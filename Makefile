@@ -132,7 +132,8 @@ EXAMPLES ?= 100
 # doubles, reorders and delays: both sides must end as over a perfect one.
 .PHONY: fuzz-calls
 fuzz-calls: build
-	@FUZZ_CALLS_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q --timeout 0 --hypothesis-profile=search tests/e2e/calls
+	@FUZZ_CALLS_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q --timeout 0 --hypothesis-profile=search \
+	  tests/e2e/calls
 
 # Requests drawn from the API's own description, EXAMPLES of each operation and role.
 .PHONY: fuzz-api

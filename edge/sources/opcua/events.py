@@ -168,12 +168,16 @@ class ResultEvents:
         """The server has the monitored item, with a queue of so many events."""
         self._queue = queue_size or self._wanted
         # If the session was lost before that time was accounted for, it goes on.
-        self._before = self._before or (self._heard_us, dict(self._seen))
+        self._before = self._until_then()
+
+    def _until_then(self) -> tuple[int, dict[str, int]]:
+        """What was heard and seen before the time that is to be accounted for."""
+        return self._before or (self._heard_us, dict(self._seen))
 
     @property
     def resumes(self) -> bool:
         """Whether there is a time without a subscription to account for."""
-        heard_us, _ = self._before or (self._heard_us, None)
+        heard_us, _ = self._until_then()
         return bool(heard_us)
 
     def resume(
@@ -182,7 +186,7 @@ class ResultEvents:
         """The records of a time without a subscription, of the results that the system holds, and
         whether those are all that it holds. Without the last one seen among them it is not known
         what was forgotten."""
-        since_us, seen = self._before or (self._heard_us, dict(self._seen))
+        since_us, seen = self._until_then()
         self._before, self._heard_us = None, now_us
         if not since_us:
             self._began_us = now_us
